@@ -1,0 +1,49 @@
+"""JSON log lines on stderr, one event a line, with the correlation id of the work in hand."""
+
+import logging
+import sys
+import time
+from contextvars import ContextVar
+from typing import Any, Literal
+
+import msgspec
+
+correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+class JsonFormatter(logging.Formatter):
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if (correlation := correlation_id.get()) is not None:
+            line["correlation_id"] = correlation
+        line.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _encoder.encode(line).decode("utf-8", "replace")
+
+
+def configure_logging(service: str, level: str = "info", style: Literal["json", "text"] = "json") -> None:
+    """Send every logger to stderr in one format; call once, from a service's __main__."""
+    handler = logging.StreamHandler(sys.stderr)
+    if style == "json":
+        formatter: logging.Formatter = JsonFormatter(service)
+    else:
+        formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for noisy in ("aiokafka", "faust", "mode", "asyncio", "uvicorn.access", "httpx2"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

@@ -1,0 +1,61 @@
+"""Settings every service shares, read from PULSELINE_* variables and refused when misspelt."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "PULSELINE_"
+
+
+class UnknownSettingError(ValueError):
+    """An environment variable starts with PULSELINE_ but no service knows it."""
+
+
+class ServiceSettings(BaseSettings):
+    """What all four services need. A service's own settings extend this in services/<service>/settings.py."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma-separated host:port.")
+    topic_prefix: str = Field("", description="Put before every topic and consumer group name.")
+    partitions: Annotated[int, Field(ge=1, le=1024)] = Field(
+        4, description="Partitions of every customer-keyed topic, checked at start; fixed once topics exist."
+    )
+    replication: Annotated[int, Field(ge=1, le=7)] = Field(1, description="Replication factor of topics we create.")
+    database_url: SecretStr = Field(
+        SecretStr("postgresql://pulseline@127.0.0.1:5432/pulseline"),
+        description="PostgreSQL address, postgresql://user:password@host:port/database.",
+    )
+    database_password_file: Path | None = Field(
+        None, description="File holding the database password, used in place of the one in database_url."
+    )
+    state_dir: Path = Field(Path(".pulseline"), description="Folder for what a service may keep between runs.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
+    log_format: Literal["json", "text"] = Field("json", description="JSON lines, or text for a terminal.")
+
+
+# Names read outside ServiceSettings subclasses, by tests and tools.
+TOOL_SETTINGS = frozenset({"SHARED_DATA", "CACHE_DIR", "CONNECTIONS_FILE", "JAVA", "URL", "API_KEY"})
+
+
+def refuse_unknown(known: Iterable[type[BaseSettings]]) -> None:
+    """Fail on a PULSELINE_* variable that no settings class in `known` has: a typo would be ignored otherwise.
+
+    Raises UnknownSettingError naming every unknown variable.
+    """
+    names = {f"{PREFIX}{name}".upper() for name in TOOL_SETTINGS}
+    for settings in known:
+        prefix = str(settings.model_config.get("env_prefix", ""))
+        names |= {f"{prefix}{field}".upper() for field in settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in names)
+    own = [name for name in unknown if not name.upper().startswith(_SERVICE_PREFIXES)]
+    if own:
+        raise UnknownSettingError(f"unknown settings: {', '.join(own)}")
+
+
+# A process sees the other services' variables too; only its own misspelt ones are its business.
+_SERVICE_PREFIXES = tuple(f"{PREFIX}{name}_" for name in ("INGEST", "SENTIMENT", "CHURN", "API"))
