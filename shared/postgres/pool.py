@@ -1,0 +1,95 @@
+"""Connections to PostgreSQL: one pool a process, JSON columns handed through as bytes."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+import msgspec
+
+from shared.errors import Unavailable
+
+_JSONB_VERSION = b"\x01"
+
+# What asyncpg raises when the server is away, restarting, refusing or too busy, as opposed to refusing the statement.
+OUTAGE_ERRORS: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DiskFullError,
+    asyncpg.OutOfMemoryError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+async def prepare_connection(connection: Any) -> None:
+    """Make JSON columns travel as bytes: written from encoded JSON, read as `msgspec.Raw`."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda encoded: _JSONB_VERSION + bytes(encoded),
+        decoder=lambda stored: msgspec.Raw(bytes(stored[1:])),
+    )
+
+
+async def open_connection(database_url: str, *, timeout_s: float = 5.0) -> Any:
+    """Return one prepared connection. Raises `Unavailable` when the server does not answer."""
+    try:
+        connection = await asyncpg.connect(database_url, timeout=timeout_s)
+        await prepare_connection(connection)
+    except OUTAGE_ERRORS as error:
+        raise Unavailable("postgresql", str(error) or type(error).__name__) from error
+    return connection
+
+
+def make_pool(
+    database_url: str, *, min_size: int = 0, max_size: int = 10, server_settings: Mapping[str, str] | None = None
+) -> Any:
+    """Return a pool that connects on first use, so a service starts while PostgreSQL is still down."""
+    return asyncpg.create_pool(
+        database_url,
+        min_size=min_size,
+        max_size=max_size,
+        init=prepare_connection,
+        timeout=5.0,
+        command_timeout=30.0,
+        server_settings=dict(server_settings or {}),
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Any) -> AsyncIterator[Any]:
+    """Yield a connection inside a transaction. Raises `Unavailable` when the server is away: nothing is written."""
+    try:
+        async with pool.acquire(timeout=5.0) as connection, connection.transaction():
+            yield connection
+    except OUTAGE_ERRORS as error:
+        raise Unavailable("postgresql", str(error) or type(error).__name__) from error
+
+
+@asynccontextmanager
+async def reading(pool: Any) -> AsyncIterator[Any]:
+    """Yield a connection for statements that each stand alone. Raises `Unavailable` when the server is away."""
+    try:
+        async with pool.acquire(timeout=5.0) as connection:
+            yield connection
+    except OUTAGE_ERRORS as error:
+        raise Unavailable("postgresql", str(error) or type(error).__name__) from error
+
+
+def with_password_file(database_url: str, password_file: Path | None) -> str:
+    """Return the address with the password from the file in place of its own, when there is a file."""
+    if password_file is None:
+        return database_url
+    parts = urlsplit(database_url)
+    location = parts.netloc.rpartition("@")[2]
+    password = quote(password_file.read_text(encoding="utf-8").strip(), safe="")
+    return urlunsplit(parts._replace(netloc=f"{quote(parts.username or '', safe='')}:{password}@{location}"))
