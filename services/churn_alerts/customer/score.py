@@ -1,0 +1,74 @@
+"""From states and silences to calibrated risks and their reasons; a customer's figures never depend on the batch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.churn_alerts.customer.columns import Columns, Days, Floats
+from services.churn_alerts.customer.features import terms
+from services.churn_alerts.customer.generation import GROUPS, Generation
+
+DECIMALS = 6
+"""Risks are compared with thresholds, and shown, at six decimals: below the rounding noise of any platform's exp."""
+
+CLIP_DEVIATIONS = 8.0
+"""A term further out than this many standard deviations counts as this far out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """`p`: probability of no purchase within the horizon, (n,). `contributions`: log-odds by group, (n, groups)."""
+
+    p: Floats
+    contributions: Floats
+
+
+def score(columns: Columns, silence_days: Floats | Days, generation: Generation) -> Scores:
+    """Return the risk of each customer after `silence_days` of silence, and how far each reason group moves it.
+
+    A contribution is Σ weight · (value - population mean) / sd over the group's terms, in log-odds; up is riskier.
+    """
+    contributions = np.empty((len(columns), len(GROUPS)), dtype=np.float64)
+    logit = np.full(len(columns), generation.intercept)
+    for group, pushed in enumerate(_group_contributions(columns, silence_days, generation)):
+        contributions[:, group] = pushed
+        logit = logit + pushed
+    return Scores(p=_rounded(logit), contributions=contributions)
+
+
+def risk(columns: Columns, silence_days: Floats | Days, generation: Generation) -> Floats:
+    """Return `score(...).p` alone, without keeping the contributions."""
+    logit = np.full(len(columns), generation.intercept)
+    for pushed in _group_contributions(columns, silence_days, generation):
+        logit = logit + pushed
+    return _rounded(logit)
+
+
+def standardised(columns: Columns, silence_days: Floats | Days, generation: Generation) -> list[Floats]:
+    """Return the 21 terms as the logistic sees them: clipped to mean ± 8 sd, centred and scaled."""
+    return [
+        np.minimum(np.maximum((value - mean) / deviation, -CLIP_DEVIATIONS), CLIP_DEVIATIONS)
+        for value, mean, deviation in zip(
+            terms(columns, silence_days, generation), generation.means, generation.deviations, strict=True
+        )
+    ]
+
+
+def _group_contributions(columns: Columns, silence_days: Floats | Days, generation: Generation) -> list[Floats]:
+    values = standardised(columns, silence_days, generation)
+    pushes = []
+    at = 0
+    for _, size in GROUPS:
+        # One term after the other: a matrix product would round differently with the size of the batch.
+        pushed = generation.weights[at] * values[at]
+        for index in range(at + 1, at + size):
+            pushed = pushed + generation.weights[index] * values[index]
+        pushes.append(pushed)
+        at += size
+    return pushes
+
+
+def _rounded(logit: Floats) -> NDArray[np.float64]:
+    p: NDArray[np.float64] = np.round(1.0 / (1.0 + np.exp(-logit)), DECIMALS)
+    return p
