@@ -1,19 +1,22 @@
 """Bytes to contracts and back; the one place that knows what JSON lets through and PostgreSQL does not."""
 
 import re
+from typing import TypeVar
 
 import msgspec
 
-from shared.contracts.control import Control
-from shared.contracts.event import EVENT_CLASSES, Event, EventBase
+from shared.contracts.diagnose import explain, nul_pointer, offending_key
+from shared.contracts.event import Event, EventBase
 from shared.errors import Reject
 
-SCHEMA_HEADER = "schema"
+T = TypeVar("T")
 
 _event_decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
-_PATH = re.compile(r" - at `(key in )?\$(?P<path>[^`]*)`$")
+_PATH = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+_MEMBER = re.compile(r"^Object (?:missing required|contains unknown) field '([^']*)'$")
+_ANY_KEY = "-"
 
 
 def encode(message: object) -> bytes:
@@ -21,35 +24,42 @@ def encode(message: object) -> bytes:
     return _encoder.encode(message)
 
 
-def decode_event(raw: bytes | msgspec.Raw) -> EventBase:
+def decode_event(raw: bytes) -> EventBase:
     """Return the event in `raw`.
 
     Raises `Reject` with a JSON pointer and a plain reason; the caller refuses (ingest) or dead-letters (processors).
     """
+    event: EventBase = decode_json(_event_decoder, raw)
+    return event
+
+
+def decode_json(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
+    """Return what any decoder makes of `raw`, with the errors of `decode_event`."""
     try:
-        event = _event_decoder.decode(raw)
+        decoded = decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise validation_reject(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Reject(_plain(str(error))) from error
-    if b"\\u0000" in bytes(raw):
-        raise Reject("the NUL character (\\u0000) is not allowed in text")
-    return event  # type: ignore[no-any-return]  # the decoder is typed by a union alias
+        raise _validation_reject(raw, error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise explain(raw, _plain(str(error))) from error
+    except RecursionError as error:
+        raise Reject("the document is nested too deeply") from error
+    if b"\\u0000" in raw and (pointer := nul_pointer(raw)) is not None:
+        raise Reject("the NUL character is not allowed in text", pointer)
+    return decoded
 
 
-def validation_reject(error: msgspec.ValidationError) -> Reject:
-    """Return the `Reject` that says what msgspec said, with its path as an RFC 6901 pointer."""
+def _validation_reject(raw: bytes, error: msgspec.ValidationError) -> Reject:
     text = str(error)
     match = _PATH.search(text)
-    if match is None:
-        return Reject(_plain(text))
-    steps = ("-" if index == "..." else name or index for name, index in _STEP.findall(match["path"]))
-    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return Reject(_plain(text[: match.start()]), pointer)
+    reason = _plain(text[: match.start()] if match else text)
+    path = match["path"] if match else ""
+    if (member := _MEMBER.search(reason)) is not None:
+        path = f"{path}.{member[1]}"
+    steps = tuple(_ANY_KEY if index == "..." else name or index for name, index in _STEP.findall(path))
+    if _ANY_KEY in steps:
+        return Reject(reason, offending_key(raw, steps[: steps.index(_ANY_KEY)], reason))
+    return Reject(reason, "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps))
 
 
 def _plain(text: str) -> str:
     return text.replace("`", "'")
-
-
-__all__ = ["EVENT_CLASSES", "SCHEMA_HEADER", "Control", "decode_event", "encode", "validation_reject"]

@@ -1,0 +1,229 @@
+"""Alerts in PostgreSQL: the append-only events, the folded state beside them, and the queries over both.
+
+The only writer of `alerts` and `alert_events`. Whoever changes an alert locks its row first and the log second, so
+nobody waits in a circle; the log's lock is held until commit, so event ids appear in the order they were given out.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from services.api.alert.decide import decide_record, decide_time, fold
+from services.api.alert.model import Alert, AlertEvent
+from services.api.alert.schemas import AlertEventRow, alert_view
+from shared.contracts.alert import AlertRecord
+from shared.contracts.codec import encode
+
+# Any constant that nothing else in the product locks by.
+_LOG_LOCK = 7_305_003
+CHANNEL = "pulseline_alert_events"
+
+_alert_decoder = msgspec.json.Decoder(Alert)
+
+Step = tuple[Alert, AlertEvent]
+
+
+async def append_records(connection: Any, records: Sequence[AlertRecord]) -> int:
+    """Decide and append the engine's records, in order, within the caller's transaction; returns the events added."""
+    alerts = await lock(connection, [record.alert_id for record in records])
+    steps: list[Step] = []
+    for record in records:
+        alert = alerts.get(record.alert_id)
+        for event in decide_record(alert, record):
+            alert = alerts[record.alert_id] = fold(alert, event)
+            steps.append((alert, event))
+    await append(connection, steps)
+    return len(steps)
+
+
+async def append_due(connection: Any, now: datetime, expires_after: timedelta, limit: int = 500) -> int:
+    """Append what time alone has done, ended snoozes and expiries; returns the events added.
+
+    Rows another process is busy with are left for the next round.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT alert_id, state FROM alerts
+        WHERE (status = 'snoozed' AND snoozed_until <= $1)
+           OR (status IN ('open', 'acknowledged') AND updated_at <= $1 - $2::interval)
+        ORDER BY alert_id LIMIT $3 FOR UPDATE SKIP LOCKED
+        """,
+        now,
+        expires_after,
+        limit,
+    )
+    steps: list[Step] = []
+    for row in rows:
+        alert = _alert_decoder.decode(row["state"])
+        for event in decide_time(alert, now, expires_after):
+            alert = fold(alert, event)
+            steps.append((alert, event))
+    await append(connection, steps)
+    return len(steps)
+
+
+async def lock(connection: Any, alert_ids: Sequence[str]) -> dict[str, Alert]:
+    """Return the alerts that exist, their rows locked until the transaction ends."""
+    rows = await connection.fetch(
+        "SELECT alert_id, state FROM alerts WHERE alert_id = ANY($1::text[]) ORDER BY alert_id FOR UPDATE",
+        sorted(set(alert_ids)),
+    )
+    return {row["alert_id"]: _alert_decoder.decode(row["state"]) for row in rows}
+
+
+async def get(connection: Any, alert_id: str) -> Alert | None:
+    state = await connection.fetchval("SELECT state FROM alerts WHERE alert_id = $1", alert_id)
+    return None if state is None else _alert_decoder.decode(state)
+
+
+async def append(connection: Any, steps: Sequence[Step]) -> None:
+    """Write each step's event, the newest state of each alert, and wake the streams when the transaction commits."""
+    if not steps:
+        return
+    newest = {alert.alert_id: alert for alert, _ in steps}
+    await _write_states(connection, [newest[alert_id] for alert_id in sorted(newest)])
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOG_LOCK)
+    await connection.execute(
+        """
+        INSERT INTO alert_events (seq, alert_id, customer_id, version, type, at, actor, is_historical, event, alert)
+        SELECT nextval('alert_events_seq'), t.*
+        FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[],
+                    $8::jsonb[], $9::jsonb[]) AS t
+        """,
+        [alert.alert_id for alert, _ in steps],
+        [alert.customer_id for alert, _ in steps],
+        [alert.version for alert, _ in steps],
+        [str(event.__struct_config__.tag) for _, event in steps],
+        [event.at for _, event in steps],
+        [event.actor for _, event in steps],
+        [alert.is_historical for alert, _ in steps],
+        [encode(event) for _, event in steps],
+        [encode(alert_view(alert)) for alert, _ in steps],
+    )
+    if not all(alert.is_historical for alert, _ in steps):
+        await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+
+
+async def _write_states(connection: Any, alerts: Sequence[Alert]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO alerts (alert_id, customer_id, version, status, severity, cause, tier, expected_loss, assignee,
+                            snoozed_until, is_historical, raised_at, updated_at, state)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
+                             $8::float8[], $9::text[], $10::timestamptz[], $11::boolean[], $12::timestamptz[],
+                             $13::timestamptz[], $14::jsonb[])
+        ON CONFLICT (alert_id) DO UPDATE SET
+            version = excluded.version, status = excluded.status, severity = excluded.severity,
+            cause = excluded.cause, tier = excluded.tier, expected_loss = excluded.expected_loss,
+            assignee = excluded.assignee, snoozed_until = excluded.snoozed_until,
+            is_historical = excluded.is_historical, updated_at = excluded.updated_at, state = excluded.state
+        """,
+        [alert.alert_id for alert in alerts],
+        [alert.customer_id for alert in alerts],
+        [alert.version for alert in alerts],
+        [alert.status for alert in alerts],
+        [alert.body.severity for alert in alerts],
+        [alert.body.cause for alert in alerts],
+        [alert.body.risk.tier if alert.body.risk else None for alert in alerts],
+        [alert.body.risk.expected_loss if alert.body.risk else None for alert in alerts],
+        [alert.assignee for alert in alerts],
+        [alert.snoozed_until for alert in alerts],
+        [alert.is_historical for alert in alerts],
+        [alert.raised_at for alert in alerts],
+        [alert.updated_at for alert in alerts],
+        [encode(alert) for alert in alerts],
+    )
+
+
+async def last_event_id(connection: Any) -> int:
+    """Return the newest event id that is visible, 0 for none."""
+    return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM alert_events"))
+
+
+async def live_events_after(connection: Any, event_id: int, limit: int) -> list[AlertEventRow]:
+    """Return live events newer than `event_id`, oldest first; imported history is not among them."""
+    rows = await connection.fetch(
+        """
+        SELECT seq, type, alert_id, customer_id, version, at, actor, event, alert FROM alert_events
+        WHERE seq > $1 AND NOT is_historical ORDER BY seq LIMIT $2
+        """,
+        event_id,
+        limit,
+    )
+    return [_event_row(row) for row in rows]
+
+
+async def history(connection: Any, alert_id: str) -> list[AlertEventRow]:
+    """Return an alert's whole life, oldest first."""
+    rows = await connection.fetch(
+        """
+        SELECT seq, type, alert_id, customer_id, version, at, actor, event, alert FROM alert_events
+        WHERE alert_id = $1 ORDER BY version
+        """,
+        alert_id,
+    )
+    return [_event_row(row) for row in rows]
+
+
+async def search(
+    connection: Any,
+    *,
+    statuses: Sequence[str] | None = None,
+    severities: Sequence[str] | None = None,
+    causes: Sequence[str] | None = None,
+    tiers: Sequence[str] | None = None,
+    assignee: str | None = None,
+    customer_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    is_historical: bool | None = False,
+    before: tuple[datetime, str] | None = None,
+    limit: int = 50,
+) -> list[Alert]:
+    """Return alerts newest first, older than the keyset `before`; `is_historical` None means both kinds."""
+    conditions: list[str] = []
+    arguments: list[Any] = []
+
+    def where(condition: str, *values: Any) -> None:
+        numbers = range(len(arguments) + 1, len(arguments) + len(values) + 1)
+        conditions.append(condition.format(*(f"${number}" for number in numbers)))
+        arguments.extend(values)
+
+    if is_historical is not None:
+        where("is_historical" if is_historical else "NOT is_historical")
+    for column, values in (("status", statuses), ("severity", severities), ("cause", causes), ("tier", tiers)):
+        if values:
+            where(f"{column} = ANY({{}}::text[])", list(values))
+    if assignee is not None:
+        where("assignee = {}", assignee)
+    if customer_id is not None:
+        where("customer_id = {}", customer_id)
+    if since is not None:
+        where("raised_at >= {}", since)
+    if until is not None:
+        where("raised_at < {}", until)
+    if before is not None:
+        where("(raised_at, alert_id) < ({}, {})", *before)
+    arguments.append(limit)
+    rows = await connection.fetch(
+        f"SELECT state FROM alerts WHERE {' AND '.join(conditions) or 'true'} "  # noqa: S608 - text from this function
+        f"ORDER BY raised_at DESC, alert_id DESC LIMIT ${len(arguments)}",
+        *arguments,
+    )
+    return [_alert_decoder.decode(row["state"]) for row in rows]
+
+
+def _event_row(row: Any) -> AlertEventRow:
+    return AlertEventRow(
+        id=row["seq"],
+        type=row["type"],
+        alert_id=row["alert_id"],
+        customer_id=row["customer_id"],
+        version=row["version"],
+        at=row["at"],
+        actor=row["actor"],
+        event=row["event"],
+        alert=row["alert"],
+    )

@@ -1,0 +1,53 @@
+"""Terms for the text index: Chinese by single characters and pairs, everything else by lower-cased word. Pure."""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable
+
+# CJK ideographs with their extensions and compatibility forms, kana and hangul: scripts written without spaces.
+_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af\U00020000-\U0003134f"
+_RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_IS_CJK = re.compile(rf"[{_CJK}]")
+
+# PostgreSQL refuses lexemes of 2 KB; nobody searches for such words.
+_LONGEST_WORD = 64
+# A text of the greatest length allowed would make a megabyte of terms; its beginning finds it.
+_LONGEST_TEXT = 20_000
+
+
+def text_terms(*texts: str | None) -> list[str]:
+    """Return the distinct index terms of the texts, sorted, each at most 64 characters."""
+    terms: set[str] = set()
+    for text in texts:
+        if text:
+            for run in _runs(text[:_LONGEST_TEXT]):
+                if _IS_CJK.match(run):
+                    terms.update(run)
+                    terms.update(map("".join, itertools.pairwise(run)))
+                else:
+                    terms.add(run[:_LONGEST_WORD])
+    return sorted(terms)
+
+
+def query_terms(query: str) -> list[str]:
+    """Return the terms every match must have; empty when the query has no letter or digit.
+
+    A Chinese run of two and more is looked up by its pairs alone, which imply its single characters.
+    """
+    terms: set[str] = set()
+    for run in _runs(query):
+        if _IS_CJK.match(run):
+            terms.update(map("".join, itertools.pairwise(run)) if len(run) > 1 else [run])
+        else:
+            terms.add(run[:_LONGEST_WORD])
+    return sorted(terms)
+
+
+def as_tsquery(terms: Iterable[str]) -> str:
+    """Return a tsquery literal that wants all the terms; terms hold letters and digits only, so quoting is enough."""
+    return " & ".join(f"'{term}'" for term in terms)
+
+
+def _runs(text: str) -> Iterable[str]:
+    return _RUN.findall(unicodedata.normalize("NFKC", text).lower())

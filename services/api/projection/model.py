@@ -1,0 +1,96 @@
+"""What a batch of records means for the tables, as plain rows: no connection, no clock."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from shared.contracts.alert import AlertRecord
+from shared.contracts.dead_letter import DeadLetter
+from shared.contracts.enriched import Engagement
+
+
+class InteractionRow(NamedTuple):
+    occurred_at: datetime
+    event_key: UUID
+    customer_id: str
+    source: str
+    event_id: str
+    type: str
+    channel: str | None
+    direction: str | None
+    conversation_id: str | None
+    actor_kind: str | None
+    actor_id: str | None
+    language: str | None
+    sentiment_label: str | None
+    sentiment_score: float | None
+    is_complaint: bool
+    urgency: str | None
+    aspects: list[str]
+    received_at: datetime | None
+    subject: str | None
+    body: str | None
+    event: bytes
+    sentiment: bytes | None
+    terms: list[str] | None
+
+
+class OrderRow(NamedTuple):
+    event_key: UUID
+    customer_id: str
+    order_id: str
+    kind: str
+    amount: Any
+    currency: str
+    occurred_at: datetime
+
+
+@dataclass(slots=True)
+class CustomerChange:
+    """The newest of everything a batch says about one customer."""
+
+    first_seen_at: datetime
+    last_seen_at: datetime
+    engagement: Engagement | None = None
+    name: str | None = None
+    birthday: str | None = None
+    consent: bool | None = None
+    handles: list[str] = field(default_factory=list)
+
+
+class RiskRow(NamedTuple):
+    customer_id: str
+    as_of: datetime
+    risk: bytes | None
+    state: str
+    p_churn: float | None
+    expected_loss: float | None
+    tier: str | None
+    n_purchases: int
+    last_purchase_at: datetime | None
+
+
+class Erasure(NamedTuple):
+    customer_id: str
+    at: datetime
+
+
+class Merge(NamedTuple):
+    from_id: str
+    into_id: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Changes:
+    """The rows of one batch. Erasures and merges cut a batch: they stand alone, in order with everything else."""
+
+    interactions: list[InteractionRow] = field(default_factory=list)
+    orders: list[OrderRow] = field(default_factory=list)
+    customers: dict[str, CustomerChange] = field(default_factory=dict)
+    risks: dict[str, RiskRow] = field(default_factory=dict)
+    alerts: list[AlertRecord] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    erasure: Erasure | None = None
+    merge: Merge | None = None

@@ -1,0 +1,404 @@
+"""Writes a batch's rows and the offsets they end at in one transaction; the only writer of the projected tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace as replace_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from services.api.alert.store import append_records
+from services.api.interaction.search import text_terms
+from services.api.projection.model import Changes, CustomerChange, Erasure, InteractionRow, Merge, RiskRow
+from shared.contracts.codec import encode
+from shared.errors import PulselineError
+from shared.kafka.consumer import Partition
+
+_COLUMNS = ", ".join(InteractionRow._fields[:-1])
+_STAGING = """
+CREATE TEMP TABLE IF NOT EXISTS incoming_interactions (
+    occurred_at timestamptz, event_key uuid, customer_id text, source text, event_id text, type text, channel text,
+    direction text, conversation_id text, actor_kind text, actor_id text, language text, sentiment_label text,
+    sentiment_score real, is_complaint boolean, urgency text, aspects text[], received_at timestamptz, subject text,
+    body text, event jsonb, sentiment jsonb, terms text[]
+) ON COMMIT DELETE ROWS
+"""
+# Any constant that nothing else in the product locks by.
+_MONTHS_LOCK = 7_305_002
+_FIRST_MONTH = (1990, 1)
+_LAST_MONTH = (2100, 12)
+
+Month = tuple[int, int]
+
+
+class FencedError(PulselineError):
+    """Somebody else has moved these partitions on: nothing was written, and this process must let go of them."""
+
+    def __init__(self, partitions: Sequence[Partition]) -> None:
+        super().__init__(f"another process projects {partitions}")
+        self.partitions = partitions
+
+
+async def prepare(connection: Any) -> None:
+    """Make the connection ready to write batches."""
+    await connection.execute(_STAGING)
+
+
+async def stored_offsets(connection: Any, partitions: Sequence[Partition]) -> dict[Partition, int]:
+    """Return the next offset of each partition, registering those never seen at 0."""
+    topics = [topic for topic, _ in partitions]
+    numbers = [number for _, number in partitions]
+    await connection.execute(
+        """
+        INSERT INTO projection_offsets (topic, partition, next_offset)
+        SELECT topic, partition, 0 FROM unnest($1::text[], $2::int[]) AS t (topic, partition)
+        ON CONFLICT DO NOTHING
+        """,
+        topics,
+        numbers,
+    )
+    rows = await connection.fetch(
+        """
+        SELECT topic, partition, next_offset FROM projection_offsets
+        JOIN unnest($1::text[], $2::int[]) AS t (topic, partition) USING (topic, partition)
+        """,
+        topics,
+        numbers,
+    )
+    return {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def write(
+    connection: Any,
+    groups: Sequence[Changes],
+    moves: Mapping[Partition, tuple[int, int]],
+) -> int:
+    """Write the rows and move each partition from its expected offset to its next one, all or nothing.
+
+    Returns how many alert events were appended. Raises `FencedError` when a partition is not where this process left
+    it: comparing in the same transaction keeps a twin that lost its lease out, however late it wakes up.
+    """
+    months = {month for group in groups for row in group.interactions if (month := _month(row.occurred_at))}
+    await create_months(connection, months)
+    async with connection.transaction():
+        await _move_offsets(connection, moves)
+        n_alert_events = 0
+        for group in groups:
+            n_alert_events += await _write_group(connection, group)
+        return n_alert_events
+
+
+async def create_months(connection: Any, months: Iterable[Month]) -> None:
+    """Create the interactions partitions of these months where they are missing."""
+    names = {_partition_name(month): month for month in months}
+    if not names:
+        return
+    rows = await connection.fetch("SELECT relname FROM pg_class WHERE relname = ANY($1::text[])", list(names))
+    missing = sorted(set(names) - {row["relname"] for row in rows})
+    if not missing:
+        return
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MONTHS_LOCK)
+        for name in missing:
+            year, month = names[name]
+            next_year, next_month = (year, month + 1) if month < 12 else (year + 1, 1)
+            await connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF interactions FOR VALUES "
+                f"FROM ('{year:04}-{month:02}-01 00:00+00') TO ('{next_year:04}-{next_month:02}-01 00:00+00')"
+            )
+
+
+async def _move_offsets(connection: Any, moves: Mapping[Partition, tuple[int, int]]) -> None:
+    moved = await connection.fetch(
+        """
+        UPDATE projection_offsets AS o SET next_offset = t.next_offset, updated_at = now()
+        FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) AS t (topic, partition, expected, next_offset)
+        WHERE o.topic = t.topic AND o.partition = t.partition AND o.next_offset = t.expected
+        RETURNING o.topic, o.partition
+        """,
+        [topic for topic, _ in moves],
+        [number for _, number in moves],
+        [expected for expected, _ in moves.values()],
+        [next_offset for _, next_offset in moves.values()],
+    )
+    fenced = set(moves) - {(row["topic"], row["partition"]) for row in moved}
+    if fenced:
+        raise FencedError(sorted(fenced))
+
+
+async def _write_group(connection: Any, group: Changes) -> int:
+    group = await _without_erased_and_merged(connection, group)
+    if group.interactions:
+        await connection.copy_records_to_table("incoming_interactions", records=group.interactions)
+        await connection.execute(
+            f"""
+            INSERT INTO interactions ({_COLUMNS}, search)
+            SELECT {_COLUMNS}, array_to_tsvector(terms) FROM incoming_interactions
+            ON CONFLICT DO NOTHING
+            """  # noqa: S608 - the columns are the row type's own
+        )
+        await connection.execute("TRUNCATE incoming_interactions")
+    if group.orders:
+        await connection.execute(
+            """
+            INSERT INTO orders (event_key, customer_id, order_id, kind, amount, currency, occurred_at)
+            SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::text[],
+                                 $7::timestamptz[])
+            ON CONFLICT DO NOTHING
+            """,
+            *map(list, zip(*group.orders, strict=True)),
+        )
+    if group.customers:
+        await _write_customers(connection, group.customers)
+    if group.risks:
+        await _write_risks(connection, group.risks.values())
+    if group.dead_letters:
+        await _write_dead_letters(connection, group)
+    if group.merge is not None:
+        await _merge(connection, group.merge)
+    if group.erasure is not None:
+        await _erase(connection, group.erasure)
+    return await append_records(connection, group.alerts) if group.alerts else 0
+
+
+async def _write_customers(connection: Any, changes: Mapping[str, CustomerChange]) -> None:
+    ids = sorted(changes)
+    rows = [changes[customer_id] for customer_id in ids]
+    searchable = await _write_handles(connection, changes)
+    searchable |= {customer_id for customer_id, change in changes.items() if change.name is not None}
+    terms = [
+        " ".join(text_terms(changes[customer_id].name, *changes[customer_id].handles))
+        if customer_id in searchable
+        else None
+        for customer_id in ids
+    ]
+    await connection.execute(
+        """
+        INSERT INTO customers AS c
+            (customer_id, first_seen_at, last_seen_at, engagement, name, birthday, consent, search)
+        SELECT customer_id, first_seen_at, last_seen_at, engagement, name, birthday, consent,
+               array_to_tsvector(string_to_array(terms, ' '))
+        FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::jsonb[], $5::text[], $6::text[],
+                    $7::boolean[], $8::text[])
+            AS t (customer_id, first_seen_at, last_seen_at, engagement, name, birthday, consent, terms)
+        ON CONFLICT (customer_id) DO UPDATE SET
+            first_seen_at = least(c.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at),
+            engagement = coalesce(excluded.engagement, c.engagement),
+            name = coalesce(excluded.name, c.name),
+            birthday = coalesce(excluded.birthday, c.birthday),
+            consent = coalesce(excluded.consent, c.consent),
+            search = CASE WHEN excluded.search IS NULL THEN c.search
+                          ELSE coalesce(c.search, ''::tsvector) || excluded.search END
+        """,
+        ids,
+        [row.first_seen_at for row in rows],
+        [row.last_seen_at for row in rows],
+        [None if row.engagement is None else encode(row.engagement) for row in rows],
+        [row.name for row in rows],
+        [row.birthday for row in rows],
+        [row.consent for row in rows],
+        terms,
+    )
+
+
+async def _write_handles(connection: Any, changes: Mapping[str, CustomerChange]) -> set[str]:
+    """Store new handles and return the customers that got one."""
+    owners = {handle: (customer_id, c) for customer_id, c in changes.items() for handle in c.handles}
+    if not owners:
+        return set()
+    handles = sorted(owners)
+    rows = await connection.fetch(
+        """
+        INSERT INTO handles AS h (handle, customer_id, first_seen_at)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
+        ON CONFLICT (handle) DO UPDATE SET customer_id = excluded.customer_id
+        WHERE h.customer_id <> excluded.customer_id
+        RETURNING customer_id
+        """,
+        handles,
+        [owners[handle][0] for handle in handles],
+        [owners[handle][1].first_seen_at for handle in handles],
+    )
+    return {row["customer_id"] for row in rows}
+
+
+async def _write_risks(connection: Any, risks: Iterable[RiskRow]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO customers AS c (customer_id, first_seen_at, last_seen_at, risk, risk_state, p_churn, expected_loss,
+                                    tier, n_purchases, last_purchase_at)
+        SELECT customer_id, coalesce(last_purchase_at, as_of), coalesce(last_purchase_at, as_of), risk, state, p_churn,
+               expected_loss, tier, n_purchases, last_purchase_at
+        FROM unnest($1::text[], $2::timestamptz[], $3::jsonb[], $4::text[], $5::float8[], $6::float8[], $7::text[],
+                    $8::int[], $9::timestamptz[])
+            AS t (customer_id, as_of, risk, state, p_churn, expected_loss, tier, n_purchases, last_purchase_at)
+        ON CONFLICT (customer_id) DO UPDATE SET
+            risk = excluded.risk, risk_state = excluded.risk_state, p_churn = excluded.p_churn,
+            expected_loss = excluded.expected_loss, tier = coalesce(excluded.tier, c.tier),
+            n_purchases = excluded.n_purchases, last_purchase_at = excluded.last_purchase_at
+        """,
+        *map(list, zip(*sorted(risks), strict=True)),
+    )
+
+
+async def _write_dead_letters(connection: Any, group: Changes) -> None:
+    await connection.executemany(
+        """
+        INSERT INTO dead_letters (id, stage, topic, partition, "offset", reason, error, pointer, first_seen_at,
+                                  attempts, key, value, headers)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        ON CONFLICT (id) DO UPDATE SET attempts = greatest(dead_letters.attempts, excluded.attempts)
+        """,
+        [
+            (
+                letter.id,
+                letter.stage,
+                letter.topic,
+                letter.partition,
+                letter.offset,
+                _storable(letter.reason),
+                _storable(letter.error),
+                _storable(letter.pointer),
+                letter.first_seen_at,
+                letter.attempts,
+                letter.key,
+                letter.value,
+                msgspec.json.encode([(_storable(name), value) for name, value in letter.headers]),
+            )
+            for letter in group.dead_letters
+        ],
+    )
+
+
+def _storable(text: str) -> str:
+    # A reason may quote the bad input, and a dead letter must never fail on what it reports.
+    return text.replace("\x00", "\\u0000")
+
+
+async def _without_erased_and_merged(connection: Any, group: Changes) -> Changes:
+    ids = {row.customer_id for row in group.interactions}
+    ids |= set(group.risks) | {record.customer_id for record in group.alerts}
+    if not ids:
+        return group
+    rows = await connection.fetch(
+        """
+        SELECT customer_id, erased_at, NULL AS into_id FROM erasures WHERE customer_id = ANY($1::text[])
+        UNION ALL SELECT from_id, NULL, into_id FROM customer_merges WHERE from_id = ANY($1::text[])
+        """,
+        sorted(ids),
+    )
+    if not rows:
+        return group
+    erased = {row["customer_id"]: row["erased_at"] for row in rows if row["erased_at"] is not None}
+    merged = {row["customer_id"]: row["into_id"] for row in rows if row["into_id"] is not None}
+
+    def is_kept(customer_id: str, at: datetime) -> bool:
+        return customer_id not in erased or at > erased[customer_id]
+
+    return Changes(
+        interactions=[
+            row._replace(customer_id=merged.get(row.customer_id, row.customer_id))
+            for row in group.interactions
+            if is_kept(row.customer_id, row.occurred_at)
+        ],
+        orders=[
+            row._replace(customer_id=merged.get(row.customer_id, row.customer_id))
+            for row in group.orders
+            if is_kept(row.customer_id, row.occurred_at)
+        ],
+        customers=_moved_customers(group.customers, erased, merged),
+        risks={
+            customer_id: row
+            for customer_id, row in group.risks.items()
+            if customer_id not in merged and is_kept(customer_id, row.as_of)
+        },
+        alerts=[record for record in group.alerts if is_kept(record.customer_id, record.at)],
+        dead_letters=group.dead_letters,
+        erasure=group.erasure,
+        merge=group.merge,
+    )
+
+
+def _moved_customers(
+    customers: Mapping[str, CustomerChange], erased: Mapping[str, datetime], merged: Mapping[str, str]
+) -> dict[str, CustomerChange]:
+    kept: dict[str, CustomerChange] = {}
+    for customer_id, change in customers.items():
+        if customer_id in erased and change.last_seen_at <= erased[customer_id]:
+            continue
+        into = merged.get(customer_id)
+        if into is None:
+            kept[customer_id] = change
+        elif into not in customers:
+            # A straggler under the old id: its engagement snapshot is not the merged customer's.
+            kept[into] = replace_dataclass(change, engagement=None)
+    return kept
+
+
+async def _merge(connection: Any, merge: Merge) -> None:
+    await connection.execute(
+        """
+        INSERT INTO customer_merges VALUES ($1, $2, $3)
+        ON CONFLICT (from_id) DO UPDATE SET into_id = excluded.into_id
+        """,
+        *merge,
+    )
+    # Chains are kept one step long, so that a look-up never has to follow them.
+    await connection.execute("UPDATE customer_merges SET into_id = $2 WHERE into_id = $1", merge.from_id, merge.into_id)
+    await connection.execute("DELETE FROM customer_merges WHERE from_id = into_id")
+    for table in ("interactions", "orders", "handles", "sentiment_labels"):
+        await connection.execute(
+            f"UPDATE {table} SET customer_id = $2 WHERE customer_id = $1",  # noqa: S608 - names from the tuple above
+            merge.from_id,
+            merge.into_id,
+        )
+    await connection.execute(
+        """
+        INSERT INTO customers AS c (customer_id, first_seen_at, last_seen_at, name, birthday, consent, search)
+        SELECT $2, first_seen_at, last_seen_at, name, birthday, consent, search FROM customers WHERE customer_id = $1
+        ON CONFLICT (customer_id) DO UPDATE SET
+            first_seen_at = least(c.first_seen_at, excluded.first_seen_at),
+            last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at),
+            name = coalesce(c.name, excluded.name), birthday = coalesce(c.birthday, excluded.birthday),
+            consent = coalesce(c.consent, excluded.consent),
+            search = coalesce(c.search, ''::tsvector) || coalesce(excluded.search, ''::tsvector),
+            merged_into = NULL
+        """,
+        merge.from_id,
+        merge.into_id,
+    )
+    await connection.execute(
+        "UPDATE customers SET merged_into = $2 WHERE customer_id = $1", merge.from_id, merge.into_id
+    )
+
+
+async def _erase(connection: Any, erasure: Erasure) -> None:
+    """Remove everything known about a customer, and about those merged into it, and remember that it was removed."""
+    merged = await connection.fetch("SELECT from_id FROM customer_merges WHERE into_id = $1", erasure.customer_id)
+    ids = [erasure.customer_id, *(row["from_id"] for row in merged)]
+    await connection.execute("SELECT set_config('pulseline.is_erasing', 'on', true)")
+    for table in ("interactions", "orders", "handles", "sentiment_labels", "alert_events", "alerts", "customers"):
+        await connection.execute(
+            f"DELETE FROM {table} WHERE customer_id = ANY($1::text[])",  # noqa: S608 - names from the tuple above
+            ids,
+        )
+    await connection.execute(
+        """
+        INSERT INTO erasures AS e (customer_id, erased_at) SELECT id, $2 FROM unnest($1::text[]) AS id
+        ON CONFLICT (customer_id) DO UPDATE SET erased_at = greatest(e.erased_at, excluded.erased_at)
+        """,
+        ids,
+        erasure.at,
+    )
+    await connection.execute("SELECT set_config('pulseline.is_erasing', 'off', true)")
+
+
+def _month(instant: datetime) -> Month | None:
+    at = instant.astimezone(UTC)
+    month = (at.year, at.month)
+    return month if _FIRST_MONTH <= month <= _LAST_MONTH else None
+
+
+def _partition_name(month: Month) -> str:
+    return f"interactions_{month[0]:04}_{month[1]:02}"
