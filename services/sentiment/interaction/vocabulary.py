@@ -1,0 +1,66 @@
+"""Short closed word lists that features and language look up by hash: negations and function words."""
+
+from typing import Final
+
+NEGATION, ENGLISH, FOREIGN = 1, 2, 4
+"""Bits of a word's kind."""
+
+_NEGATIONS: Final = (
+    "not",
+    "no",
+    "never",
+    "cannot",
+    "cant",
+    "dont",
+    "doesnt",
+    "didnt",
+    "wont",
+    "isnt",
+    "wasnt",
+    "arent",
+    "werent",
+    "couldnt",
+    "wouldnt",
+    "shouldnt",
+    "without",
+    "nor",
+    "neither",
+    "hardly",
+    "barely",
+    "aint",
+    "havent",
+    "hasnt",
+    "hadnt",
+    "nothing",
+    "nobody",
+    "none",
+)
+_ENGLISH: Final = (
+    "the and you for that with this have are was not but what your from they will would can just how when there all "
+    "out about get like one my me is it in on of to be we do so if he she his her our their them at by an or no yes "
+    "thanks thank please hello hi ok okay why where who which been has had did does don't i'm it's i can't good bad "
+    "great love hate never still after today now here want need help order"
+)
+_OTHER_LATIN: Final = (
+    # Spanish, Portuguese, French, Italian, German, Dutch, Indonesian, Turkish, Polish, Vietnamese written bare
+    "el los las una del por para con que como pero muy esta este estoy gracias hola mi su donde cuando porque todo "
+    "não uma com mas muito isso você obrigado obrigada meu minha está são dos das nao voce "
+    "le les des une est dans pour pas sur avec mais vous nous je ne très cette être merci bonjour mon ma c'est j'ai "
+    "il lo gli che di per non sono è grazie ciao molto questo della nel "
+    "der die das und ist nicht ein eine ich sie mit auf für von zu den dem wir aber auch danke bitte sehr habe "
+    "het een niet van voor maar ook zijn ik je dat wat heb bedankt goed "
+    "yang dan tidak ini itu saya dengan untuk ada sudah tapi bisa terima kasih "
+    "bir ve bu için çok ama değil teşekkürler nie jest się że jak ale dziękuję"
+)
+_SHARED_WITH_ENGLISH: Final = frozenset(("die", "den", "per", "an", "or", "in", "on", "a", "i", "me", "no", "so", "do"))
+
+
+def word_kinds() -> dict[str, int]:
+    """Return every listed word with the bits of what it is."""
+    kinds: dict[str, int] = dict.fromkeys(_NEGATIONS, NEGATION)
+    english = frozenset(_ENGLISH.split())
+    for word in english:
+        kinds[word] = kinds.get(word, 0) | ENGLISH
+    for word in frozenset(_OTHER_LATIN.split()) - english - _SHARED_WITH_ENGLISH:
+        kinds[word] = kinds.get(word, 0) | FOREIGN
+    return kinds
