@@ -1,0 +1,1 @@
+"""Pulseline for other programs: `pulseline.client` sends events."""

@@ -1,0 +1,37 @@
+"""The ingest service's HTTP application: routes, their OpenAPI document, nothing else."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from services.ingest.problem import problem
+from shared.contracts.documents import ingest_openapi
+
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def build_app(routes: Sequence[BaseRoute], lifespan: Lifespan) -> FastAPI:
+    """Return the application; `lifespan` starts and stops what the routes need."""
+
+    @asynccontextmanager
+    async def run(_: FastAPI) -> AsyncIterator[None]:
+        async with lifespan():
+            yield
+
+    app = FastAPI(title="Pulseline ingest", lifespan=run, docs_url="/docs", redoc_url=None)
+    app.router.routes.extend(routes)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.openapi = ingest_openapi  # type: ignore[method-assign]  # the hot routes are plain Starlette, described by hand
+    return app
+
+
+async def _http_problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = error.status_code if error.status_code in (404, 405) else 400
+    return problem(status, str(error.detail), error.headers)

@@ -1,0 +1,85 @@
+"""Builds the ingest service from its settings; the one place that reads them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.ingest.access.door import Door
+from services.ingest.access.keys import KeyRing
+from services.ingest.access.rate import RateLimit
+from services.ingest.app import build_app
+from services.ingest.channel import CHANNELS
+from services.ingest.connection.model import load_connections
+from services.ingest.connection.routes import ChannelDoor, PublicAddress, channel_routes
+from services.ingest.event.routes import event_routes
+from services.ingest.event.send import EventSender
+from services.ingest.metrics import IngestMetrics
+from services.ingest.settings import IngestSettings
+from shared.clock import Clock
+from shared.errors import Unavailable
+from shared.health import health_routes
+from shared.ids import CustomerId
+from shared.kafka.publisher import Publisher
+from shared.postgres.api_keys import ApiKeyRow, load_active_keys
+from shared.postgres.pool import make_pool, reading, with_password_file
+
+_RECONNECT_S = 1.0
+
+
+async def connect(publisher: Publisher) -> None:
+    """Connect as soon as a broker answers, so that the service may start first."""
+    while not publisher.is_connected:
+        try:
+            await publisher.start()
+        except Unavailable:
+            await asyncio.sleep(_RECONNECT_S)
+
+
+def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -> FastAPI:
+    """Return the ready-to-serve application."""
+    metrics = IngestMetrics(registry)
+    database_url = with_password_file(settings.database_url.get_secret_value(), settings.database_password_file)
+    pool = make_pool(database_url, max_size=2)
+
+    async def load_keys() -> Sequence[ApiKeyRow]:
+        async with reading(pool) as connection:
+            return await load_active_keys(connection)
+
+    keys = KeyRing(load_keys, settings.state_dir / "ingest" / "keys.json", clock, settings.ingest_key_refresh_s)
+    publisher = Publisher(
+        settings.kafka_bootstrap, client_id="pulseline-ingest", delivery_timeout_s=settings.ingest_ack_timeout_s
+    )
+    known_handles: dict[str, CustomerId] = {}
+    sender = EventSender(publisher, settings.topic_prefix, metrics, clock)
+    door = Door(keys, RateLimit(settings.ingest_events_per_s, settings.ingest_events_burst), metrics, clock)
+    connections = load_connections(settings.connections_file, frozenset(CHANNELS)) if settings.connections_file else {}
+    address = PublicAddress(
+        settings.ingest_public_url, frozenset(filter(None, settings.ingest_trusted_proxies.replace(" ", "").split(",")))
+    )
+    channel_door = ChannelDoor(connections, sender, address, known_handles, metrics, clock)
+
+    async def keys_are_known() -> str | None:
+        return None if len(keys) else "no API key is known; PostgreSQL must answer once"
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        keys.restore()
+        async with pool:
+            background = [asyncio.create_task(keys.keep_fresh()), asyncio.create_task(connect(publisher))]
+            try:
+                yield
+            finally:
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
+                await publisher.stop()
+
+    routes = [
+        *health_routes({"kafka": publisher.check, "api_keys": keys_are_known}, registry),
+        *event_routes(sender, door, known_handles, clock),
+        *channel_routes(channel_door),
+    ]
+    return build_app(routes, lifespan)

@@ -1,0 +1,107 @@
+"""What happens to each event of a request: accepted with its key and bytes, or rejected with its reason. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from services.ingest.identity.resolve import resolve
+from shared.contracts.codec import decode_event, encode
+from shared.contracts.event import (
+    Customer,
+    CustomerIdentified,
+    CustomerMerged,
+    EventBase,
+    PaymentDue,
+    PaymentLate,
+    PaymentPaid,
+    SurveyAnswered,
+)
+from shared.errors import Reject
+from shared.ids import CustomerId
+
+MAX_EVENT_BYTES = 256 * 1024
+MAX_EVENTS = 5_000
+MAX_BODY_BYTES = 5 * 1024 * 1024
+# Providers' clocks differ from ours by seconds; more than this is a mistake in the sender.
+MAX_FUTURE = timedelta(minutes=5)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_DUE = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An event as it goes to Kafka: `value` is its JSON with `received_at` and `customer.id` set."""
+
+    customer_id: CustomerId
+    event: EventBase
+    value: bytes
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Why the event at `index` of the request was refused; `pointer` is a JSON pointer into that event."""
+
+    index: int
+    pointer: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Verdict:
+    accepted: list[Accepted] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+def decide(raw_events: Iterable[bytes], received_at: datetime, known: Mapping[str, CustomerId]) -> Verdict:
+    """Return the verdict on each raw event, in order; a bad one never affects its neighbours."""
+    verdict = Verdict()
+    for index, raw in enumerate(raw_events):
+        try:
+            verdict.accepted.append(_accept(raw, received_at, known))
+        except Reject as reject:
+            verdict.rejected.append(Rejected(index, reject.pointer, reject.reason))
+    return verdict
+
+
+def stamp(event: EventBase, received_at: datetime, known: Mapping[str, CustomerId]) -> Accepted:
+    """Return the event with `received_at` and its customer's id filled in.
+
+    Raises `Reject` when it names no customer, lies in the future, or is inconsistent.
+    """
+    if event.occurred_at > received_at + MAX_FUTURE:
+        raise Reject("lies more than 5 minutes in the future", "/occurred_at")
+    if event.occurred_at < EARLIEST:
+        raise Reject("lies before 1970", "/occurred_at")
+    _check_consistent(event)
+    customer_id = resolve(event.customer, known)
+    customer = event.customer
+    if customer.id is None:
+        customer = Customer(customer_id, customer.handles)
+    stamped = msgspec.structs.replace(event, received_at=received_at, customer=customer)
+    return Accepted(customer_id, stamped, encode(stamped))
+
+
+def _accept(raw: bytes, received_at: datetime, known: Mapping[str, CustomerId]) -> Accepted:
+    if len(raw) > MAX_EVENT_BYTES:
+        raise Reject(f"an event has at most {MAX_EVENT_BYTES // 1024} KB")
+    return stamp(decode_event(raw), received_at, known)
+
+
+def _check_consistent(event: EventBase) -> None:
+    """Raise `Reject` where members contradict each other in a way no type can say."""
+    match event:
+        case SurveyAnswered(score=score, scale_min=low, scale_max=high):
+            if not low < high:
+                raise Reject("scale_max must be greater than scale_min", "/scale_max")
+            if not low <= score <= high:
+                raise Reject(f"must lie on the scale, {low:g} to {high:g}", "/score")
+        case CustomerMerged(from_id=source, into_id=target):
+            if source == target:
+                raise Reject("a customer cannot be merged into itself", "/into_id")
+        case CustomerIdentified(customer=customer):
+            if customer.id is None:
+                raise Reject("says whose handles these are, so it needs the company's own id", "/customer/id")
+        case PaymentDue(due_at=due_at) | PaymentLate(due_at=due_at) | PaymentPaid(due_at=due_at):
+            if due_at is not None and not EARLIEST <= due_at < LATEST_DUE:
+                raise Reject("lies before 1970 or after 2200", "/due_at")

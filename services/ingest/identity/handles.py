@@ -1,0 +1,91 @@
+"""Handles: one written form for each way a person can be reached, so that two channels agree on who it is.
+
+Pure. Forms: `tel:+E164`, `mailto:lower`, `whatsapp:<id>` (ids that are no number), `<kind>:<value>` for the rest.
+"""
+
+import hashlib
+import re
+import unicodedata
+
+import phonenumbers
+
+_KIND = re.compile(r"^[a-z][a-z0-9_+.-]*$")
+_TEL_NOISE = re.compile(r"^(whatsapp|rcs|sms|tel|sip|callto|client):(//)?", re.IGNORECASE)
+_MAX_HANDLE = 320
+_CASELESS = frozenset({"mailto", "mastodon", "bluesky"})
+
+
+def normalise(kind: str, value: str, default_region: str | None = None) -> str | None:
+    """Return the handle of `value`, or None when it names nobody.
+
+    `kind` is the scheme (`tel`, `mailto`, `whatsapp`, `wechat`, `x`, …); `default_region` is the ISO 3166 code that
+    numbers without a country code belong to. A `whatsapp` id that is a phone number becomes the person's `tel:`.
+    """
+    cleaned = _cleaned(value)
+    if not cleaned or not _KIND.match(kind):
+        return None
+    if kind == "tel":
+        return _bounded("tel", telephone(cleaned, default_region))
+    if kind == "whatsapp":
+        return _whatsapp(cleaned)
+    if kind == "mailto":
+        return _email(cleaned)
+    return _bounded(kind, cleaned.lower() if kind in _CASELESS else cleaned)
+
+
+def telephone(value: str, default_region: str | None = None) -> str:
+    """Return `value` as +E.164 when it is a valid number, else without its scheme and spacing, as given.
+
+    Short codes (95588) and extensions' host numbers stay what the provider wrote; `+` is not invented for them.
+    """
+    bare = _TEL_NOISE.sub("", value).strip()
+    compact = re.sub(r"[\s().\-/]", "", bare)
+    if compact.startswith("00"):
+        compact = "+" + compact[2:]
+    try:
+        number = phonenumbers.parse(compact, default_region)
+    except phonenumbers.NumberParseException:
+        return compact
+    if phonenumbers.is_valid_number(number):
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return compact
+
+
+def _whatsapp(value: str) -> str | None:
+    bare = _TEL_NOISE.sub("", value).strip()
+    digits = bare.lstrip("+")
+    if digits.isascii() and digits.isdigit():
+        number = telephone("+" + digits)
+        if number.startswith("+") and _is_valid(number):
+            return "tel:" + number
+    return _bounded("whatsapp", bare)
+
+
+def _is_valid(number: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _email(value: str) -> str | None:
+    address = value.removeprefix("mailto:").strip().strip("<>").lower()
+    local, at, domain = address.rpartition("@")
+    if not at or not local or not domain or any(c.isspace() for c in address):
+        return None
+    return _bounded("mailto", address)
+
+
+def _cleaned(value: str) -> str:
+    text = unicodedata.normalize("NFC", value.encode("utf-8", "replace").decode("utf-8"))
+    return "".join(c for c in text if c.isprintable()).strip()
+
+
+def _bounded(kind: str, value: str) -> str | None:
+    """Keep a handle within the contract's length; an absurdly long one is named by its hash, so it stays distinct."""
+    if not value:
+        return None
+    handle = f"{kind}:{value}"
+    if len(handle) > _MAX_HANDLE:
+        return f"{kind}:~{hashlib.blake2b(value.encode(), digest_size=16).hexdigest()}"
+    return handle

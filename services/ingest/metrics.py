@@ -1,0 +1,43 @@
+"""The ingest service's metrics, declared once; labels come from closed sets."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class IngestMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.accepted = Counter(
+            "pulseline_ingest_events_accepted_total", "Events acknowledged by the broker.", ["type"], registry=registry
+        )
+        self.rejected = Counter(
+            "pulseline_ingest_events_rejected_total", "Events refused, by where.", ["door"], registry=registry
+        )
+        self.requests = Counter(
+            "pulseline_ingest_requests_total",
+            "HTTP requests, by door and status.",
+            ["door", "status"],
+            registry=registry,
+        )
+        self.ack_seconds = Histogram(
+            "pulseline_ingest_ack_seconds",
+            "Time from a request's last byte to the broker's acknowledgement.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.connection_events = Counter(
+            "pulseline_ingest_connection_events_total",
+            "Deliveries of each connection by outcome.",
+            ["connection", "outcome"],
+            registry=registry,
+        )
+        self.connection_seen = Gauge(
+            "pulseline_ingest_connection_last_seen_timestamp_seconds",
+            "When a verified delivery of the connection last came in.",
+            ["connection"],
+            registry=registry,
+        )
+        self.keys = Gauge("pulseline_ingest_api_keys", "API keys known to this process.", registry=registry)
+        self.keys_age_seconds = Gauge(
+            "pulseline_ingest_api_keys_age_seconds", "Time since keys were last read.", registry=registry
+        )

@@ -1,0 +1,36 @@
+"""Every setting of the ingest service."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class IngestSettings(ServiceSettings):
+    ingest_host: str = Field("127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
+    ingest_port: Annotated[int, Field(ge=1, le=65535)] = Field(8001, description="Port to listen on.")
+    ingest_ack_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        5.0, description="Longest wait for the broker's acknowledgement before the client gets 503."
+    )
+    ingest_key_refresh_s: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="How often API keys are read from PostgreSQL; a revoked key works at most this much longer."
+    )
+    ingest_events_per_s: Annotated[float, Field(gt=0)] = Field(
+        50_000.0, description="Events a second one API key may send to one ingest process; more is answered 429."
+    )
+    ingest_events_burst: Annotated[int, Field(ge=1)] = Field(
+        100_000, description="Events a key may send at once before the rate applies."
+    )
+    ingest_public_url: str = Field(
+        "",
+        description="Public base URL of this service as providers call it (https://…), for signatures over the URL; "
+        "empty: taken from the request.",
+    )
+    ingest_trusted_proxies: str = Field(
+        "", description="Comma-separated addresses whose X-Forwarded-Proto and X-Forwarded-Host are believed."
+    )
+    connections_file: Path | None = Field(
+        None, description="YAML list of channel connections: {id, provider, credentials, settings}."
+    )

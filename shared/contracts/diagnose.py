@@ -1,0 +1,88 @@
+"""Why a JSON document was refused, for a person: the slow second look at an input that the fast decoder did not take.
+
+Everything here is linear in the input, which callers bound, and runs for refused or suspicious inputs only.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from shared.errors import Reject
+
+_MAX_DEPTH = 200
+
+
+def explain(raw: bytes, fallback: str) -> Reject:
+    """Return the `Reject` that names the first offending member of `raw`, or `fallback` where none can be named.
+
+    Finds what JSON decoders report without a path: NaN and infinities, lone surrogates, bytes that are not UTF-8, NUL.
+    """
+    try:
+        document = json.loads(raw.decode("utf-8", "surrogateescape"))
+    except RecursionError:
+        return Reject("the document is nested too deeply")
+    except ValueError:
+        return Reject(fallback)
+    for pointer, value in walk(document):
+        if (reason := _flaw(value)) is not None:
+            return Reject(reason, pointer)
+    return Reject(fallback)
+
+
+def nul_pointer(raw: bytes) -> str | None:
+    """Return the pointer of the first text that holds a NUL character, or None; `raw` is valid JSON."""
+    for pointer, value in walk(json.loads(raw)):
+        if isinstance(value, str) and "\x00" in value:
+            return pointer
+    return None
+
+
+def offending_key(raw: bytes, parent: tuple[str, ...], reason: str) -> str:
+    """Return the pointer of the first member of the map at `parent` that is no short string."""
+    node: Any = json.loads(raw)
+    for step in parent:
+        node = node[int(step)] if isinstance(node, list) else node.get(step)
+    base = "".join(f"/{_escape(step)}" for step in parent)
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if not isinstance(value, str) or ("length" in reason and (len(value) > 4_096 or not 0 < len(key) <= 256)):
+                return f"{base}/{_escape(key)}"
+    return base
+
+
+def walk(document: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (pointer, leaf) for every leaf and key of a decoded JSON document, keys as leaves of their own pointer."""
+    stack: list[tuple[str, Any, int]] = [("", document, 0)]
+    while stack:
+        pointer, value, depth = stack.pop()
+        if depth > _MAX_DEPTH:
+            return
+        if isinstance(value, dict):
+            for key, member in reversed(value.items()):
+                path = f"{pointer}/{_escape(key)}"
+                stack.append((path, member, depth + 1))
+                stack.append((path, key, depth + 1))
+        elif isinstance(value, list):
+            stack.extend((f"{pointer}/{i}", member, depth + 1) for i, member in reversed(list(enumerate(value))))
+        else:
+            yield pointer, value
+
+
+def _flaw(value: Any) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN and infinities are not JSON numbers"
+    if isinstance(value, str):
+        for character in value:
+            if "\udc80" <= character <= "\udcff":
+                return "the text is not valid UTF-8 or holds a lone surrogate"
+            if "\ud800" <= character <= "\udfff":
+                return "the text holds a lone surrogate (half of a UTF-16 pair)"
+        if "\x00" in value:
+            return "the NUL character is not allowed in text"
+    return None
+
+
+def _escape(step: str) -> str:
+    printable = step.encode("utf-8", "backslashreplace").decode("utf-8")
+    return printable.replace("~", "~0").replace("/", "~1")
