@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from shared.embedded.jars import Progress, class_path, java_command
-from shared.embedded.process import StartError, free_ports, kill, spawn, stop, wait_until
+from shared.embedded.process import StartError, free_ports, is_port_free, kill, spawn, stop, wait_until
 
 # 256 MB of heap carries the whole product on one machine; a serial collector and the first compiler tier start fastest.
 _JVM = (
@@ -62,6 +62,10 @@ class EmbeddedKafka:
     @property
     def nodes(self) -> range:
         return range(len(self._ports))
+
+    def port(self, node: int = 0) -> int:
+        """Return the client port of `node`."""
+        return self._ports[node]
 
     def pid(self, node: int = 0) -> int | None:
         """Return the process id of `node`, None while it is down."""
@@ -133,6 +137,9 @@ class EmbeddedKafka:
     def _launch(self, node: int, jars: str) -> None:
         if self.pid(node) is not None:
             return
+        # Another broker on the port would answer our waiting for this one.
+        if not is_port_free(self._ports[node]):
+            raise StartError(f"port {self._ports[node]} is in use, Kafka node {node} cannot have it")
         folder = self._data_dir / f"node-{node}"
         folder.mkdir(parents=True, exist_ok=True)
         self._log_dir.mkdir(parents=True, exist_ok=True)
