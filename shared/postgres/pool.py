@@ -29,6 +29,14 @@ OUTAGE_ERRORS: tuple[type[BaseException], ...] = (
 )
 
 
+def as_unavailable(error: BaseException) -> Unavailable | None:
+    """Return the outage an error stands for, or None when the statement or its values are at fault."""
+    # asyncpg reports a value it cannot send as an InterfaceError that is a ValueError as well.
+    if not isinstance(error, OUTAGE_ERRORS) or isinstance(error, ValueError):
+        return None
+    return Unavailable("postgresql", str(error) or type(error).__name__)
+
+
 async def prepare_connection(connection: Any) -> None:
     """Make JSON columns travel as bytes: written from encoded JSON, read as `msgspec.Raw`."""
     await connection.set_type_codec(
@@ -46,7 +54,9 @@ async def open_connection(database_url: str, *, timeout_s: float = 5.0) -> Any:
         connection = await asyncpg.connect(database_url, timeout=timeout_s)
         await prepare_connection(connection)
     except OUTAGE_ERRORS as error:
-        raise Unavailable("postgresql", str(error) or type(error).__name__) from error
+        if (outage := as_unavailable(error)) is None:
+            raise
+        raise outage from error
     return connection
 
 
@@ -72,7 +82,9 @@ async def transaction(pool: Any) -> AsyncIterator[Any]:
         async with pool.acquire(timeout=5.0) as connection, connection.transaction():
             yield connection
     except OUTAGE_ERRORS as error:
-        raise Unavailable("postgresql", str(error) or type(error).__name__) from error
+        if (outage := as_unavailable(error)) is None:
+            raise
+        raise outage from error
 
 
 @asynccontextmanager
@@ -82,7 +94,9 @@ async def reading(pool: Any) -> AsyncIterator[Any]:
         async with pool.acquire(timeout=5.0) as connection:
             yield connection
     except OUTAGE_ERRORS as error:
-        raise Unavailable("postgresql", str(error) or type(error).__name__) from error
+        if (outage := as_unavailable(error)) is None:
+            raise
+        raise outage from error
 
 
 def with_password_file(database_url: str, password_file: Path | None) -> str:
