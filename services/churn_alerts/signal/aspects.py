@@ -1,0 +1,38 @@
+"""What unhappy texts are about, as bits: the eight aspects of `shared.contracts.enriched`, and talk of a competitor."""
+
+import re
+from collections.abc import Iterator
+
+from shared.contracts.alert import Cause
+from shared.contracts.enriched import ASPECT_NAMES, Sentiment
+
+COMPETITOR_BIT = len(ASPECT_NAMES)
+
+# Leaving for, or comparing with, somebody else. Words for a cause, not for a mood: they count in unhappy texts only.
+_COMPETITOR = re.compile(
+    r"competitor|switch(?:ed|ing)? to "
+    r"|(?:other|another|different) (?:provider|vendor|supplier|brand|company|shop|store|carrier)"
+    r"|elsewhere|cancel(?:l?ing|l?ed)? (?:my|our|the) (?:account|subscription|contract|membership)"
+    r"|better (?:deal|offer|price) (?:at|from|with)"
+    r"|别家|别的(?:店|家|品牌|平台|公司)|其他(?:家|店|品牌|平台|公司)|另一家|换(?:一)?家|换(?:个)?(?:品牌|平台|供应商)|竞品|竞争对手|同行|转(?:网|投)|携号",
+    re.IGNORECASE,
+)
+
+
+def aspect_bits(sentiment: Sentiment, text: str | None) -> int:
+    """Return the aspects of an unhappy text as bits; bit 8 is set when it speaks of somebody else's offer."""
+    bits = 0
+    for hit in sentiment.aspects:
+        bits |= 1 << ASPECT_NAMES.index(hit.aspect)
+    if text and _COMPETITOR.search(text):
+        bits |= 1 << COMPETITOR_BIT
+    return bits
+
+
+def causes_of(bits: int) -> Iterator[Cause]:
+    """Yield the causes that the bits of `aspect_bits` name."""
+    for index, aspect in enumerate(ASPECT_NAMES):
+        if bits >> index & 1:
+            yield aspect
+    if bits >> COMPETITOR_BIT & 1:
+        yield "competitor"

@@ -1,0 +1,118 @@
+"""Expectation mismatch: unhappy words shortly before or soon after an order, or a goal that was not met."""
+
+from msgspec import Struct
+
+from services.churn_alerts.signal.model import DAY_MS, Finding, Moment, SignalRule, strength
+from shared.contracts.alert import Signal
+
+BEFORE_DAYS = 7
+AFTER_DAYS = 30
+NEGATIVES_KEPT = 6
+ORDERS_KEPT = 3
+# Calibrated probability from which one text counts fully; below it, a text counts half.
+CLEARLY_NEGATIVE = 0.8
+BEFORE_SALE_SHARE = 0.5
+
+
+class Negative(Struct, frozen=True, array_like=True):
+    """One unhappy text: when, event id, p_negative in thousandths, and its aspects as bits (see `alert/cause.py`)."""
+
+    at_ms: int
+    event_id: str
+    permille: int
+    aspects: int = 0
+
+
+class Sale(Struct, frozen=True, array_like=True):
+    at_ms: int
+    event_id: str
+
+
+class Mismatch(Struct, frozen=True, array_like=True):
+    """The newest unhappy texts, the newest orders, and the newest consultations that missed their goal."""
+
+    negatives: tuple[Negative, ...] = ()
+    sales: tuple[Sale, ...] = ()
+    missed: tuple[Sale, ...] = ()
+
+
+def with_negative(part: Mismatch, negative: Negative) -> Mismatch:
+    return Mismatch(_newest((*part.negatives, negative), NEGATIVES_KEPT), part.sales, part.missed)
+
+
+def with_sale(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:
+    return Mismatch(part.negatives, _newest((*part.sales, Sale(at_ms, event_id)), ORDERS_KEPT), part.missed)
+
+
+def with_missed_goal(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:
+    return Mismatch(part.negatives, part.sales, _newest((*part.missed, Sale(at_ms, event_id)), ORDERS_KEPT))
+
+
+def merge(one: Mismatch, other: Mismatch) -> Mismatch:
+    return Mismatch(
+        _newest((*one.negatives, *other.negatives), NEGATIVES_KEPT),
+        _newest((*one.sales, *other.sales), ORDERS_KEPT),
+        _newest((*one.missed, *other.missed), ORDERS_KEPT),
+    )
+
+
+def _newest(items: tuple, limit: int) -> tuple:  # type: ignore[type-arg]
+    return tuple(sorted(items, key=lambda item: (item.at_ms, item.event_id))[-limit:])
+
+
+def evaluate(part: Mismatch, moment: Moment, weight: float, threshold: float) -> Finding | None:
+    """Return the signal if the unhappy texts around sales of the last 30 days weigh at least `threshold`.
+
+    A text within 30 days after an order weighs 1 (½ if only mildly negative), one within 7 days before an order half of
+    that; a missed goal weighs 1.
+    """
+    first_day = moment.day - AFTER_DAYS + 1
+    total = 0.0
+    n_after = n_before = 0
+    evidence: list[Sale | Negative] = []
+    for negative in part.negatives:
+        if not first_day <= negative.at_ms // DAY_MS <= moment.day:
+            continue
+        weighs = 1.0 if negative.permille >= 1000 * CLEARLY_NEGATIVE else 0.5
+        if any(0 <= negative.at_ms - sale.at_ms <= AFTER_DAYS * DAY_MS for sale in part.sales):
+            n_after += 1
+            total += weighs
+        elif any(0 < sale.at_ms - negative.at_ms <= BEFORE_DAYS * DAY_MS for sale in part.sales):
+            n_before += 1
+            total += weighs * BEFORE_SALE_SHARE
+        else:
+            continue
+        evidence.append(negative)
+    missed = [goal for goal in part.missed if first_day <= goal.at_ms // DAY_MS <= moment.day]
+    total += len(missed)
+    evidence.extend(missed)
+    if total < threshold or not evidence:
+        return None
+    evidence.sort(key=lambda item: (item.at_ms, item.event_id))
+    said = [("soon after an order", "下单后不久", n_after), ("before an order", "下单前", n_before)]
+    parts_en = [f"{n} unhappy message{'' if n == 1 else 's'} {when}" for when, _, n in said if n]
+    parts_zh = [f"{when}有{n}条不满" for _, when, n in said if n]
+    if missed:
+        parts_en.append("a consultation missed its goal")
+        parts_zh.append("咨询项目未达成目标")
+    signal = Signal(
+        name="expectation_mismatch",
+        value=round(total, 2),
+        threshold=threshold,
+        contribution=round(weight * strength(total / threshold), 4),
+        evidence=[item.event_id for item in evidence[-4:]],
+        reason_en=" and ".join(parts_en),
+        reason_zh="，".join(parts_zh),
+    )
+    return Finding(signal, evidence[0].at_ms // DAY_MS + AFTER_DAYS)
+
+
+RULE = SignalRule(
+    name="expectation_mismatch",
+    weight=1.2,
+    threshold=1.0,
+    unit="weight of unhappy texts around orders of the last 30 days",
+    judged="event",
+    can_raise=True,
+    evaluate=evaluate,
+)

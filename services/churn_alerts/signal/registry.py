@@ -1,0 +1,96 @@
+"""Every signal, in the order in which an alert shows equal ones; to add a signal, add its module and a line here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.churn_alerts.signal import (
+    category_frequency_falling,
+    complaints_surging,
+    contact_falling_silent,
+    expectation_mismatch,
+    inquiry_without_order,
+    low_csat,
+    nps_detractor,
+    payment_delayed,
+    purchase_frequency_falling,
+    purchase_overdue,
+    repeated_reopen,
+    sentiment_sliding,
+)
+from services.churn_alerts.signal.contact_falling_silent import ContactSilence
+from services.churn_alerts.signal.model import Finding, Moment, SignalRule
+from services.churn_alerts.signal.purchase_overdue import Silence
+from services.churn_alerts.signal.state import SignalState
+from shared.contracts.alert import SignalName
+
+SIGNALS: tuple[SignalRule, ...] = (
+    purchase_overdue.RULE,
+    complaints_surging.RULE,
+    expectation_mismatch.RULE,
+    repeated_reopen.RULE,
+    low_csat.RULE,
+    nps_detractor.RULE,
+    sentiment_sliding.RULE,
+    payment_delayed.RULE,
+    inquiry_without_order.RULE,
+    contact_falling_silent.RULE,
+    purchase_frequency_falling.RULE,
+    category_frequency_falling.RULE,
+)
+
+BY_NAME: Mapping[SignalName, SignalRule] = {rule.name: rule for rule in SIGNALS}
+
+# Weight and threshold of each signal, as rules have them in force.
+Weights = Mapping[SignalName, tuple[float, float]]
+
+PRIOR_WEIGHTS: Weights = {rule.name: (rule.weight, rule.threshold) for rule in SIGNALS}
+
+_ON_EVENTS = tuple(rule for rule in SIGNALS if rule.judged == "event")
+
+
+def find_on_event(state: SignalState, moment: Moment, weights: Weights) -> list[Finding]:
+    """Return the signals judged on events that hold, strongest first."""
+    return _found(_ON_EVENTS, _parts(state, None, None), moment, weights)
+
+
+def find_all(
+    state: SignalState, moment: Moment, weights: Weights, silence: Silence | None, contacts: ContactSilence | None
+) -> list[Finding]:
+    """Return every signal that holds at the end of the moment's day, strongest first."""
+    return _found(SIGNALS, _parts(state, silence, contacts), moment, weights)
+
+
+def raising_contribution(findings: list[Finding]) -> float:
+    """Return the log-odds that the findings add to what the silence score says."""
+    return sum(finding.signal.contribution for finding in findings if BY_NAME[finding.signal.name].can_raise)
+
+
+def _parts(state: SignalState, silence: Silence | None, contacts: ContactSilence | None) -> dict[SignalName, Any]:
+    negatives = tuple((negative.at_ms, negative.event_id) for negative in state.mismatch.negatives)
+    return {
+        "purchase_overdue": silence,
+        "complaints_surging": state.complaints,
+        "expectation_mismatch": state.mismatch,
+        "repeated_reopen": state.reopens,
+        "low_csat": state.csat,
+        "nps_detractor": state.nps,
+        "sentiment_sliding": (state.moods, negatives),
+        "payment_delayed": state.payments,
+        "inquiry_without_order": (state.inquiries, state.last_order_ms),
+        "contact_falling_silent": contacts,
+        "purchase_frequency_falling": state.orders,
+        "category_frequency_falling": state.categories,
+    }
+
+
+def _found(
+    rules: tuple[SignalRule, ...], parts: Mapping[SignalName, Any], moment: Moment, weights: Weights
+) -> list[Finding]:
+    findings = []
+    for rule in rules:
+        weight, threshold = weights[rule.name]
+        finding = rule.evaluate(parts[rule.name], moment, weight, threshold)
+        if finding is not None:
+            findings.append(finding)
+    findings.sort(key=lambda finding: -finding.signal.contribution)
+    return findings
