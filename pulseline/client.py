@@ -80,8 +80,18 @@ class RetryPolicy:
 class Client:
     """Sends events, one request at a time; not for use by several threads at once."""
 
-    def __init__(self, url: str, api_key: str, *, timeout_s: float = 30.0, retry: RetryPolicy | None = None) -> None:
-        self._http = httpx2.Client(base_url=url, timeout=timeout_s, headers=_headers(api_key), trust_env=False)
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        timeout_s: float = 30.0,
+        retry: RetryPolicy | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self._http = httpx2.Client(
+            base_url=url, timeout=timeout_s, headers=_headers(api_key), trust_env=False, transport=transport
+        )
         self._retry = retry or RetryPolicy()
 
     def send(self, events: Event | Iterable[Event]) -> Receipt:
@@ -122,8 +132,18 @@ class Client:
 class AsyncClient:
     """The same for asyncio. `send` calls may run concurrently; each awaits its own events' acknowledgement."""
 
-    def __init__(self, url: str, api_key: str, *, timeout_s: float = 30.0, retry: RetryPolicy | None = None) -> None:
-        self._http = httpx2.AsyncClient(base_url=url, timeout=timeout_s, headers=_headers(api_key), trust_env=False)
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        timeout_s: float = 30.0,
+        retry: RetryPolicy | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._http = httpx2.AsyncClient(
+            base_url=url, timeout=timeout_s, headers=_headers(api_key), trust_env=False, transport=transport
+        )
         self._retry = retry or RetryPolicy()
 
     async def send(self, events: Event | Iterable[Event]) -> Receipt:

@@ -1,0 +1,92 @@
+"""One service as its own process against real parts, the way an operator runs it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import httpx2
+
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """Return a loopback port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class ServiceProcess:
+    """`python -m services.<name>` with settings from `environment`; ends with its `with` block."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"{name}.log"
+        prefix = f"PULSELINE_{'CHURN' if name == 'churn_alerts' else name.upper()}"
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("PULSELINE_")},
+            "PULSELINE_STATE_DIR": str(folder / "state"),
+            f"{prefix}_PORT": str(self.port),
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, until_ready: bool = True) -> Self:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", f"services.{self.name}"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            )
+        if until_ready:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, timeout_s: float = 40.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        last = ""
+        while time.monotonic() < deadline:
+            assert self._process is not None
+            if self._process.poll() is not None:
+                break
+            try:
+                answer = httpx2.get(f"{self.url}/readyz", timeout=2, trust_env=False)
+                if answer.status_code == 200:
+                    return
+                last = answer.text
+            except httpx2.TransportError as error:
+                last = str(error)
+            time.sleep(0.1)
+        raise AssertionError(f"{self.name} is not ready: {last}\n{self.log.read_text()[-4000:]}")
+
+    def kill(self) -> None:
+        """kill -9, as an outage would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask to stop and return the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(how)
+        try:
+            return process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{self.name} did not end on {how.name}\n{self.log.read_text()[-4000:]}") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(signal.SIGKILL)
