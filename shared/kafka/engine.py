@@ -1,0 +1,294 @@
+"""A batch from start to end: load the partition's state, decide, publish outputs, then store states. No Faust here.
+
+The order is the promise. Outputs are acked before the first state row is written: a row that landed before its outputs
+would make the replay skip them. Offsets are the worker's, after all of this (worker.py).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from shared.clock import Clock, to_ms
+from shared.errors import PulselineError, Stop, Unavailable
+from shared.kafka.backoff import delays
+from shared.kafka.changelog import LoadedState, StateReader, load
+from shared.kafka.dead_letters import dead_letter, dead_letter_message
+from shared.kafka.metrics import WorkerMetrics
+from shared.kafka.partition import Forwarded, InRecord, Partition, Work
+from shared.kafka.processor import E, Output, Processor, S
+from shared.kafka.publisher import Acked, BatchPublisher, Message, Place, RecordTooLargeError, partition_for
+from shared.kafka.rows import Row
+from shared.topics import DEAD_LETTERS, Topic
+
+_log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+# The share of poison is taken over so many inputs, and counts from so many poisoned ones on.
+_POISON_WINDOW: Final = 10_000
+_POISON_GRACE: Final = 50
+
+
+class AbandonedError(PulselineError):
+    """The partition is being given up: this batch belongs to its next owner."""
+
+
+class _Cell(Generic[E, S]):
+    """A partition in memory, and where its state topic ended when we last wrote or read it."""
+
+    __slots__ = ("is_checked", "next_offset", "partition")
+
+    def __init__(self, partition: Partition[E, S], next_offset: int) -> None:
+        self.partition = partition
+        self.next_offset = next_offset
+        self.is_checked = True
+
+
+class Engine(Generic[E, S]):
+    """Performs what a processor decides, for every partition this process owns.
+
+    `on_progress` is told the partition whenever something of it moved. `max_poison_ratio` of the last 10,000 inputs is
+    the most that may be dead-lettered before the engine raises Stop.
+    """
+
+    def __init__(
+        self,
+        processor: Processor[E, S],
+        publisher: BatchPublisher,
+        reader: StateReader,
+        metrics: WorkerMetrics,
+        clock: Clock,
+        *,
+        topic_prefix: str = "",
+        max_poison_ratio: float = 0.1,
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._processor = processor
+        self._publisher = publisher
+        self._reader = reader
+        self._metrics = metrics
+        self._clock = clock
+        self._prefix = topic_prefix
+        self._max_poison_ratio = max_poison_ratio
+        self._on_progress = on_progress
+        self._names: dict[str, str] = {}
+        self._input = processor.input_topic.full_name(topic_prefix)
+        self._state = processor.state_topic.full_name(topic_prefix)
+        self._dead_letters = DEAD_LETTERS.full_name(topic_prefix)
+        self._cells: dict[int, _Cell[E, S]] = {}
+        self._recent: deque[tuple[int, int]] = deque()
+
+    def partition(self, number: int) -> Partition[E, S] | None:
+        """Return the partition's memory, None before its first batch."""
+        cell = self._cells.get(number)
+        return None if cell is None else cell.partition
+
+    def assigned(self, numbers: set[int]) -> None:
+        """Forget partitions that went elsewhere; look at those that stayed before they are used again."""
+        for number in [number for number in self._cells if number not in numbers]:
+            self.drop(number)
+        for cell in self._cells.values():
+            cell.is_checked = False
+
+    def drop(self, number: int) -> None:
+        """Forget a partition's memory; its next batch loads it again."""
+        if self._cells.pop(number, None) is not None:
+            self._metrics.forget(number)
+
+    async def handle(
+        self, number: int, records: Sequence[InRecord], is_ours: Callable[[], bool], input_end: int | None = None
+    ) -> None:
+        """Return when everything that follows from the records is durable.
+
+        Kafka's failures are repeated until they end or `is_ours()` turns false, which raises AbandonedError. Raises
+        Stop when going on would be wrong. After any exception the batch must be handed in again, here or elsewhere.
+        """
+        try:
+            await self._handle(number, records, is_ours, input_end)
+        except BaseException:
+            # What is in memory may be ahead of what is durable.
+            self.drop(number)
+            raise
+
+    async def _handle(
+        self, number: int, records: Sequence[InRecord], is_ours: Callable[[], bool], input_end: int | None
+    ) -> None:
+        cell = await self._cell(number, is_ours)
+        partition, monotonic, stage = cell.partition, self._clock.monotonic, self._metrics.stage
+        _check_against_input(partition.fence, records, input_end, f"{self._input}/{number}")
+        works = partition.advance(records)
+        is_overwritten = False
+        while True:
+            started = monotonic()
+            work = next(works, None)
+            if work is None:
+                break
+            stage["decide"].observe(monotonic() - started)
+            is_overwritten |= await self._perform(number, cell, work, is_ours)
+        self._metrics.batches.inc()
+        age_s = max(0, to_ms(self._clock.now()) - partition.watermark_ms) / 1000
+        self._metrics.state(number, len(partition.states), len(partition.timers), age_s)
+        if is_overwritten:
+            _log.warning("another worker wrote the state of %s/%d: it is loaded again", self._input, number)
+            self.drop(number)
+
+    async def _perform(self, number: int, cell: _Cell[E, S], work: Work, is_ours: Callable[[], bool]) -> bool:
+        """Publish, then store; return whether somebody else wrote to the state topic in between."""
+        self._check_poison(work)
+        monotonic, metrics = self._clock.monotonic, self._metrics
+        batches = await self._outputs(number, work)
+        started = monotonic()
+        if batches:
+            await self._persist(number, lambda: self._publisher.publish_batches(batches), is_ours)
+        published = monotonic()
+        metrics.stage["publish"].observe(published - started)
+        is_overwritten = await self._store(number, cell, work.rows, is_ours)
+        metrics.stage["store"].observe(monotonic() - published)
+        metrics.records.inc(work.n_inputs)
+        metrics.outputs.inc(len(work.outputs))
+        for poison in work.poison:
+            metrics.poison(poison.kind)
+        self._on_progress(number)
+        return is_overwritten
+
+    async def _outputs(self, number: int, work: Work) -> dict[Place, list[Message]]:
+        """Return the work's outputs and dead letters by place, in order."""
+        batches: dict[Place, list[Message]] = {}
+        adders: dict[str, Callable[[Message], None]] = {}
+        for output in work.outputs:
+            if isinstance(output, Output) and not output.is_rerouted:
+                topic = output.topic
+                add = adders.get(topic.name)
+                if add is None:
+                    if not topic.is_partitioned_by_customer:
+                        await self._route(batches, topic, output)
+                        continue
+                    add = adders[topic.name] = batches.setdefault((self._name(topic), number), []).append
+                add((output.key.encode(), output.value, output.headers, None))
+            elif isinstance(output, Forwarded):
+                forward_to = self._processor.forward_controls_to
+                if forward_to is not None:
+                    place = (self._name(forward_to), number)
+                    batches.setdefault(place, []).append((None, output.value, output.headers, None))
+            else:
+                await self._route(batches, output.topic, output)
+        if work.poison:
+            place = (self._dead_letters, number % await self._publisher.partition_count(self._dead_letters))
+            letters = (dead_letter(self._processor.name, self._input, number, one) for one in work.poison)
+            batches.setdefault(place, []).extend(map(dead_letter_message, letters))
+        return batches
+
+    async def _route(self, batches: dict[Place, list[Message]], topic: Topic, output: Output) -> None:
+        name = self._name(topic)
+        place = (name, partition_for(output.key, await self._publisher.partition_count(name)))
+        batches.setdefault(place, []).append((output.key.encode(), output.value, output.headers, None))
+
+    async def _store(self, number: int, cell: _Cell[E, S], rows: Sequence[Row], is_ours: Callable[[], bool]) -> bool:
+        messages: list[Message] = [(key.encode(), value, headers, None) for key, value, headers in rows]
+        place = (self._state, number)
+        acked = (await self._persist(number, lambda: self._publisher.publish_batches({place: messages}), is_ours))[
+            place
+        ]
+        self._metrics.state_rows_written.inc(len(rows))
+        self._metrics.state_bytes_written.inc(sum(len(value) for _, value, _ in rows if value is not None))
+        is_overwritten = not _is_seamless(acked, cell.next_offset)
+        cell.next_offset = acked[-1].first_offset + acked[-1].n_records
+        return is_overwritten
+
+    async def _cell(self, number: int, is_ours: Callable[[], bool]) -> _Cell[E, S]:
+        cell = self._cells.get(number)
+        if cell is not None and not cell.is_checked:
+            # Every batch writes at least one row: an end that has not moved proves that nobody else was at work.
+            end = await self._persist(number, lambda: self._reader.end_offset(self._state, number), is_ours)
+            if end == cell.next_offset:
+                cell.is_checked = True
+            else:
+                self.drop(number)
+                cell = None
+        if cell is None:
+            cell = self._cells[number] = await self._load(number, is_ours)
+        return cell
+
+    async def _load(self, number: int, is_ours: Callable[[], bool]) -> _Cell[E, S]:
+        started = self._clock.monotonic()
+
+        def on_chunk() -> None:
+            self._on_progress(number)
+            if not is_ours():
+                raise AbandonedError(f"{self._state}/{number} was given up while it was loaded")
+
+        loaded: LoadedState = await self._persist(
+            number, lambda: load(self._reader, self._state, number, on_chunk), is_ours
+        )
+        cell = _Cell(Partition(self._processor, number, loaded), loaded.next_offset)
+        if loaded.heal:
+            _log.warning("%d rows of %s/%d were overwritten by a dead worker", len(loaded.heal), self._state, number)
+            await self._store(number, cell, loaded.heal, is_ours)
+            self._metrics.healed.inc(len(loaded.heal))
+        took_s = self._clock.monotonic() - started
+        self._metrics.stage["load"].observe(took_s)
+        self._metrics.recovery_seconds.set(took_s)
+        _log.info(
+            "state of %s/%d loaded: %d keys from %d records in %.2f s, fence %d",
+            self._state,
+            number,
+            len(cell.partition.states),
+            loaded.n_records,
+            took_s,
+            loaded.fence,
+        )
+        return cell
+
+    async def _persist(self, number: int, attempt: Callable[[], Awaitable[R]], is_ours: Callable[[], bool]) -> R:
+        """Return what `attempt` returns, repeating it while Kafka does not answer and the partition is ours."""
+        for delay_s in delays():
+            try:
+                return await attempt()
+            except RecordTooLargeError as error:
+                raise Stop(f"a state or output has outgrown its topic: {error}") from error
+            except Unavailable as error:
+                if not is_ours():
+                    raise AbandonedError(f"{self._input}/{number} was given up: {error}") from error
+                _log.warning("%s/%d waits for Kafka: %s", self._input, number, error)
+            self._metrics.retries.inc()
+            self._on_progress(number)
+            await asyncio.sleep(delay_s)
+        raise AssertionError("delays never end")
+
+    def _check_poison(self, work: Work) -> None:
+        """Raise Stop when too many of the latest inputs were poison; nothing of the work is published then."""
+        recent = self._recent
+        recent.append((work.n_inputs, len(work.poison)))
+        n_inputs = sum(inputs for inputs, _ in recent)
+        while len(recent) > 1 and n_inputs - recent[0][0] >= _POISON_WINDOW:
+            n_inputs -= recent.popleft()[0]
+        n_poison = sum(poison for _, poison in recent)
+        if n_poison >= _POISON_GRACE and n_poison > self._max_poison_ratio * n_inputs:
+            last = work.poison[-1].reason if work.poison else ""
+            raise Stop(
+                f"{n_poison} of the last {n_inputs} inputs of {self._input} are poison, more than "
+                f"{self._max_poison_ratio:.0%} (the last one: {last}); nothing of them was committed"
+            )
+
+    def _name(self, topic: Topic) -> str:
+        name = self._names.get(topic.name)
+        if name is None:
+            name = self._names[topic.name] = topic.full_name(self._prefix)
+        return name
+
+
+def _is_seamless(acked: Sequence[Acked], next_offset: int) -> bool:
+    for stretch in acked:
+        if stretch.first_offset != next_offset:
+            return False
+        next_offset += stretch.n_records
+    return True
+
+
+def _check_against_input(fence: int, records: Sequence[InRecord], input_end: int | None, place: str) -> None:
+    """Raise Stop for a state that includes offsets its input does not have: every new input would be skipped."""
+    end = max(input_end or 0, records[-1].offset + 1)
+    if fence >= end:
+        raise Stop(f"the state includes {place} up to offset {fence} but the topic ends at {end}: was it made anew?")

@@ -1,0 +1,407 @@
+"""One partition's log decided: records in, work to perform out. Pure but for its own memory; no Kafka, no clock.
+
+The order is fixed by the log alone. For each record: the watermark moves to its time; timers that have become due fire,
+earliest instant first, keys sorted; then the record itself is decided. Runs of records between two firings are decided
+in one call. Where a fetched batch begins or ends changes nothing.
+"""
+
+import traceback
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop
+from typing import Any, Final, Generic, NamedTuple, Protocol
+
+from shared.clock import to_ms
+from shared.contracts.control import ClockTicked
+from shared.errors import PulselineError, Reject, Stop
+from shared.kafka.changelog import LoadedState
+from shared.kafka.controls import Controls, decode_control, generation_of
+from shared.kafka.processor import Decisions, E, Headers, Input, Output, Processor, S
+from shared.kafka.rows import (
+    Row,
+    control_row,
+    control_tombstone,
+    encode_row,
+    fence_of,
+    partition_row,
+    state_of,
+    tombstone,
+    wake_at_ms_of,
+)
+from shared.kafka.timers import Timers
+
+# So many keys at most are woken in one call, and so many rows at most wait for one write: what is due at one midnight
+# may be every customer there is.
+_WAKE_KEYS: Final = 2_000
+_WORK_ROWS: Final = 10_000
+# Decoded states kept between batches, in two generations; beyond them a state is bytes.
+_LIVE_STATES: Final = 25_000
+_ERROR_LENGTH: Final = 4_000
+# Leaves room for key and headers in a record that every broker takes.
+MAX_VALUE_BYTES: Final = 950_000
+
+
+class InRecord(Protocol):
+    """A record of the input topic, as aiokafka gives it."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def timestamp(self) -> int: ...
+
+
+class Poison(NamedTuple):
+    """An input that no run can include: undecodable, refused, or raising. `kind` is one of POISON_KINDS."""
+
+    kind: str
+    reason: str
+    error: str
+    pointer: str
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+
+POISON_KINDS: Final = ("undecodable", "rejected", "raised", "oversize", "wake_raised")
+
+
+class Work:
+    """What a stretch of the log demands: outputs first, then states. Everything up to `fence` is in it."""
+
+    __slots__ = ("fence", "n_inputs", "outputs", "poison", "rows", "watermark_ms")
+
+    def __init__(self) -> None:
+        self.outputs: list[Output | Forwarded] = []
+        self.rows: list[Row] = []
+        self.poison: list[Poison] = []
+        self.n_inputs = 0
+        self.fence = -1
+        self.watermark_ms = 0
+
+
+class Forwarded(NamedTuple):
+    """A control record passed on as it is."""
+
+    value: bytes
+    headers: Headers
+
+
+class States(Generic[S]):
+    """The partition's states: encoded rows, and the decoded ones that were touched lately."""
+
+    def __init__(self, processor: Processor[Any, S], rows: dict[str, bytes]) -> None:
+        self._decode = processor.decode_state
+        self._encode = processor.encode_state
+        self._rows = rows
+        self._live: dict[str, S | None] = {}
+        self._older: dict[str, S | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, key: str) -> S | None:
+        """Return the key's state, None if it has none."""
+        live = self._live
+        if key in live:
+            return live[key]
+        if key in self._older:
+            state = self._older[key]
+        else:
+            row = self._rows.get(key)
+            if row is None:
+                return None
+            state = self._decoded(row)
+        live[key] = state
+        return state
+
+    def put(self, key: str, state: S | None) -> None:
+        self._live[key] = state
+
+    def fence(self, key: str) -> int:
+        row = self._rows.get(key)
+        return -1 if row is None else fence_of(row)
+
+    def write(self, key: str, fence: int, wake_at_ms: int | None) -> Row:
+        """Return the row of a key that was touched, and keep it."""
+        if key in self._live:
+            state = self._live[key]
+            encoded = None if state is None else self._encode(state)
+        else:
+            row = self._rows.get(key)
+            encoded = None if row is None else _present(state_of(row))
+        if encoded is None and wake_at_ms is None:
+            self._rows.pop(key, None)
+            return tombstone(key, fence)
+        row = encode_row(fence, wake_at_ms, b"null" if encoded is None else encoded)
+        self._rows[key] = row
+        return Row(key, row)
+
+    def age(self) -> None:
+        """Let go of decoded states that were not touched lately; only rows that were written may be let go."""
+        if len(self._live) > _LIVE_STATES:
+            self._older, self._live = self._live, {}
+
+    def _decoded(self, row: bytes) -> S | None:
+        encoded = _present(state_of(row))
+        return None if encoded is None else self._decode(encoded)
+
+
+def _present(encoded: bytes) -> bytes | None:
+    return None if encoded == b"null" else encoded
+
+
+class Partition(Generic[E, S]):
+    """The memory of one partition: states, timers, watermark, controls and fence."""
+
+    def __init__(
+        self, processor: Processor[E, S], number: int, loaded: LoadedState, max_value_bytes: int = MAX_VALUE_BYTES
+    ) -> None:
+        self._processor = processor
+        self._number = number
+        self._max_value_bytes = max_value_bytes
+        self.states = States(processor, loaded.rows)
+        self.timers = Timers()
+        self.fence = loaded.fence
+        self.watermark_ms = loaded.watermark_ms
+        self.controls = Controls(row for row in loaded.controls if row.offset <= loaded.fence)
+        # Rows that landed before the partition's own row did: their inputs and timers are past until their fence is.
+        self._parked: list[tuple[int, str, int]] = []
+        self._replay_until = -1
+        for key, row in loaded.rows.items():
+            self._restore(key, row)
+        heapify(self._parked)
+        # Used as a set that keeps its order, so that equal logs write equal rows.
+        self._touched: dict[str, object] = {}
+        self._control_rows: list[Row] = []
+        self._work = Work()
+
+    def advance(self, records: Sequence[InRecord]) -> Iterator[Work]:
+        """Yield the work that the records demand, in pieces that must be performed one after another, in order.
+
+        Raises Stop for a processor that breaks its promises.
+        """
+        processor, timers, states, number = self._processor, self.timers, self.states, self._number
+        decode, event_time_ms, shortest = processor.decode, processor.event_time_ms, processor.shortest_wake_ms
+        watermark, fence = self.watermark_ms, self.fence
+        run: list[Input[E]] = []
+        add = run.append
+        run_ends_ms = 0
+        for record in records:
+            offset = record.offset
+            if offset <= fence:
+                continue
+            self._work.n_inputs += 1
+            key_bytes, value = record.key, record.value
+            if key_bytes is None:
+                self.watermark_ms = watermark
+                yield from self._settle(run, offset)
+                yield from self._control(record)
+                watermark, fence = self.watermark_ms, offset
+                continue
+            try:
+                if value is None or not key_bytes or key_bytes[0] == 0:
+                    raise Reject("the record has no value, or its key is empty or starts with NUL")
+                event = decode(value)
+                now_ms = event_time_ms(event)
+                key = key_bytes.decode()
+            except Exception as error:  # noqa: BLE001  whatever it is, it is this record's alone
+                self._poison(record, error, "undecodable")
+                fence = offset
+                continue
+            if now_ms < watermark:
+                now_ms = watermark
+            if now_ms >= run_ends_ms or timers.earliest_ms <= now_ms or self._parked:
+                self.watermark_ms = watermark
+                yield from self._settle(run, offset)
+                self.watermark_ms = now_ms
+                yield from self._fire(offset)
+                run_ends_ms = now_ms + shortest
+            watermark, fence = now_ms, offset
+            if offset <= self._replay_until and offset <= states.fence(key):
+                continue
+            add(Input(key, event, now_ms, number, offset, record.headers, value))
+        self.watermark_ms = watermark
+        self._decide(run)
+        self.fence = max(self.fence, fence)
+        yield self._close(self.fence)
+
+    def _restore(self, key: str, row: bytes) -> None:
+        fence, wake_at_ms = fence_of(row), wake_at_ms_of(row)
+        if fence > self.fence:
+            self._replay_until = max(self._replay_until, fence)
+            if wake_at_ms is not None:
+                self._parked.append((fence, key, wake_at_ms))
+        elif wake_at_ms is not None:
+            self.timers.set(key, wake_at_ms)
+
+    def _settle(self, run: list[Input[E]], offset: int) -> Iterator[Work]:
+        """Decide the run so far, and make ready for what happens at `offset`."""
+        self._decide(run)
+        run.clear()
+        self.fence = max(self.fence, offset - 1)
+        while self._parked and self._parked[0][0] < offset:
+            _, key, wake_at_ms = heappop(self._parked)
+            self.timers.set(key, wake_at_ms)
+        if len(self._touched) > _WORK_ROWS:
+            yield self._close(self.fence)
+
+    def _fire(self, offset: int) -> Iterator[Work]:
+        """Wake every key whose timer is due at the watermark; what is done counts as done before `offset`."""
+        while (due := self.timers.pop_due(self.watermark_ms)) is not None:
+            due_ms, keys = due
+            for start in range(0, len(keys), _WAKE_KEYS):
+                self._wake(keys[start : start + _WAKE_KEYS], due_ms, offset)
+                if len(self._touched) > _WORK_ROWS:
+                    # Keys of this instant that are still to be woken have no timer any more: give it back first.
+                    for key in keys[start + _WAKE_KEYS :]:
+                        self.timers.set(key, due_ms)
+                    yield self._close(offset - 1)
+                    break
+
+    def _wake(self, keys: list[str], due_ms: int, offset: int) -> None:
+        self._touched.update(dict.fromkeys(keys))
+        try:
+            decisions = self._processor.wake(self.states, keys, due_ms, self.controls)
+            self._check_wake(decisions, due_ms)
+        except Stop:
+            raise
+        except Exception as error:  # noqa: BLE001  a bug in the processor: find the one key it concerns
+            if len(keys) > 1:
+                for key in keys:
+                    self._wake([key], due_ms, offset)
+                return
+            self._work.poison.append(_wake_poison(keys[0], due_ms, offset, error))
+            return
+        self._apply(decisions)
+
+    def _check_wake(self, decisions: Decisions[S], due_ms: int) -> None:
+        for key, at_ms in decisions.wake_at_ms.items():
+            if at_ms is not None and at_ms <= due_ms:
+                raise ValueError(f"wake asked for {key!r} at {at_ms}, which is not later than {due_ms}")
+        self._check_sizes(decisions)
+
+    def _control(self, record: InRecord) -> Iterator[Work]:
+        try:
+            control = decode_control(record.value)
+        except Reject as error:
+            self._poison(record, error, "undecodable")
+            return
+        if isinstance(control, ClockTicked):
+            self.watermark_ms = max(self.watermark_ms, to_ms(control.at))
+        yield from self._fire(record.offset)
+        if not isinstance(control, ClockTicked):
+            generation = generation_of(control)
+            forgotten = self.controls.add(generation, self.watermark_ms)
+            self._control_rows.append(control_row(generation, record.offset))
+            self._control_rows.extend(control_tombstone(old, record.offset) for old in forgotten)
+        if self._processor.forward_controls_to is not None and record.value is not None:
+            self._work.outputs.append(Forwarded(record.value, record.headers))
+
+    def _decide(self, run: list[Input[E]]) -> None:
+        if not run:
+            return
+        try:
+            decisions = self._processor.decide(self.states, run, self.controls)
+            self._check_sizes(decisions)
+            if len(run) > 1 and self._is_due_within(decisions, run[-1].now_ms):
+                self._decide_singly(run)
+                return
+        except Stop:
+            raise
+        except Exception as error:  # noqa: BLE001  a bug in the processor: find the one input it concerns
+            if len(run) > 1:
+                self._decide_singly(run)
+                return
+            kind = "oversize" if isinstance(error, _OversizeError) else "raised"
+            self._poison_input(run[0], error, kind)
+            return
+        self._apply(decisions)
+
+    def _is_due_within(self, decisions: Decisions[S], last_ms: int) -> bool:
+        return any(at_ms is not None and at_ms <= last_ms for at_ms in decisions.wake_at_ms.values())
+
+    def _decide_singly(self, run: list[Input[E]]) -> None:
+        """Decide the run again, input by input, with the timers that fall due in between."""
+        last_ms = self.watermark_ms
+        for one in run:
+            self.watermark_ms = one.now_ms
+            while (due := self.timers.pop_due(one.now_ms)) is not None:
+                self._wake(due[1], due[0], one.offset)
+            self._decide([one])
+        self.watermark_ms = last_ms
+
+    def _apply(self, decisions: Decisions[S]) -> None:
+        if decisions.outputs:
+            self._work.outputs.extend(decisions.outputs)
+        states, touched = self.states, self._touched
+        for key, state in decisions.states.items():
+            states.put(key, state)
+        touched.update(decisions.states)
+        if decisions.wake_at_ms:
+            for key, at_ms in decisions.wake_at_ms.items():
+                self.timers.set(key, at_ms)
+            touched.update(decisions.wake_at_ms)
+        for one, reject in decisions.rejects:
+            self._poison_input(one, reject, "rejected")
+
+    def _check_sizes(self, decisions: Decisions[S]) -> None:
+        limit = self._max_value_bytes
+        for output in decisions.outputs:
+            if len(output.value) > limit:
+                raise _OversizeError(f"an output of {len(output.value)} bytes for {output.topic.name}")
+
+    def _close(self, fence: int) -> Work:
+        """Return the work up to `fence` with the rows that make it durable, and begin the next."""
+        work, self._work = self._work, Work()
+        timers, write = self.timers, self.states.write
+        work.rows = [write(key, fence, timers.get(key)) for key in self._touched]
+        work.rows.extend(self._control_rows)
+        work.rows.append(partition_row(fence, self.watermark_ms))
+        work.fence, work.watermark_ms = fence, self.watermark_ms
+        self._touched.clear()
+        self._control_rows.clear()
+        self.states.age()
+        return work
+
+    def _poison(self, record: InRecord, error: Exception, kind: str) -> None:
+        self._work.poison.append(
+            Poison(
+                kind,
+                *_explain(error),
+                record.offset,
+                record.key,
+                record.value,
+                record.headers,
+                record.timestamp,
+            )
+        )
+
+    def _poison_input(self, one: Input[E], error: Exception, kind: str) -> None:
+        self._work.poison.append(
+            Poison(kind, *_explain(error), one.offset, one.key.encode(), one.raw, one.headers, one.now_ms)
+        )
+
+
+class _OversizeError(PulselineError):
+    """A decision holds a value that no broker takes."""
+
+
+def _wake_poison(key: str, due_ms: int, offset: int, error: Exception) -> Poison:
+    reason, text, pointer = _explain(error)
+    reason = f"waking the key at {due_ms} failed: {reason}"
+    return Poison("wake_raised", reason, text, pointer, offset, key.encode(), None, (), due_ms)
+
+
+def _explain(error: Exception) -> tuple[str, str, str]:
+    """Return the reason, the traceback and the JSON pointer of a failure."""
+    if isinstance(error, Reject):
+        return error.reason, str(error), error.pointer
+    text = "".join(traceback.format_exception(error))
+    return f"{type(error).__name__}: {error}", text[-_ERROR_LENGTH:], ""

@@ -1,0 +1,336 @@
+"""A processor as a member of its consumer group: Faust is the frame, the engine does the work, offsets are ours.
+
+A service starts its processor from its bootstrap with
+
+    await run_worker(
+        processor,
+        WorkerSettings(bootstrap=settings.kafka_bootstrap, topic_prefix=settings.topic_prefix),
+        registry,                      # prometheus_client.CollectorRegistry
+        SystemClock(),
+    )
+
+or, when it serves health beside it, with `worker = Worker(processor, worker_settings, registry, clock)`,
+`serve_health(host, port, worker.checks(), registry)` and `await worker.run()`. Both return after SIGTERM or SIGINT (the
+batch in hand finished, offsets committed, group left) and raise Stop when the process must end with an error. The
+consumer group is the prefix and the processor's name. Topics must exist (`topics_admin.ensure_topics`). `tick_every_s`
+is set for the stage that reads what ingest writes; `forward_controls_to` carries its ticks to the next stage.
+"""
+
+import asyncio
+import logging
+import signal
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic
+
+import faust
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry
+
+from shared.clock import Clock, to_ms
+from shared.errors import PulselineError, Unavailable
+from shared.health import Check
+from shared.kafka.backoff import delays
+from shared.kafka.changelog import KafkaStateReader
+from shared.kafka.engine import AbandonedError, Engine
+from shared.kafka.metrics import WorkerMetrics
+from shared.kafka.processor import E, Processor, S
+from shared.kafka.publisher import Publisher
+from shared.kafka.ticker import tick
+from shared.kafka.transport import SCHEME
+from shared.kafka.watchdog import Watchdog, WatchdogThread, end_process
+
+_log = logging.getLogger(__name__)
+
+_PROBE_EVERY_S: Final = 1.0
+_LAG_EVERY_S: Final = 5.0
+_FINISH_TIMEOUT_S: Final = 30.0
+_STOP_TIMEOUT_S: Final = 15.0
+# About 3,000 records of 300 bytes: one batch of one partition.
+_FETCH_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How a worker reaches Kafka and how patient it is. Seconds.
+
+    `max_poll_records` bounds a batch and with it the latency under load. `session_timeout_s` is how long partitions of
+    a killed worker rest (the broker's minimum is 6). `stall_timeout_s`: a lagging partition that has not moved for so
+    long ends the process. `member_id` makes a static member, whose restart within the session moves no partition.
+    """
+
+    bootstrap: str
+    topic_prefix: str = ""
+    max_poll_records: int = 3_000
+    session_timeout_s: float = 10.0
+    heartbeat_s: float = 2.0
+    delivery_timeout_s: float = 10.0
+    max_poison_ratio: float = 0.1
+    stall_timeout_s: float = 60.0
+    tick_every_s: float | None = None
+    member_id: str | None = None
+
+
+async def run_worker(
+    processor: Processor[E, S], settings: WorkerSettings, registry: CollectorRegistry, clock: Clock
+) -> None:
+    """Run the processor until SIGTERM or SIGINT. Raises Stop, or Unavailable when Kafka is lost for good."""
+    await Worker(processor, settings, registry, clock).run()
+
+
+class Worker(Generic[E, S]):
+    """One process's share of a stage. `run` it once."""
+
+    def __init__(
+        self, processor: Processor[E, S], settings: WorkerSettings, registry: CollectorRegistry, clock: Clock
+    ) -> None:
+        self._processor = processor
+        self._settings = settings
+        self._clock = clock
+        self._topic = processor.input_topic.full_name(settings.topic_prefix)
+        self._metrics = WorkerMetrics(registry, processor.name)
+        self._publisher = Publisher(
+            settings.bootstrap, client_id=processor.name, delivery_timeout_s=settings.delivery_timeout_s
+        )
+        self._reader = KafkaStateReader(settings.bootstrap, client_id=f"{processor.name}-state")
+        self._watchdog = Watchdog(clock, settings.stall_timeout_s)
+        self._engine: Engine[E, S] = Engine(
+            processor,
+            self._publisher,
+            self._reader,
+            self._metrics,
+            clock,
+            topic_prefix=settings.topic_prefix,
+            max_poison_ratio=settings.max_poison_ratio,
+            on_progress=self._watchdog.moved,
+        )
+        self._app: Any = None
+        self._assigned: frozenset[int] | None = None
+        self._in_hand: dict[int, asyncio.Task[None]] = {}
+        self._handled: dict[int, tuple[int, int]] = {}
+        self._ended = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def checks(self) -> Mapping[str, Check]:
+        """Return the readiness checks: Kafka answers, and partitions were assigned (possibly none)."""
+
+        async def kafka() -> str | None:
+            if self._failure is not None:
+                return str(self._failure)
+            return await self._publisher.check()
+
+        async def group() -> str | None:
+            return "no assignment yet" if self._assigned is None else None
+
+        return {"kafka": kafka, "consumer group": group}
+
+    @property
+    def assigned(self) -> frozenset[int]:
+        """The partitions this worker owns now."""
+        return self._assigned or frozenset()
+
+    def stop(self) -> None:
+        """Ask `run` to finish the batches in hand and return."""
+        self._ended.set()
+
+    async def run(self) -> None:
+        """Work until `stop`, SIGTERM or SIGINT. Raises what ended it otherwise."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        watchdog = WatchdogThread(self._watchdog, end_process)
+        watchdog.start()
+        tasks: list[asyncio.Task[None]] = []
+        with tempfile.TemporaryDirectory(prefix="pulseline-faust-") as scratch:
+            try:
+                await self._connect()
+                self._app = self._new_app(scratch)
+                tasks = [loop.create_task(self._probe()), loop.create_task(self._report_lag())]
+                await self._start_app()
+                if self._settings.tick_every_s is not None:
+                    tasks.append(loop.create_task(self._tick(self._settings.tick_every_s)))
+                await self._ended.wait()
+            finally:
+                await self._shut_down(tasks)
+                watchdog.stop()
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.remove_signal_handler(number)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _connect(self) -> None:
+        for delay_s in delays():
+            try:
+                await self._publisher.start()
+                await self._reader.start()
+            except Unavailable as error:
+                _log.warning("waiting for Kafka: %s", error)
+            else:
+                return
+            try:
+                async with asyncio.timeout(delay_s):
+                    await self._ended.wait()
+                return
+            except TimeoutError:
+                continue
+
+    def _new_app(self, scratch: str) -> Any:
+        settings = self._settings
+        app = faust.App(
+            f"{settings.topic_prefix}{self._processor.name}",
+            broker=";".join(f"{SCHEME}://{server}" for server in settings.bootstrap.split(",")),
+            key_serializer="raw",
+            value_serializer="raw",
+            store="memory://",
+            datadir=scratch,
+            web_enabled=False,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            stream_wait_empty=True,
+            # In batches: enough to keep deciding while the next fetch is under way.
+            stream_buffer_maxsize=8,
+            broker_commit_interval=1.0,
+            broker_max_poll_records=settings.max_poll_records,
+            broker_session_timeout=settings.session_timeout_s,
+            broker_heartbeat_interval=settings.heartbeat_s,
+            broker_request_timeout=max(2 * settings.session_timeout_s, 30.0),
+            broker_rebalance_timeout=60.0,
+            consumer_max_fetch_size=_FETCH_BYTES,
+            consumer_auto_offset_reset="earliest",
+            consumer_group_instance_id=settings.member_id,
+            agent_supervisor="mode.CrashingSupervisor",
+            Monitor="faust.sensors:Monitor",
+        )
+        on_assigned: Any = self._on_assigned
+        app.on_partitions_assigned.connect(on_assigned, weak=False)
+        topic = app.topic(self._topic, key_serializer="raw", value_serializer="raw")
+        app.agent(topic, name=self._processor.name, concurrency=1)(self._consume)
+        return app
+
+    async def _start_app(self) -> None:
+        self._app.finalize()
+        try:
+            await self._app.start()
+        except Exception as error:  # noqa: BLE001  Faust wraps what failed in many ways; all of them end the process
+            self._fail(Unavailable("kafka", f"the consumer did not start: {error!r}"))
+
+    async def _on_assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
+        partitions = frozenset(tp.partition for tp in assigned if tp.topic == self._topic)
+        _log.info("assigned %s of %s", sorted(partitions), self._topic)
+        self._metrics.rebalances.inc()
+        self._metrics.assigned.set(len(partitions))
+        self._engine.assigned(set(partitions))
+        self._watchdog.assigned(partitions)
+        self._handled = {}
+        self._assigned = partitions
+
+    async def _consume(self, stream: Any) -> None:
+        """The agent: one batch of each partition at a time, partitions side by side."""
+        async for event in stream.noack().events():
+            number = event.message.partition
+            before = self._in_hand.get(number)
+            if before is not None:
+                await asyncio.wait([before])
+            if self._ended.is_set() or not self._is_current(event.message.generation_id):
+                _give_up(event.message)
+                continue
+            self._in_hand[number] = asyncio.get_running_loop().create_task(self._handle(event))
+
+    async def _handle(self, event: Any) -> None:
+        """Perform one batch and ack it; never raises, because Faust would ack what failed, or live on without it."""
+        message = event.message
+        number, generation, records = message.partition, message.generation_id, event.value
+        try:
+            await self._engine.handle(
+                number, records, lambda: self._is_ours(generation), self._app.consumer.highwater(message.tp)
+            )
+        except AbandonedError as error:
+            _log.info("%s", error)
+            _give_up(message)
+        except (PulselineError, Exception) as error:  # noqa: BLE001  a bug of ours: end, and let a restart replay
+            _log.exception("batch %s/%d ending at %d failed", self._topic, number, message.offset)
+            self._fail(error)
+        else:
+            event.ack()
+            self._handled[number] = (message.offset + 1, records[-1].timestamp)
+            self._watchdog.moved(number)
+        finally:
+            self._in_hand.pop(number, None)
+
+    def _is_current(self, generation: int) -> bool:
+        return bool(generation == self._app.consumer_generation_id)
+
+    def _is_ours(self, generation: int) -> bool:
+        return self._is_current(generation) and not self._app.rebalancing and not self._ended.is_set()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._ended.set()
+
+    async def _probe(self) -> None:
+        """Notice that Faust has crashed, and tell the watchdog that the loop runs."""
+        while True:
+            self._watchdog.alive()
+            if self._app.crashed:
+                reason = getattr(self._app, "_crash_reason", None)
+                self._fail(Unavailable("kafka", f"the consumer crashed: {reason!r}"))
+            await asyncio.sleep(_PROBE_EVERY_S)
+
+    async def _report_lag(self) -> None:
+        """Compare what was handled with the topic's true end, asked apart from the consumer that may be stuck."""
+        while True:
+            await asyncio.sleep(_LAG_EVERY_S)
+            try:
+                async with asyncio.timeout(_LAG_EVERY_S):
+                    self._watchdog.lagging(await self._measure_lag())
+            except (Unavailable, KafkaError, OSError, TimeoutError) as error:
+                _log.warning("lag is unknown: %r", error)
+
+    async def _measure_lag(self) -> list[int]:
+        """Return the partitions with input that is not handled."""
+        places = {number: TopicPartition(self._topic, number) for number in self.assigned}
+        ends = await self._reader.end_offsets(list(places.values())) if places else {}
+        now_ms = to_ms(self._clock.now())
+        lagging: list[int] = []
+        for number, place in places.items():
+            known = self._handled.get(number)
+            # Before the first batch the consumer's own position has to do.
+            position, timestamp_ms = known or (await self._app.consumer.position(place) or 0, now_ms)
+            behind = max(0, ends[place] - position)
+            if number in self.assigned:
+                self._metrics.lag(number, behind, max(0, now_ms - timestamp_ms) / 1000 if behind else 0.0)
+                if behind or number in self._in_hand:
+                    lagging.append(number)
+        return lagging
+
+    async def _tick(self, every_s: float) -> None:
+        await tick(self._publisher, self._topic, lambda: self.assigned, self._clock, every_s)
+
+    async def _shut_down(self, tasks: list[asyncio.Task[None]]) -> None:
+        self._ended.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._in_hand:
+            await asyncio.wait(self._in_hand.values(), timeout=_FINISH_TIMEOUT_S)
+        if self._app is not None:
+            await self._leave_group()
+        await self._publisher.stop()
+        await self._reader.stop()
+
+    async def _leave_group(self) -> None:
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                if not self._app.crashed:
+                    await self._app.consumer.commit()
+                await self._app.stop()
+        except Exception as error:  # noqa: BLE001  what is not committed is replayed; the process must end
+            _log.warning("the group was not left cleanly: %r", error)
+
+
+def _give_up(message: Any) -> None:
+    """Let Faust forget a batch without an offset to commit for it: its next owner gets it again."""
+    message.acked = True
