@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from math import exp
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.churn_alerts.customer.model import Purchases, Statistics
-from services.churn_alerts.customer.purchases import mean_log_gap, mean_recent_log_amount, statistics
+from services.churn_alerts.customer.purchases import (
+    mean_log_gap,
+    mean_recent_log_amount,
+    returns_at_purchase,
+    statistics,
+)
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]
@@ -51,7 +55,7 @@ class Columns:
             run = statistics(state)
             if run is None:
                 raise ValueError("a customer without a purchase has no silence to score")
-            rows.append(row_of(run, _returns_as_of_last_purchase(state, run.last_day)))
+            rows.append(row_of(run, returns_at_purchase(state, run.last_day)))
         return cls.from_rows(rows)
 
     @classmethod
@@ -79,13 +83,3 @@ def row_of(run: Statistics, returns: float = 0.0) -> tuple[float, ...]:
         run.sum_log_amount / run.n_amounts if run.n_amounts else 0.0,
         returns,
     )
-
-
-def _returns_as_of_last_purchase(state: Purchases, last_day: int) -> float:
-    horizon = state.horizon_days
-    total = 0.0
-    if state.folded_returns:
-        total += state.folded_returns * exp((state.folded_returns_day - last_day) / horizon)
-    for entry in state.recent_returns:
-        total += entry.n_returns * exp(min((entry.day - last_day) / horizon, 50.0))
-    return total

@@ -124,3 +124,24 @@ def first_crossing(
         going_on = (found[pending] == NEVER) & (u < end[pending])
         pending, u = pending[going_on], u[going_on]
     return Crossings(silence_days=found, p=p_found)
+
+
+def highest_risk(
+    columns: Columns, floors: Days, from_u: Days, until_u: Days, generation: Generation, policy: SilencePolicy
+) -> Floats:
+    """Return the highest risk over the checks of each silence in [from_u, until_u), 0 where there is none.
+
+    At a threshold t, exactly the silences whose highest risk is ≥ t raise an alert: how a threshold is set to a load.
+    """
+    highest = np.zeros(len(columns), dtype=np.float64)
+    end = np.minimum(until_u, policy.lost_after_days)
+    pending = np.flatnonzero((columns.n_gaps + 1 >= policy.min_purchases) & (floors < end))
+    u = floors[pending].astype(np.int64)
+    while len(pending):
+        due = u >= from_u[pending]
+        rows = pending[due]
+        highest[rows] = np.maximum(highest[rows], risk(columns.take(rows), u[due], generation))
+        u = np.maximum(u + 1, u * 11 // 10)
+        going_on = u < end[pending]
+        pending, u = pending[going_on], u[going_on]
+    return highest

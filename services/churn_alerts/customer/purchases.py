@@ -166,6 +166,21 @@ def _with_purchases(
     )
 
 
+def returns_at_purchase(state: Purchases, last_day: int) -> float:
+    """Return the decayed count of all returns seen, expressed as of the last purchase: later ones weigh more than 1.
+
+    Fading it by exp(-silence / horizon) gives the count as of the end of the silence.
+    """
+    horizon = state.horizon_days
+    total = 0.0
+    if state.folded_returns:
+        total += state.folded_returns * exp((state.folded_returns_day - last_day) / horizon)
+    for entry in state.recent_returns:
+        # The bound keeps a return decades after the last purchase inside floats.
+        total += entry.n_returns * exp(min((entry.day - last_day) / horizon, 50.0))
+    return total
+
+
 def _observe_late(state: Purchases, entry: PurchaseDay) -> Purchases:
     folded = state.folded
     horizon = state.horizon_days

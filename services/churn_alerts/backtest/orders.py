@@ -1,0 +1,195 @@
+"""Reads a company's orders from CSV as companies export them, and says exactly what could not be read."""
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from math import isfinite
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from services.churn_alerts.customer.history import CustomerDays
+from services.churn_alerts.customer.model import PurchaseDay
+
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+PURCHASES = frozenset({"", "purchase", "purchased", "order", "order.placed", "sale"})
+RETURNS = frozenset({"return", "returned", "order.returned", "refund"})
+MAX_REJECTED_RATIO = 0.05
+SHOWN_REJECTS = 20
+PROGRESS_ROWS = 5_000
+
+TimeForm = Literal["date", "naive", "zoned"]
+
+
+class UnreadableOrders(Exception):
+    """The file is no order log: a column is missing, or too many rows make no sense. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Orders:
+    """Purchases and returns by customer id, days since 1970-01-01 UTC. `time_form` is the finest form of time seen."""
+
+    purchases: dict[str, dict[int, int | None]] = field(default_factory=dict)
+    returns: dict[str, list[int]] = field(default_factory=dict)
+    time_form: TimeForm = "date"
+    n_rows: int = 0
+    n_without_amount: int = 0
+    n_negative_amounts: int = 0
+    n_rejected: int = 0
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+    def customers(self) -> list[CustomerDays]:
+        """Return every customer with a purchase, by id, with purchase days and return days in order."""
+        return [
+            (
+                customer_id,
+                [PurchaseDay(day, days[day]) for day in sorted(days)],
+                sorted(self.returns.get(customer_id, ())),
+            )
+            for customer_id, days in sorted(self.purchases.items())
+        ]
+
+
+def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) -> Orders:
+    """Return the orders of a CSV file, plain or gzip, in any row order; `on_progress` hears bytes read so far.
+
+    Columns customer_id and time, optionally event (purchase or return) and amount; others are ignored. Times are ISO
+    8601 dates or date-times; without an offset they count as UTC. A purchase of negative amount is a return, as in
+    credit notes. UTF-8 with or without BOM, else GB 18030; comma, semicolon or tab.
+
+    Raises `UnreadableOrders` when a needed column is missing or more than 5 % of the rows cannot be read.
+    """
+    try:
+        return _read(path, "utf-8-sig", on_progress)
+    except UnicodeDecodeError:
+        return _read(path, "gb18030", on_progress)
+
+
+def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) -> Orders:
+    with path.open("rb") as raw, _decompressed(raw) as plain, io.TextIOWrapper(plain, encoding, newline="") as text:
+        head = text.readline()
+        names = [name.strip().strip('"').lower() for name in head.rstrip("\r\n").split(_delimiter(head))]
+        at: dict[str, int] = {
+            name: names.index(name) for name in ("customer_id", "time", "event", "amount") if name in names
+        }
+        missing = [name for name in ("customer_id", "time") if name not in at]
+        if missing:
+            raise UnreadableOrders(
+                f"no column {' and '.join(missing)} in {path.name}; it has: {', '.join(names) or 'nothing'}. "
+                "Wanted: customer_id,time and optionally event (purchase or return) and amount."
+            )
+        orders = Orders()
+        _take_rows(csv.reader(text, delimiter=_delimiter(head)), at, orders, lambda: _tell(raw, on_progress))
+    if not orders.purchases:
+        raise UnreadableOrders(f"no purchase in {path.name} could be read{_first_reject(orders)}")
+    if orders.n_rejected > MAX_REJECTED_RATIO * orders.n_rows:
+        raise UnreadableOrders(f"{orders.n_rejected} of {orders.n_rows} rows cannot be read{_first_reject(orders)}")
+    return orders
+
+
+def _take_rows(rows: Iterator[list[str]], at: dict[str, int], orders: Orders, on_rows: Callable[[], None]) -> None:
+    id_at, time_at, event_at, amount_at = at["customer_id"], at["time"], at.get("event"), at.get("amount")
+    days_of_date: dict[str, int] = {}
+    forms: set[TimeForm] = set()
+    for line, row in enumerate(rows, start=2):
+        if not row:
+            continue
+        orders.n_rows += 1
+        if orders.n_rows % PROGRESS_ROWS == 0:
+            on_rows()
+        try:
+            customer_id = row[id_at].strip()
+            day, form = _day_of(row[time_at].strip(), days_of_date)
+            event = row[event_at].strip().lower() if event_at is not None and event_at < len(row) else ""
+            cents = _cents(row[amount_at]) if amount_at is not None and amount_at < len(row) else None
+            if not customer_id:
+                raise ValueError("no customer_id")
+            if event not in PURCHASES and event not in RETURNS:
+                raise ValueError(f"event {event[:40]!r} is neither purchase nor return")
+        except (ValueError, IndexError, OverflowError) as error:
+            orders.n_rejected += 1
+            if len(orders.rejected) < SHOWN_REJECTS:
+                reason = "too few columns" if isinstance(error, IndexError) else str(error)
+                orders.rejected.append(RejectedRow(line, reason))
+            continue
+        forms.add(form)
+        if event in RETURNS or (cents is not None and cents < 0):
+            orders.n_negative_amounts += event not in RETURNS
+            orders.returns.setdefault(customer_id, []).append(day)
+            continue
+        orders.n_without_amount += cents is None
+        days = orders.purchases.get(customer_id)
+        if days is None:
+            orders.purchases[customer_id] = {day: cents}
+        else:
+            known = days.get(day)
+            days[day] = cents if known is None else known + (cents or 0)
+    orders.time_form = "zoned" if "zoned" in forms else "naive" if "naive" in forms else "date"
+
+
+def _day_of(text: str, days_of_date: dict[str, int]) -> tuple[int, TimeForm]:
+    date_part, rest = text[:10], text[10:]
+    if not rest or (len(rest) <= 9 and "+" not in rest and "-" not in rest and not rest.endswith(("Z", "z"))):
+        day = days_of_date.get(date_part)
+        if day is None:
+            day = days_of_date[date_part] = _date_of(date_part)
+        if rest and not _is_clock(rest):
+            raise ValueError(f"time {text[:40]!r} is no ISO 8601 date or date-time")
+        return day, "naive" if rest else "date"
+    try:
+        instant = datetime.fromisoformat(text.replace("/", "-").replace(" UTC", "+00:00"))
+    except ValueError as error:
+        raise ValueError(f"time {text[:40]!r} is no ISO 8601 date or date-time") from error
+    if instant.tzinfo is None:
+        return instant.toordinal() - EPOCH_ORDINAL, "naive"
+    return instant.astimezone(UTC).toordinal() - EPOCH_ORDINAL, "zoned"
+
+
+def _date_of(text: str) -> int:
+    try:
+        return date.fromisoformat(text.replace("/", "-").replace(".", "-")).toordinal() - EPOCH_ORDINAL
+    except ValueError as error:
+        raise ValueError(f"time {text[:40]!r} is no ISO 8601 date or date-time") from error
+
+
+def _is_clock(rest: str) -> bool:
+    parts = rest[1:].split(":")
+    return rest[0] in " T" and len(parts) in (2, 3) and all(part.isdigit() and len(part) <= 2 for part in parts)
+
+
+def _cents(text: str) -> int | None:
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = float(text.replace(",", "").lstrip("$€£¥￥ "))
+    return round(amount * 100) if isfinite(amount) else None
+
+
+def _delimiter(head: str) -> str:
+    return max(",;\t", key=head.count)
+
+
+def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+    magic = raw.read(2)
+    raw.seek(0)
+    return cast("IO[bytes]", gzip.open(raw)) if magic == b"\x1f\x8b" else raw
+
+
+def _tell(raw: IO[bytes], on_progress: Callable[[int], None] | None) -> None:
+    if on_progress is not None:
+        on_progress(raw.tell())
+
+
+def _first_reject(orders: Orders) -> str:
+    return f"; line {orders.rejected[0].line}: {orders.rejected[0].reason}" if orders.rejected else ""

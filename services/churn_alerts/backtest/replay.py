@@ -1,0 +1,136 @@
+"""Replays a company's past through the functions that decide live; nothing after a decision's day is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.churn_alerts.backtest.options import Options
+from services.churn_alerts.customer.columns import Columns, Days, Floats
+from services.churn_alerts.customer.due import NEVER, InForce, first_crossing, floor_days, in_force_at
+from services.churn_alerts.customer.fit import REFIT_EVERY_DAYS, fit, is_publishable
+from services.churn_alerts.customer.generation import Generation
+from services.churn_alerts.customer.history import History
+from services.churn_alerts.customer.load import threshold_for
+from services.churn_alerts.customer.score import risk
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One row per scored customer and checkpoint, in order of time and customer id; `row` is into the history."""
+
+    row: Days
+    day: Days
+    p: Floats
+    is_eligible: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """One row per alert, in order of time and customer id; `row` is the state that was judged."""
+
+    row: Days
+    day: Days
+    silence_days: Days
+    p: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    options: Options
+    first_day: int
+    last_day: int
+    schedule: list[InForce]
+    scored: Scored
+    alerts: Alerts
+
+
+def replay(history: History, options: Options, last_day: int, on_day: Callable[[int], None] | None = None) -> Replay:
+    """Return what the company would have seen from `options.start_day` to `last_day`; `on_day` hears days passed."""
+    schedule = published(history, options, last_day, on_day)
+    return Replay(
+        options=options,
+        first_day=int(history.day.min()),
+        last_day=last_day,
+        schedule=schedule,
+        scored=score_checkpoints(history, options, schedule, last_day),
+        alerts=raise_alerts(history, options, schedule, last_day),
+    )
+
+
+def published(
+    history: History, options: Options, last_day: int, on_day: Callable[[int], None] | None = None
+) -> list[InForce]:
+    """Return the generations and thresholds in the order they came into force, refitted every 28 days."""
+    schedule: list[InForce] = []
+    start, policy = options.start_day, options.policy
+    running: Generation | None = None
+    for day in range(start, last_day + 1, REFIT_EVERY_DAYS):
+        version = len({entry.generation.version for entry in schedule}) + 1
+        candidate = fit(history, day, start, policy, version)
+        if running is None or is_publishable(candidate, running, history, day, start, policy):
+            running = candidate
+        threshold = threshold_for(history, day, running, policy, options.alerts_per_day)
+        schedule.append(InForce(day, running, threshold))
+        if on_day is not None:
+            on_day(min(REFIT_EVERY_DAYS, last_day - day))
+    return schedule
+
+
+def score_checkpoints(history: History, options: Options, schedule: list[InForce], last_day: int) -> Scored:
+    """Return the ungated risk of every scored customer at each checkpoint, and whether the floor was passed."""
+    floors = _floors(history, options, schedule)
+    rows, days, risks = [], [], []
+    for day in range(options.start_day, last_day + 1, options.every_days):
+        at = history.scored(day, options.policy.min_purchases, options.policy.lost_after_days)
+        columns = history.columns.take(at)
+        rows.append(at)
+        days.append(np.full(len(at), day, dtype=np.int64))
+        risks.append(risk(columns, day - columns.last_day, in_force_at(schedule, day).generation))
+    row, day_of = _joined(rows), _joined(days)
+    p = np.concatenate([np.zeros(0), *risks])
+    return Scored(row, day_of, p, day_of - history.columns.last_day[row] >= floors[row])
+
+
+def raise_alerts(history: History, options: Options, schedule: list[InForce], last_day: int) -> Alerts:
+    """Return the alerts of every silence from the start on: at most one each, at the first check over the threshold.
+
+    Silences that began before the start are judged from their floor on, by what was in force at the start; those that
+    crossed before it have their alert already.
+    """
+    policy = options.policy
+    alive = (history.columns.n_gaps + 1 >= policy.min_purchases) & (
+        history.columns.last_day > options.start_day - policy.lost_after_days
+    )
+    pieces = np.flatnonzero(alive & (history.columns.last_day <= last_day))
+    columns = history.columns.take(pieces)
+    from_u = history.day[pieces] - columns.last_day
+    until_u = np.minimum(history.next_day[pieces], last_day + 1) - columns.last_day
+    floors = _floors(history, options, schedule)[pieces]
+    crossings = first_crossing(columns, floors, from_u, until_u, schedule, policy)
+    hits = np.flatnonzero(crossings.silence_days != NEVER)
+    # A return cuts a silence into pieces; its first piece to cross is its alert.
+    silence_of = history.customer[pieces[hits]] * (last_day + 2) + columns.last_day[hits]
+    hits = hits[np.unique(silence_of, return_index=True)[1]]
+    day = columns.last_day[hits] + crossings.silence_days[hits]
+    hits, day = hits[day >= options.start_day], day[day >= options.start_day]
+    order = np.lexsort((history.customer[pieces[hits]], day))
+    hits = hits[order]
+    return Alerts(pieces[hits], day[order], crossings.silence_days[hits], crossings.p[hits])
+
+
+def _floors(history: History, options: Options, schedule: list[InForce]) -> Days:
+    columns: Columns = history.columns
+    floors = np.zeros(len(columns), dtype=np.int64)
+    starts = np.array([entry.from_day for entry in schedule], dtype=np.int64)
+    # A floor is set with the purchase, by what was in force at the end of the day before.
+    entry_of = np.maximum(np.searchsorted(starts, columns.last_day - 1, side="right") - 1, 0)
+    for index, entry in enumerate(schedule):
+        rows = np.flatnonzero(entry_of == index)
+        floors[rows] = floor_days(columns.take(rows), entry.generation, options.policy)
+    return floors
+
+
+def _joined(parts: list[Days]) -> Days:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
