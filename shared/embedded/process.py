@@ -26,23 +26,26 @@ def spawn(
     output: IO[bytes] | int,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    extra_env: Mapping[str, str] | None = None,
     user: int | None = None,
     death_signal: signal.Signals = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
     """Start `command` in its own process group and return it; on Linux it gets `death_signal` when this process dies.
 
+    `env` is its whole environment, ours when not given; `extra_env` goes on top.
     `user` is a numeric uid to run as (only root may ask); the group is the same number and there are no others.
     """
+    environment = {**(os.environ if env is None else env), **(extra_env or {})}
     # The kernel sends the signal when the *thread* that forked ends, so one thread that lives as long as the process
     # does all the forking, whichever thread asks.
-    return _forker().submit(_spawn, command, output, cwd, env, user, death_signal).result()
+    return _forker().submit(_spawn, command, output, cwd, environment, user, death_signal).result()
 
 
 def _spawn(
     command: Sequence[str],
     output: IO[bytes] | int,
     cwd: Path | None,
-    env: Mapping[str, str] | None,
+    env: dict[str, str],
     user: int | None,
     death_signal: signal.Signals,
 ) -> subprocess.Popen[bytes]:
@@ -60,7 +63,7 @@ def _spawn(
         stdout=output,
         stderr=subprocess.STDOUT,
         cwd=cwd,
-        env=None if env is None else dict(env),
+        env=env,
         user=user,
         group=user,
         extra_groups=None if user is None else [],

@@ -1,0 +1,61 @@
+"""The `pulseline` command: every sub-command by name, imported only when it is the one that was asked for."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+
+
+class _Command(NamedTuple):
+    module: str
+    attribute: str
+    help: str
+
+
+_COMMANDS = {
+    "up": _Command("services.cli.up", "up", "Start everything on this machine."),
+    "down": _Command("services.cli.down", "down", "Stop what `up` started."),
+    "status": _Command("services.cli.status", "status", "Show every process, its address and health."),
+    "demo": _Command("services.cli.demo", "app", "Send or remove demo data."),
+    "import": _Command("services.cli.import_", "app", "Import past orders or interactions."),
+    "classify": _Command("services.cli.classify", "classify", "Judge the sentiment of texts."),
+    "sentiment": _Command("services.cli.sentiment", "app", "Train and evaluate the sentiment model."),
+    "backtest": _Command("services.cli.backtest", "backtest", "Tell who would have been warned about, on past orders."),
+    "replay": _Command("services.cli.replay", "replay", "Replay recorded events and show the alerts they raise."),
+}
+
+
+def build(chosen: str | None) -> typer.Typer:
+    """Return the command line with `chosen` loaded; the others are there by name and help text alone."""
+    app = typer.Typer(
+        name="pulseline",
+        help="Warns you, in real time, that a customer is about to leave.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for name, command in _COMMANDS.items():
+        if name != chosen:
+            app.command(name, help=command.help)(_only_listed)
+            continue
+        loaded: typer.Typer | Callable[..., Any] = getattr(import_module(command.module), command.attribute)
+        if isinstance(loaded, typer.Typer):
+            app.add_typer(loaded, name=name)
+        else:
+            app.command(name)(loaded)
+    return app
+
+
+def _only_listed() -> None:
+    """Stands for a command that is not the one called."""
+
+
+def main() -> None:
+    """Run the command named on the command line."""
+    build(next((word for word in sys.argv[1:] if not word.startswith("-")), None))()
+
+
+if __name__ == "__main__":
+    main()
