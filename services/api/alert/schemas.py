@@ -188,7 +188,10 @@ class BulkResult(Struct, frozen=True, kw_only=True):
     n_refused: int
 
 
-ACTION_BODIES: dict[str, type[Struct]] = {
+ActionBody = (
+    AcknowledgeBody | AssignBody | SnoozeBody | EscalateBody | ContactBody | ResolveBody | ReopenBody | CommentBody
+)
+ACTION_BODIES: dict[str, type[ActionBody]] = {
     "acknowledge": AcknowledgeBody,
     "assign": AssignBody,
     "snooze": SnoozeBody,

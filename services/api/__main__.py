@@ -1,0 +1,50 @@
+"""`python -m services.api`: projects the topics and serves the API and the console until SIGTERM."""
+
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+
+from services.api.bootstrap import build
+from services.api.settings import ApiSettings
+from shared.clock import SystemClock
+from shared.logs import configure_logging
+from shared.settings import refuse_unknown
+
+
+class StoppingServer(uvicorn.Server):
+    """A server that ends the streams first when it is told to stop; it would wait for them otherwise."""
+
+    def __init__(self, config: uvicorn.Config, close_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._close_streams = close_streams
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._close_streams()
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    refuse_unknown([ApiSettings])
+    settings = ApiSettings()
+    configure_logging("api", settings.log_level, settings.log_format)
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    service = build(settings, registry, SystemClock())
+    config = uvicorn.Config(
+        service.app,
+        host=settings.api_host,
+        port=settings.api_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+        backlog=4096,
+    )
+    server = StoppingServer(config, service.close_streams)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

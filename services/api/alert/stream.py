@@ -1,0 +1,286 @@
+"""The live feed of alert events: one reader of the log a process, any number of clients that are each just a cursor.
+
+A client never has a queue. It has the id it has seen and asks for what comes after: from the ring of newest events that
+all clients share, or from the table when it is further behind. So a slow client costs no memory, a reconnecting one
+misses nothing, and every API process serves the same ids.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from services.api.alert import store
+from services.api.alert.schemas import AlertEventRow
+from services.api.metrics import ApiMetrics
+from shared.errors import Unavailable
+from shared.postgres.pool import OUTAGE_ERRORS, as_unavailable, open_connection, reading
+
+log = logging.getLogger(__name__)
+
+_RING_SIZE = 4_096
+_CATCH_UP = 500
+# Without a notification, as after a reconnect, nothing waits longer than this.
+_POLL_S = 1.0
+_RECONNECT_S = 0.5
+# A broadcast costs about this much a client; waiting as long between two lets many events share one write.
+_SPACING_S_PER_CLIENT = 40e-6
+_LONGEST_SPACING_S = 0.1
+_WAITS: tuple[type[BaseException], ...] = (*OUTAGE_ERRORS, Unavailable)
+
+
+class Filter(Struct, frozen=True):
+    """Which events a client wants; None is all. Values are those of the alert after the event."""
+
+    severities: frozenset[str] | None = None
+    statuses: frozenset[str] | None = None
+    causes: frozenset[str] | None = None
+    tiers: frozenset[str] | None = None
+    types: frozenset[str] | None = None
+    assignee: str | None = None
+    customer_id: str | None = None
+
+    def admits(self, about: "About") -> bool:
+        return (
+            (self.severities is None or about.severity in self.severities)
+            and (self.statuses is None or about.status in self.statuses)
+            and (self.causes is None or about.cause in self.causes)
+            and (self.tiers is None or about.tier in self.tiers)
+            and (self.types is None or about.type in self.types)
+            and (self.assignee is None or about.assignee == self.assignee)
+            and (self.customer_id is None or about.customer_id == self.customer_id)
+        )
+
+
+class _Attributes(Struct, frozen=True):
+    severity: str
+    status: str
+    cause: str
+    tier: str | None
+    assignee: str | None
+
+
+class About(NamedTuple):
+    """What a filter looks at."""
+
+    type: str
+    customer_id: str
+    severity: str
+    status: str
+    cause: str
+    tier: str | None
+    assignee: str | None
+
+
+class Entry(NamedTuple):
+    id: int
+    about: About
+    row: AlertEventRow
+    frame: bytes
+
+
+_attributes = msgspec.json.Decoder(_Attributes)
+
+
+def entry_of(row: AlertEventRow) -> Entry:
+    """Return an event with its server-sent-events frame; JSON has no line breaks, so one data line holds it."""
+    known = _attributes.decode(row.alert)
+    about = About(row.type, row.customer_id, known.severity, known.status, known.cause, known.tier, known.assignee)
+    frame = b"id: %d\nevent: %s\ndata: %s\n\n" % (row.id, row.type.encode(), msgspec.json.encode(row))
+    return Entry(row.id, about, row, frame)
+
+
+class AlertFeed:
+    """Follows the log of alert events and wakes the clients."""
+
+    def __init__(self, pool: Any, database_url: str, metrics: ApiMetrics, *, max_clients: int) -> None:
+        self._pool = pool
+        self._database_url = database_url
+        self._metrics = metrics
+        self._max_clients = max_clients
+        self._ring: deque[Entry] = deque(maxlen=_RING_SIZE)
+        # The ring holds every live event with an id above this.
+        self._floor: int | None = None
+        self._newest = 0
+        self._changed = asyncio.Event()
+        self._frames: dict[tuple[int, Filter], tuple[bytes, int]] = {}
+        self._n_clients = 0
+        self._failure: str | None = "not started"
+        self.is_closed = False
+
+    async def check(self) -> str | None:
+        return self._failure
+
+    async def run(self) -> None:
+        """Follow the log until cancelled, over a connection of its own that is renewed after an outage."""
+        while True:
+            try:
+                await self._follow()
+            except _WAITS as error:
+                outage = error if isinstance(error, Unavailable) else as_unavailable(error)
+                if outage is None:
+                    raise
+                self._failure = str(outage)
+                log.warning("alert feed waits", extra={"action": "feed_waits", "reason": self._failure})
+                await asyncio.sleep(_RECONNECT_S)
+
+    def close(self) -> None:
+        """End all streams, so that the process can stop; clients reconnect elsewhere with their last id."""
+        self.is_closed = True
+        self._changed.set()
+
+    async def newest_id(self) -> int:
+        """Return the id a client that wants only what is to come starts after."""
+        async with reading(self._pool) as connection:
+            return await store.last_event_id(connection)
+
+    async def after(self, cursor: int, wanted: Filter) -> tuple[list[Entry], int]:
+        """Return the wanted events after `cursor`, oldest first, and the id up to which they are complete."""
+        if self._floor is not None and cursor >= self._floor:
+            entries = [entry for entry in self._ring if entry.id > cursor]
+            return [entry for entry in entries if wanted.admits(entry.about)], max(cursor, self._newest)
+        # Whatever the follower has seen by now, the query below sees too.
+        known = self._newest
+        async with reading(self._pool) as connection:
+            rows = await store.live_events_after(connection, cursor, _CATCH_UP)
+        entries = [entry_of(row) for row in rows]
+        complete_to = max(cursor, rows[-1].id if rows else 0, known if len(rows) < _CATCH_UP else 0)
+        return [entry for entry in entries if wanted.admits(entry.about)], complete_to
+
+    async def frames_after(self, cursor: int, wanted: Filter) -> tuple[bytes, int]:
+        """Return the wanted frames as one piece of bytes; clients at the same cursor share it."""
+        key = (cursor, wanted)
+        known = self._frames.get(key)
+        if known is None:
+            entries, complete_to = await self.after(cursor, wanted)
+            known = (b"".join(entry.frame for entry in entries), complete_to)
+            if self._floor is not None and cursor >= self._floor:
+                self._frames[key] = known
+        return known
+
+    async def wait(self, cursor: int, timeout_s: float) -> bool:
+        """Return true when there may be something after `cursor`, false when the time is over."""
+        if self.is_closed or self._newest > cursor:
+            return True
+        try:
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[None]:
+        """Count a client in and out. Raises `Unavailable` when there are too many."""
+        if self._n_clients >= self._max_clients:
+            raise Unavailable("stream", f"{self._max_clients} clients are connected already", retry_after_s=10)
+        self._n_clients += 1
+        self._metrics.stream_clients.set(self._n_clients)
+        try:
+            yield
+        finally:
+            self._n_clients -= 1
+            self._metrics.stream_clients.set(self._n_clients)
+
+    def dropped(self) -> None:
+        self._metrics.stream_dropped.inc()
+
+    async def _follow(self) -> None:
+        connection = await open_connection(self._database_url)
+        try:
+            notified = asyncio.Event()
+            await connection.add_listener(store.CHANNEL, lambda *_: notified.set())
+            connection.add_termination_listener(lambda *_: notified.set())
+            if self._floor is None:
+                self._floor = self._newest = await store.last_event_id(connection)
+            while True:
+                notified.clear()
+                await self._read(connection)
+                self._failure = None
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(notified.wait(), _POLL_S)
+        finally:
+            with contextlib.suppress(*OUTAGE_ERRORS):
+                await connection.close(timeout=1.0)
+
+    async def _read(self, connection: Any) -> None:
+        while True:
+            rows = await store.live_events_after(connection, self._newest, _CATCH_UP)
+            if not rows:
+                return
+            self._append([entry_of(row) for row in rows])
+            await asyncio.sleep(min(self._n_clients * _SPACING_S_PER_CLIENT, _LONGEST_SPACING_S))
+            if len(rows) < _CATCH_UP:
+                return
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        n_pushed_out = len(self._ring) + len(entries) - _RING_SIZE
+        if n_pushed_out > 0:
+            self._floor = [*self._ring, *entries][n_pushed_out - 1].id
+        self._ring.extend(entries)
+        self._newest = entries[-1].id
+        self._frames.clear()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+
+class AlertStream(Response):
+    """A server-sent-events answer that goes on from `cursor` until the client leaves, stalls, or the process stops."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, feed: AlertFeed, cursor: int, wanted: Filter, *, heartbeat_s: float, stall_s: float) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self._feed = feed
+        self._cursor = cursor
+        self._wanted = wanted
+        self._heartbeat_s = heartbeat_s
+        self._stall_s = stall_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        with self._feed.client():
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            sending = asyncio.create_task(self._send(send))
+            leaving = asyncio.create_task(_disconnected(receive))
+            try:
+                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (sending, leaving):
+                    task.cancel()
+                await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def _send(self, send: Send) -> None:
+        async def push(body: bytes, *, more: bool = True) -> None:
+            await asyncio.wait_for(send({"type": "http.response.body", "body": body, "more_body": more}), self._stall_s)
+
+        loop = asyncio.get_running_loop()
+        silent_at = loop.time() + self._heartbeat_s
+        try:
+            await push(b"retry: 1000\n: connected\n\n")
+            while not self._feed.is_closed:
+                body, self._cursor = await self._feed.frames_after(self._cursor, self._wanted)
+                if not body and not await self._feed.wait(self._cursor, silent_at - loop.time()):
+                    body = b": heartbeat\n\n"
+                if body:
+                    await push(body)
+                    silent_at = loop.time() + self._heartbeat_s
+            await push(b"", more=False)
+        except TimeoutError:
+            self._feed.dropped()
+            log.info("stream client stalled", extra={"action": "stream_stalled"})
+        except Unavailable as error:
+            # The client reconnects with its last id and gets 503 until PostgreSQL is back.
+            log.warning("stream ends", extra={"action": "stream_ends", "reason": str(error)})
+            await push(b"", more=False)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,153 @@
+"""The API service's HTTP application: routes, errors as problems, the console's files, the OpenAPI document."""
+
+import mimetypes
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from services.api.alert.schemas import ACTION_BODIES, AlertEventPage, AlertPage, AlertView, BulkBody, BulkResult
+from services.api.auth.schemas import AuditPageView, KeyList, LoginBody, NewKeyBody, NewKeyView, SessionView
+from services.api.customer.schemas import CustomerDetail, CustomerHits, CustomerPage, TimelinePageView
+from services.api.edge import Edge
+from services.api.metrics import ApiMetrics
+from services.api.openapi import Problem, components
+from services.api.problem import TITLES, ProblemError, problem
+from shared.clock import Clock
+from shared.errors import Reject, Unavailable
+
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+VERSION = "1.0.0"
+_MODELS: tuple[type[Any], ...] = (
+    Problem,
+    AlertPage,
+    AlertView,
+    AlertEventPage,
+    BulkBody,
+    BulkResult,
+    *ACTION_BODIES.values(),
+    CustomerPage,
+    CustomerHits,
+    CustomerDetail,
+    TimelinePageView,
+    LoginBody,
+    SessionView,
+    NewKeyBody,
+    NewKeyView,
+    KeyList,
+    AuditPageView,
+)
+_SECURITY = {
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key, pl_…"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "pulseline_session",
+        "description": "The console's login; writes also need X-CSRF-Token.",
+    },
+}
+
+
+def build_app(
+    routers: Sequence[APIRouter],
+    routes: Sequence[BaseRoute],
+    *,
+    console_dir: Path,
+    metrics: ApiMetrics,
+    clock: Clock,
+    lifespan: Lifespan,
+) -> FastAPI:
+    """Return the application; `lifespan` starts and stops what the routes need."""
+
+    @asynccontextmanager
+    async def run(_: FastAPI) -> AsyncIterator[None]:
+        async with lifespan():
+            yield
+
+    app = FastAPI(
+        title="Pulseline API", version=VERSION, lifespan=run, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    for router in routers:
+        app.include_router(router)
+    app.router.routes.extend(routes)
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's own seam
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(Reject, _on_reject)
+    app.add_exception_handler(Unavailable, _on_unavailable)
+    app.add_middleware(Edge, metrics=metrics, clock=clock)
+    app.router.routes.append(Mount("/", ConsoleFiles(console_dir)))
+    return app
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document, with the answers' and bodies' own schemas."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        known = document.setdefault("components", {})
+        known["schemas"] = components(_MODELS)
+        known["securitySchemes"] = _SECURITY
+        document["security"] = [{"key": []}, {"session": []}]
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+class ConsoleFiles(StaticFiles):
+    """The console, as files with the media types browsers insist on, revalidated on every load."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder, html=True, check_dir=False)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+# Systems differ in what they call a module; browsers refuse one that is not JavaScript.
+mimetypes.add_type("text/javascript", ".mjs")
+mimetypes.add_type("text/javascript", ".js")
+
+
+async def _on_problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, ProblemError):
+        raise error
+    return error.response()
+
+
+async def _on_http(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = error.status_code if error.status_code in TITLES else 400
+    return problem(status, str(error.detail), error.headers)
+
+
+async def _on_validation(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [{"where": "/".join(map(str, item["loc"])), "reason": item["msg"]} for item in error.errors()]
+    return problem(422, errors[0]["reason"] if errors else "the request is not valid", errors=errors)
+
+
+async def _on_reject(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Reject):
+        raise error
+    return problem(422, error.reason, pointer=error.pointer)
+
+
+async def _on_unavailable(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Unavailable):
+        raise error
+    return problem(503, str(error), {"Retry-After": str(error.retry_after_s)})

@@ -1,0 +1,136 @@
+"""Builds the API service from its settings; the one place that reads them."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from services.api.alert.clockwork import AlertClockwork
+from services.api.alert.routes import alert_routes
+from services.api.alert.stream import AlertFeed
+from services.api.app import build_app
+from services.api.auth.guard import Guard
+from services.api.auth.routes import auth_routes
+from services.api.customer.routes import customer_routes
+from services.api.metrics import ApiMetrics
+from services.api.projection.agent import ProjectionLane
+from services.api.projection.poison import PoisonLetters
+from services.api.settings import ApiSettings
+from shared.clock import Clock
+from shared.health import health_routes
+from shared.kafka.publisher import Publisher
+from shared.postgres.pool import make_pool, with_password_file
+from shared.topics import CHURN_ALERTS, CHURN_RISK, DEAD_LETTERS, ENRICHED
+
+log = logging.getLogger(__name__)
+
+# The bulk lane may wait a little to gather a batch; an alert may not.
+_BULK_WAIT_MS = 100
+_ALERT_WAIT_MS = 30
+
+
+class Service:
+    """The application and the handle that makes its endless answers end."""
+
+    def __init__(self, app: FastAPI, feed: AlertFeed) -> None:
+        self.app = app
+        self._feed = feed
+
+    def close_streams(self) -> None:
+        """End open streams; a server that is asked to stop would wait for them for ever."""
+        self._feed.close()
+
+
+def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> Service:
+    """Return the ready-to-serve service."""
+    metrics = ApiMetrics(registry)
+    database_url = with_password_file(settings.database_url.get_secret_value(), settings.database_password_file)
+    pool = make_pool(database_url, max_size=settings.api_pool_size)
+    publisher = Publisher(settings.kafka_bootstrap, client_id="pulseline-api")
+    guard = Guard(pool, clock, rate_per_s=settings.api_rate_per_s, rate_burst=settings.api_rate_burst)
+    feed = AlertFeed(pool, database_url, metrics, max_clients=settings.api_stream_clients)
+    clockwork = AlertClockwork(pool, clock, expires_after=timedelta(days=settings.api_alert_expiry_days))
+    poison = PoisonLetters(publisher, settings.topic_prefix, clock)
+
+    def lane(name: str, *topics: Any, max_wait_ms: int) -> ProjectionLane:
+        return ProjectionLane(
+            name,
+            [topic.full_name(settings.topic_prefix) for topic in topics],
+            database_url=database_url,
+            bootstrap=settings.kafka_bootstrap,
+            poison=poison,
+            metrics=metrics,
+            clock=clock,
+            max_wait_ms=max_wait_ms,
+            max_records=settings.api_max_batch_records,
+            is_searchable=settings.api_text_search,
+        )
+
+    bulk = lane("interactions", ENRICHED, CHURN_RISK, max_wait_ms=_BULK_WAIT_MS)
+    alerts = lane("alerts", CHURN_ALERTS, DEAD_LETTERS, max_wait_ms=_ALERT_WAIT_MS)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with pool:
+            background = [
+                asyncio.create_task(_endless(name, work()), name=name)
+                for name, work in (
+                    ("projection of interactions", bulk.run),
+                    ("projection of alerts", alerts.run),
+                    ("alert feed", feed.run),
+                    ("alert clockwork", clockwork.run),
+                    ("key usage", guard.keep_last_used),
+                )
+            ]
+            try:
+                yield
+            finally:
+                feed.close()
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
+                await publisher.stop()
+
+    checks = {
+        "postgresql": feed.check,
+        "projection_interactions": bulk.check,
+        "projection_alerts": alerts.check,
+    }
+    app = build_app(
+        [
+            auth_routes(
+                pool,
+                guard,
+                clock,
+                session_hours=settings.api_session_hours,
+                is_cookie_secure=settings.api_cookie_secure,
+            ),
+            customer_routes(pool, guard),
+            alert_routes(
+                pool, guard, feed, clock, heartbeat_s=settings.api_heartbeat_s, stall_s=settings.api_stream_stall_s
+            ),
+        ],
+        health_routes(checks, registry),
+        console_dir=settings.api_console_dir,
+        metrics=metrics,
+        clock=clock,
+        lifespan=lifespan,
+    )
+    return Service(app, feed)
+
+
+async def _endless(name: str, work: Any) -> None:
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        # A bug: the supervisor restarts a process that ends, and nobody would notice one that lives on half dead.
+        log.critical("background work ended", extra={"action": "background_ended", "work": name}, exc_info=True)
+        signal.raise_signal(signal.SIGTERM)

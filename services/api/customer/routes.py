@@ -1,0 +1,186 @@
+"""Customers over HTTP: one whole, its timeline, lists, search, export."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
+from starlette.responses import Response, StreamingResponse
+
+from services.api.auth.guard import Guard
+from services.api.auth.rights import Principal
+from services.api.auth.store import audit
+from services.api.customer import store
+from services.api.customer.schemas import (
+    CustomerDetail,
+    CustomerHits,
+    CustomerPage,
+    CustomerSummary,
+    RiskState,
+    TimelinePageView,
+)
+from services.api.openapi import answers, json_response
+from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
+from services.api.problem import ProblemError
+from shared.contracts.alert import Tier
+from shared.contracts.event import EVENT_TYPES, Channel
+from shared.logs import correlation_id
+from shared.postgres.pool import reading, transaction
+
+_NEWEST_CURSOR = "customers"
+_AT_RISK_CURSOR = "at-risk"
+
+Tiers = Annotated[list[Tier] | None, Query(alias="tier", max_length=10)]
+RiskStates = Annotated[list[RiskState] | None, Query(alias="risk_state", max_length=10)]
+Channels = Annotated[list[Channel] | None, Query(alias="channel", max_length=10)]
+Types = Annotated[list[Literal[EVENT_TYPES]] | None, Query(alias="type", max_length=20)]  # type: ignore[valid-type]  # the contract's own tuple
+Cursor = Annotated[str | None, Query(max_length=1024)]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+
+
+def customer_routes(pool: Any, guard: Guard) -> APIRouter:
+    router = APIRouter(prefix="/v1/customers", tags=["customers"], default_response_class=Response)
+    reader = Annotated[Principal, Depends(guard.needs("customers:read"))]
+
+    @router.get(
+        "",
+        summary="List customers by their last event, or search them",
+        description="`q` looks for an id, a handle, a name, then in what customers wrote; Chinese from two characters "
+        "(one works too). A search answers its best matches in one page.",
+        responses=answers(CustomerHits, "A page; `match` and `snippet` are there when `q` was sent"),
+    )
+    async def list_customers(
+        _: reader,
+        q: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+        tier: Tiers = None,
+        risk_state: RiskStates = None,
+        cursor: Cursor = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> Response:
+        before: Any = decode_cursor(cursor, _NEWEST_CURSOR, datetime, str)
+        async with reading(pool) as connection:
+            if q is not None and q.strip():
+                hits = await store.find(connection, q.strip(), limit)
+                return json_response({"items": hits, "next_cursor": None})
+            rows = await store.newest(connection, tiers=tier, risk_states=risk_state, before=before, limit=limit + 1)
+        page = rows[:limit]
+        next_cursor = None
+        if len(rows) > limit:
+            next_cursor = encode_cursor(_NEWEST_CURSOR, page[-1].last_seen_at, page[-1].customer_id)
+        return json_response(CustomerPage(items=page, next_cursor=next_cursor))
+
+    @router.get(
+        "/at-risk",
+        summary="Customers by expected loss, most first",
+        responses=answers(CustomerPage, "A page; expected loss is the probability of leaving times residual value"),
+    )
+    async def at_risk(_: reader, tier: Tiers = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Response:
+        after: Any = decode_cursor(cursor, _AT_RISK_CURSOR, float, str)
+        async with reading(pool) as connection:
+            rows = await store.at_risk(connection, tiers=tier, after=after, limit=limit + 1)
+        page = rows[:limit]
+        next_cursor = None
+        if len(rows) > limit:
+            next_cursor = encode_cursor(_AT_RISK_CURSOR, page[-1].expected_loss, page[-1].customer_id)
+        return json_response(CustomerPage(items=page, next_cursor=next_cursor))
+
+    @router.get(
+        "/export",
+        summary="All customers as CSV or NDJSON, streamed",
+        responses=answers(None, "One line a customer", media_type="text/csv"),
+    )
+    async def export(
+        principal: Annotated[Principal, Depends(guard.needs("export:read"))],
+        format: Literal["csv", "ndjson"] = "csv",  # noqa: A002 - the parameter's name on the wire
+    ) -> Response:
+        async with transaction(pool) as connection:
+            await audit(connection, principal, "customers.export", "customer", ["*"], request_id=correlation_id.get())
+        lines = _csv(pool) if format == "csv" else _ndjson(pool)
+        media_type = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
+        disposition = {"Content-Disposition": f'attachment; filename="customers.{format}"'}
+        return StreamingResponse(lines, media_type=media_type, headers=disposition)
+
+    @router.get(
+        "/{customer_id}",
+        summary="Everything about one customer",
+        description="An id that was merged into another answers with the customer it is now.",
+        responses=answers(CustomerDetail, "The customer", 404),
+    )
+    async def one(_: reader, customer_id: str) -> Response:
+        async with reading(pool) as connection:
+            current = await store.current_id(connection, customer_id)
+            customer = None if current is None else await store.load(connection, current)
+        if customer is None:
+            raise _unknown(customer_id)
+        return json_response(customer)
+
+    @router.get(
+        "/{customer_id}/timeline",
+        summary="A customer's events, newest first",
+        responses=answers(TimelinePageView, "A page", 404),
+    )
+    async def timeline(
+        _: reader,
+        customer_id: str,
+        event_type: Types = None,
+        channel: Channels = None,
+        since: AwareDatetime | None = None,
+        until: AwareDatetime | None = None,
+        cursor: Cursor = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> Response:
+        before: Any = decode_cursor(cursor, store.TIMELINE_CURSOR, datetime, UUID)
+        async with reading(pool) as connection:
+            current = await store.current_id(connection, customer_id)
+            if current is None:
+                raise _unknown(customer_id)
+            items = await store.timeline(
+                connection,
+                current,
+                types=event_type,
+                channels=channel,
+                since=since,
+                until=until,
+                before=before,
+                limit=limit + 1,
+            )
+        return json_response(store.timeline_page(items, limit))
+
+    return router
+
+
+async def _batches(pool: Any) -> AsyncIterator[list[CustomerSummary]]:
+    async with transaction(pool) as connection:
+        async for batch in store.export(connection):
+            yield batch
+
+
+async def _ndjson(pool: Any) -> AsyncIterator[bytes]:
+    encoder = msgspec.json.Encoder()
+    async for batch in _batches(pool):
+        yield encoder.encode_lines(batch)
+
+
+async def _csv(pool: Any) -> AsyncIterator[bytes]:
+    yield (",".join(CustomerSummary.__struct_fields__) + "\r\n").encode()
+    async for batch in _batches(pool):
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerows([_cell(value) for value in msgspec.structs.astuple(row)] for row in batch)
+        yield text.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    # A spreadsheet runs a cell that starts like a formula; a quote in front makes it text.
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _unknown(customer_id: str) -> ProblemError:
+    return ProblemError(404, f"no customer {customer_id[:128]}")

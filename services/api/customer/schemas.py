@@ -1,0 +1,136 @@
+"""The JSON of customers over HTTP."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Raw, Struct
+
+from services.api.alert.schemas import AlertView
+from shared.contracts.alert import Risk, Tier
+from shared.contracts.enriched import Engagement, Sentiment, SentimentLabel
+
+RiskState = Literal["unscored", "active", "at_risk", "lost"]
+MatchKind = Literal["id", "handle", "profile", "text"]
+
+
+class CustomerSummary(Struct, frozen=True, kw_only=True):
+    customer_id: str
+    name: str | None
+    tier: Tier | None
+    risk_state: RiskState
+    p_churn: float | None
+    expected_loss: float | None
+    n_purchases: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+    last_purchase_at: datetime | None
+
+
+class CustomerHit(CustomerSummary, frozen=True, kw_only=True):
+    """A customer a search found; `snippet` is the newest text that matched, when a text did."""
+
+    match: MatchKind
+    snippet: str | None
+
+
+class CustomerPage(Struct, frozen=True, kw_only=True):
+    items: list[CustomerSummary]
+    next_cursor: str | None
+
+
+class CustomerHits(Struct, frozen=True, kw_only=True):
+    items: list[CustomerHit]
+    next_cursor: str | None
+
+
+class OrderTotals(Struct, frozen=True, kw_only=True):
+    """Exact sums, as decimal text, for one currency."""
+
+    currency: str
+    n_placed: int
+    amount_placed: str
+    n_returned: int
+    amount_returned: str
+
+
+class SentimentWeek(Struct, frozen=True, kw_only=True):
+    """Inbound texts of one week, Monday first, UTC; `mean_score` runs from −1 to 1."""
+
+    week_start: datetime
+    n: int
+    n_negative: int
+    mean_score: float
+
+
+class TimelineItem(Struct, frozen=True, kw_only=True):
+    """One event. `event` is what was sent, without text and subject, which stand beside it."""
+
+    id: str
+    source: str
+    type: str
+    occurred_at: datetime
+    received_at: datetime | None
+    channel: str | None
+    direction: str | None
+    conversation_id: str | None
+    actor_kind: str | None
+    actor_id: str | None
+    subject: str | None
+    text: str | None
+    language: str | None
+    sentiment_label: SentimentLabel | None
+    sentiment_score: float | None
+    is_complaint: bool
+    sentiment: Raw | None
+    event: Raw
+
+
+class TimelineItemView(TimelineItem, frozen=True, kw_only=True):
+    """`TimelineItem` for the reference page, where stored JSON has its type."""
+
+    sentiment: Sentiment | None  # type: ignore[assignment]  # the same JSON, with its type told
+    event: dict[str, object]  # type: ignore[assignment]  # the same JSON, with its type told
+
+
+class TimelinePage(Struct, frozen=True, kw_only=True):
+    """Newest first."""
+
+    items: list[TimelineItem]
+    next_cursor: str | None
+
+
+class TimelinePageView(Struct, frozen=True, kw_only=True):
+    """Newest first."""
+
+    items: list[TimelineItemView]
+    next_cursor: str | None
+
+
+class CustomerView(CustomerSummary, frozen=True, kw_only=True):
+    """Everything about one customer on one page; `timeline` is its newest page."""
+
+    birthday: str | None
+    consent: bool | None
+    handles: list[str]
+    engagement: Raw | None
+    risk: Raw | None
+    orders: list[OrderTotals]
+    sentiment_by_week: list[SentimentWeek]
+    open_alerts: list[AlertView]
+    timeline: TimelinePage
+    merged_from: list[str]
+
+
+class CustomerDetail(CustomerSummary, frozen=True, kw_only=True):
+    """Everything about one customer on one page; `timeline` is its newest page."""
+
+    birthday: str | None
+    consent: bool | None
+    handles: list[str]
+    engagement: Engagement | None
+    risk: Risk | None
+    orders: list[OrderTotals]
+    sentiment_by_week: list[SentimentWeek]
+    open_alerts: list[AlertView]
+    timeline: TimelinePageView
+    merged_from: list[str]

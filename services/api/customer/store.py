@@ -1,0 +1,313 @@
+"""Reads of customers: one whole, lists, searches. The projection writes them."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.api.alert.model import STATUSES
+from services.api.alert.schemas import alert_view
+from services.api.alert.store import search as search_alerts
+from services.api.customer.schemas import (
+    CustomerHit,
+    CustomerSummary,
+    CustomerView,
+    OrderTotals,
+    SentimentWeek,
+    TimelineItem,
+    TimelinePage,
+)
+from services.api.interaction.search import as_tsquery, query_terms
+from services.api.paging import encode_cursor
+
+TIMELINE_CURSOR = "timeline"
+FIRST_TIMELINE_PAGE = 20
+_OPEN = [status for status in STATUSES if status not in ("resolved", "expired")]
+_SUMMARY = ", ".join(CustomerSummary.__struct_fields__)
+_SENTIMENT_WEEKS = 26
+# A text search stops after this many matching texts; the newest are the ones people look for.
+_TEXT_SCAN = 1_000
+
+
+async def current_id(connection: Any, customer_id: str) -> str | None:
+    """Return the id under which the customer is kept today, following a merge; None for nobody."""
+    row = await connection.fetchrow(
+        "SELECT customer_id, merged_into FROM customers WHERE customer_id = $1", customer_id
+    )
+    if row is None:
+        return None
+    return str(row["merged_into"] or row["customer_id"])
+
+
+async def load(connection: Any, customer_id: str) -> CustomerView | None:
+    """Return the whole customer, or None."""
+    row = await connection.fetchrow(
+        f"SELECT {_SUMMARY}, birthday, consent, engagement, risk FROM customers WHERE customer_id = $1",  # noqa: S608
+        customer_id,
+    )
+    if row is None:
+        return None
+    handles = await connection.fetch("SELECT handle FROM handles WHERE customer_id = $1 ORDER BY handle", customer_id)
+    merged = await connection.fetch(
+        "SELECT from_id FROM customer_merges WHERE into_id = $1 ORDER BY from_id", customer_id
+    )
+    items = await timeline(connection, customer_id, limit=FIRST_TIMELINE_PAGE + 1)
+    open_alerts = await search_alerts(connection, statuses=_OPEN, customer_id=customer_id, is_historical=None, limit=20)
+    return CustomerView(
+        **{name: row[name] for name in CustomerSummary.__struct_fields__},
+        birthday=row["birthday"],
+        consent=row["consent"],
+        handles=[handle["handle"] for handle in handles],
+        engagement=row["engagement"],
+        risk=row["risk"],
+        orders=await _order_totals(connection, customer_id),
+        sentiment_by_week=await _sentiment_by_week(connection, customer_id, row["last_seen_at"]),
+        open_alerts=[alert_view(alert) for alert in open_alerts],
+        timeline=timeline_page(items, FIRST_TIMELINE_PAGE),
+        merged_from=[merge["from_id"] for merge in merged],
+    )
+
+
+async def timeline(
+    connection: Any,
+    customer_id: str,
+    *,
+    types: Sequence[str] | None = None,
+    channels: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> list[tuple[UUID, TimelineItem]]:
+    """Return a customer's events, newest first, older than the keyset `before`."""
+    conditions = ["customer_id = $1"]
+    arguments: list[Any] = [customer_id]
+    for condition, values in (
+        ("type = ANY({})", (types,)),
+        ("channel = ANY({})", (channels,)),
+        ("occurred_at >= {}", (since,)),
+        ("occurred_at < {}", (until,)),
+        ("(occurred_at, event_key) < ({}, {})", before or (None,)),
+    ):
+        if values[0]:
+            numbers = range(len(arguments) + 1, len(arguments) + len(values) + 1)
+            conditions.append(condition.format(*(f"${number}" for number in numbers)))
+            arguments.extend(values)
+    if before is not None:
+        # Implied by the keyset, but this form lets the planner skip whole months.
+        arguments.append(before[0])
+        conditions.append(f"occurred_at <= ${len(arguments)}")
+    arguments.append(limit)
+    rows = await connection.fetch(
+        f"{_TIMELINE} WHERE {' AND '.join(conditions)} "
+        f"ORDER BY occurred_at DESC, event_key DESC LIMIT ${len(arguments)}",
+        *arguments,
+    )
+    return [(row["event_key"], timeline_item(row)) for row in rows]
+
+
+_TIMELINE = """
+SELECT event_key, event_id, source, type, occurred_at, received_at, channel, direction, conversation_id, actor_kind,
+       actor_id, subject, body, language, sentiment_label, sentiment_score, is_complaint, sentiment, event
+FROM interactions
+"""
+
+
+def timeline_item(row: Any) -> TimelineItem:
+    return TimelineItem(
+        id=row["event_id"],
+        text=row["body"],
+        **{name: row[name] for name in TimelineItem.__struct_fields__ if name not in ("id", "text")},
+    )
+
+
+def timeline_page(items: Sequence[tuple[UUID, TimelineItem]], limit: int) -> TimelinePage:
+    """Return a page of `limit` from `limit` + 1 rows; the extra one only says that there is more."""
+    page = items[:limit]
+    next_cursor = None
+    if len(items) > limit:
+        key, last = page[-1]
+        next_cursor = encode_cursor(TIMELINE_CURSOR, last.occurred_at, key)
+    return TimelinePage(items=[item for _, item in page], next_cursor=next_cursor)
+
+
+async def at_risk(
+    connection: Any, *, tiers: Sequence[str] | None, after: tuple[float, str] | None, limit: int
+) -> list[CustomerSummary]:
+    """Return customers by the money their leaving would cost, most first."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_SUMMARY} FROM customers
+        WHERE expected_loss IS NOT NULL AND merged_into IS NULL AND risk_state IN ('active', 'at_risk')
+            AND ($1::text[] IS NULL OR tier = ANY($1))
+            AND ($2::float8 IS NULL OR expected_loss < $2 OR (expected_loss = $2 AND customer_id > $3))
+        ORDER BY expected_loss DESC, customer_id LIMIT $4
+        """,  # noqa: S608 - the columns are the row type's own
+        tiers,
+        *(after or (None, None)),
+        limit,
+    )
+    return [CustomerSummary(**dict(row)) for row in rows]
+
+
+async def newest(
+    connection: Any,
+    *,
+    tiers: Sequence[str] | None,
+    risk_states: Sequence[str] | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> list[CustomerSummary]:
+    """Return customers by their last event, newest first."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_SUMMARY} FROM customers
+        WHERE merged_into IS NULL AND ($1::text[] IS NULL OR tier = ANY($1))
+            AND ($2::text[] IS NULL OR risk_state = ANY($2))
+            AND ($3::timestamptz IS NULL OR (last_seen_at, customer_id) < ($3, $4))
+        ORDER BY last_seen_at DESC, customer_id DESC LIMIT $5
+        """,  # noqa: S608 - the columns are the row type's own
+        tiers,
+        risk_states,
+        *(before or (None, None)),
+        limit,
+    )
+    return [CustomerSummary(**dict(row)) for row in rows]
+
+
+async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
+    """Return customers by id, handle, name or what they wrote, surest first."""
+    hits: dict[str, CustomerHit] = {}
+
+    def add(rows: Sequence[Any], match: str) -> None:
+        for row in rows:
+            if len(hits) < limit and row["customer_id"] not in hits:
+                summary = {name: row[name] for name in CustomerSummary.__struct_fields__}
+                snippet = row["snippet"] if match == "text" else None
+                hits[row["customer_id"]] = CustomerHit(**summary, match=match, snippet=snippet)  # type: ignore[arg-type]  # a literal
+
+    add(
+        await connection.fetch(
+            f"SELECT {_SUMMARY} FROM customers WHERE customer_id = $1 AND merged_into IS NULL",  # noqa: S608
+            query,
+        ),
+        "id",
+    )
+    add(
+        await connection.fetch(
+            f"""
+            SELECT {_SUMMARY} FROM customers JOIN handles USING (customer_id)
+            WHERE handle = $1 OR handle = 'mailto:' || lower($1) OR handle = 'tel:' || $1
+            """.replace("first_seen_at", "customers.first_seen_at"),  # noqa: S608
+            query,
+        ),
+        "handle",
+    )
+    terms = query_terms(query)
+    if not terms:
+        return list(hits.values())
+    tsquery = as_tsquery(terms)
+    add(
+        await connection.fetch(
+            f"""
+            SELECT {_SUMMARY} FROM customers WHERE search @@ $1::tsquery AND merged_into IS NULL
+            ORDER BY last_seen_at DESC LIMIT $2
+            """,  # noqa: S608
+            tsquery,
+            limit,
+        ),
+        "profile",
+    )
+    if len(hits) < limit:
+        add(await _find_by_text(connection, query, tsquery, limit), "text")
+    return list(hits.values())
+
+
+async def _find_by_text(connection: Any, query: str, tsquery: str, limit: int) -> list[Any]:
+    rows: list[Any] = await connection.fetch(
+        f"""
+        WITH texts AS (
+            SELECT customer_id, occurred_at, left(coalesce(body, subject), 200) AS snippet FROM interactions
+            WHERE search @@ $1::tsquery
+                AND (coalesce(body, '') ILIKE $2 OR coalesce(subject, '') ILIKE $2 OR $3)
+            LIMIT {_TEXT_SCAN}
+        ), newest AS (
+            SELECT DISTINCT ON (customer_id) customer_id, occurred_at, snippet FROM texts
+            ORDER BY customer_id, occurred_at DESC
+        )
+        SELECT {_SUMMARY}, snippet FROM newest JOIN customers USING (customer_id)
+        WHERE merged_into IS NULL ORDER BY newest.occurred_at DESC LIMIT $4
+        """,  # noqa: S608 - numbers and columns of this module
+        tsquery,
+        f"%{_like(query)}%",
+        # Pairs of characters prove a two-character word; a longer one may be put together from different places.
+        len(query) <= 2 or not _is_one_run(query),
+        limit,
+    )
+    return rows
+
+
+def _is_one_run(query: str) -> bool:
+    return not any(character.isspace() for character in query.strip())
+
+
+def _like(text: str) -> str:
+    return text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+async def export(connection: Any, batch: int = 1_000) -> AsyncIterator[list[CustomerSummary]]:
+    """Yield every customer in order of id, in batches, from one snapshot; the caller holds a transaction."""
+    cursor = connection.cursor(
+        f"SELECT {_SUMMARY} FROM customers WHERE merged_into IS NULL ORDER BY customer_id",  # noqa: S608
+        prefetch=batch,
+    )
+    rows: list[CustomerSummary] = []
+    async for row in cursor:
+        rows.append(CustomerSummary(**dict(row)))
+        if len(rows) == batch:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+async def _order_totals(connection: Any, customer_id: str) -> list[OrderTotals]:
+    rows = await connection.fetch(
+        """
+        SELECT currency,
+               count(*) FILTER (WHERE kind = 'placed') AS n_placed,
+               coalesce(sum(amount) FILTER (WHERE kind = 'placed'), 0) AS amount_placed,
+               count(*) FILTER (WHERE kind = 'returned') AS n_returned,
+               coalesce(sum(amount) FILTER (WHERE kind = 'returned'), 0) AS amount_returned
+        FROM orders WHERE customer_id = $1 GROUP BY currency ORDER BY currency
+        """,
+        customer_id,
+    )
+    return [
+        OrderTotals(
+            currency=row["currency"],
+            n_placed=row["n_placed"],
+            amount_placed=f"{row['amount_placed'].normalize():f}",
+            n_returned=row["n_returned"],
+            amount_returned=f"{row['amount_returned'].normalize():f}",
+        )
+        for row in rows
+    ]
+
+
+async def _sentiment_by_week(connection: Any, customer_id: str, until: datetime) -> list[SentimentWeek]:
+    rows = await connection.fetch(
+        """
+        SELECT date_trunc('week', occurred_at, 'UTC') AS week_start, count(*) AS n,
+               count(*) FILTER (WHERE sentiment_label = 'negative') AS n_negative,
+               avg(sentiment_score)::float8 AS mean_score
+        FROM interactions
+        WHERE customer_id = $1 AND sentiment_score IS NOT NULL AND direction IS DISTINCT FROM 'outbound'
+            AND occurred_at > $2::timestamptz - make_interval(weeks => $3) AND occurred_at <= $2
+        GROUP BY 1 ORDER BY 1
+        """,
+        customer_id,
+        until,
+        _SENTIMENT_WEEKS,
+    )
+    return [SentimentWeek(**dict(row)) for row in rows]

@@ -1,0 +1,87 @@
+"""How routes describe themselves: answers and bodies are msgspec types, listed under components by name."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.api.problem import MEDIA_TYPE, TITLES, ProblemError
+from shared.contracts.codec import decode_json
+from shared.errors import Reject
+
+_REF = "#/components/schemas/{name}"
+Responses = dict[int | str, dict[str, Any]]
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """RFC 9457. `type` is stable; `pointer` and `errors` say which member is wrong; `present` is the present state."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def answers(
+    model: type[Any] | None,
+    description: str,
+    *problems: int,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    media_type: str = "application/json",
+) -> Responses:
+    """Return a route's `responses`: the good one, and every problem it may answer (401, 429 and 503 always)."""
+    good: dict[str, Any] = {"description": description}
+    if model is not None:
+        good["content"] = {media_type: {"schema": _reference(model)}}
+    elif media_type != "application/json":
+        good["content"] = {media_type: {"schema": {"type": "string"}}}
+    if headers:
+        good["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
+    responses: Responses = {status: good}
+    for code in sorted({*problems, 400, 401, 403, 422, 429, 503}):
+        responses[code] = {
+            "description": TITLES[code][1],
+            "content": {MEDIA_TYPE: {"schema": _reference(Problem)}},
+        }
+    return responses
+
+
+def takes(model: type[Any], *, is_required: bool = True, example: Any = None) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route whose body `read_body` decodes into `model`."""
+    content: dict[str, Any] = {"schema": _reference(model)}
+    if example is not None:
+        content["example"] = example
+    return {"requestBody": {"required": is_required, "content": {"application/json": content}}}
+
+
+async def read_body(request: Request, decoder: msgspec.json.Decoder[Any], *, empty: bytes | None = None) -> Any:
+    """Return the decoded body; `empty` stands in for no body at all. Raises `ProblemError` 400, 415 or 422."""
+    raw = await request.body()
+    if not raw and empty is not None:
+        raw = empty
+    elif request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ProblemError(415, "send application/json")
+    try:
+        return decode_json(decoder, raw)
+    except Reject as reject:
+        raise ProblemError(422, reject.reason, pointer=reject.pointer) from reject
+
+
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(
+        msgspec.json.encode(value), status_code=status, media_type="application/json", headers=dict(headers or {})
+    )
+
+
+def components(models: Iterable[type[Any]]) -> dict[str, Any]:
+    """Return the JSON Schemas of the models and of all they hold."""
+    _, schemas = msgspec.json.schema_components(list(models), ref_template=_REF)
+    return schemas
+
+
+def _reference(model: type[Any]) -> dict[str, str]:
+    return {"$ref": _REF.format(name=model.__name__)}

@@ -1,0 +1,41 @@
+"""Every setting of the API service."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class ApiSettings(ServiceSettings):
+    api_host: str = Field("127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
+    api_port: Annotated[int, Field(ge=1, le=65535)] = Field(8004, description="Port to listen on.")
+    api_console_dir: Path = Field(
+        Path(__file__).parent / "console", description="Folder with the console's static files, served at /."
+    )
+    api_pool_size: Annotated[int, Field(ge=2, le=200)] = Field(10, description="Most connections for requests.")
+    api_text_search: bool = Field(
+        True, description="Index the text of interactions; off, an import runs more than twice as fast."
+    )
+    api_max_batch_records: Annotated[int, Field(ge=1, le=50_000)] = Field(
+        4_000, description="Most records projected in one transaction."
+    )
+    api_rate_per_s: Annotated[float, Field(gt=0)] = Field(100.0, description="Requests a second one key may make.")
+    api_rate_burst: Annotated[int, Field(ge=1)] = Field(400, description="Requests a key may make at once.")
+    api_session_hours: Annotated[float, Field(gt=0, le=720)] = Field(
+        12.0, description="How long a console login lasts."
+    )
+    api_cookie_secure: bool = Field(
+        False, description="Mark the session cookie Secure; switch on wherever the console is served over https."
+    )
+    api_alert_expiry_days: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="An alert nobody touches and nothing new happens to expires after this many days."
+    )
+    api_heartbeat_s: Annotated[float, Field(gt=0)] = Field(
+        15.0, description="Longest silence on an alert stream before a comment line keeps it open."
+    )
+    api_stream_stall_s: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="A stream client that takes nothing for this long is disconnected; it may resume."
+    )
+    api_stream_clients: Annotated[int, Field(ge=1)] = Field(5_000, description="Most alert streams open at once.")
