@@ -49,7 +49,7 @@ def _fold(code_point: int, simplified: Mapping[str, str]) -> tuple[int, int]:
     character = "'" if character in "’`" else character
     category = unicodedata.category(character)
     folded = ord(character)
-    if category[0] in "ZC" or character == "#":
+    if category[0] in "ZC" or character == "#" or folded >= N_CODE_POINTS:
         return 0x20, SPACE
     if 0x3400 <= folded <= 0x9FFF or 0x3040 <= folded <= 0x30FF or 0xF900 <= folded < 0xFB00:
         return folded, HAN

@@ -42,11 +42,13 @@ _MIX: Final = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0xD3A
 _BASE: Final = 0x01000193
 _BASE_INVERSE: Final = pow(_BASE, -1, 1 << 32)
 _SEEDS: Final = {family: (0x11 * (n + 1)) * 0x01010101 & _MASK for n, family in enumerate(FAMILIES)}
-_HAN_RUN: Final = 2
+HAN_RUN: Final = 2
 """A run of Han characters stands in a word pair as this one hash: what touches it is punctuation, Latin or an end."""
 _BOUNDARY: Final = 1
 _BREAK_CODE: Final = BREAK << CLASS_SHIFT | 0x0A
-_NEGATION_REACH: Final = 3
+NEGATION_REACH: Final = 3
+"""A negation colours this many tokens after it, up to the next punctuation."""
+MIN_GRAM_WORD: Final = 4
 _WEB_ADDRESS: Final = re.compile(r"(?:http|www\.)[\x21-\x7e]*")
 _MENTION: Final = re.compile(r"@[\w-]{1,40}")
 
@@ -65,6 +67,12 @@ class HashedBatch:
     """Letters of every text by script: han, latin, accented, foreign."""
     function_words: NDArray[np.int64]
     """English and foreign function words of every text."""
+    letters: Codes
+
+    def folded(self, index: int) -> str:
+        """Return text `index` as the hasher saw it: lower case, simplified, digits 0."""
+        start, end = int(self.bounds[index]) + 1, int(self.bounds[index + 1])
+        return self.letters[start:end].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def word_hash(word: str) -> int:
@@ -85,7 +93,8 @@ def clean(text: str) -> str:
     return text
 
 
-def _replace_addresses(text: str) -> str:
+def replace_addresses(text: str) -> str:
+    """Return the text with every web address as the word url and every mention as the word usr."""
     if "http" in text or "www." in text:
         text = _WEB_ADDRESS.sub(" url ", text)
     if "@" in text:
@@ -132,10 +141,39 @@ def _bucket(value: Codes, family: str) -> Codes:
     return mixed
 
 
-def _bucket_of_one(value: int, seed: int) -> int:
-    mixed = (value ^ seed) * 0x9E3779B1 & _MASK
-    mixed = (mixed ^ mixed >> 15) * 0x85EBCA6B & _MASK
+def bucket_of(family: str, value: int) -> int:
+    """Return the bucket of one hash: what `_bucket` does to an array."""
+    mixed = (value ^ _SEEDS[family]) * _MIX[0] & _MASK
+    mixed = (mixed ^ mixed >> 15) * _MIX[1] & _MASK
     return mixed >> (32 - BUCKET_BITS)
+
+
+def han_hash(gram: str) -> int:
+    """Return the hash of one to three Han characters."""
+    if len(gram) == 1:
+        return ord(gram)
+    return sum(ord(character) * factor for character, factor in zip(gram, _MIX[2:5], strict=False)) & _MASK
+
+
+def pair_hash(first: int, second: int) -> int:
+    """Return the hash of two neighbouring tokens from their own."""
+    value = (first * _MIX[4] + second * _MIX[5]) & _MASK
+    return value ^ value >> 16
+
+
+def inner_grams(word: str) -> list[int]:
+    """Return the hashes of the 4-grams of a word with its two ends marked."""
+    codes = [_BOUNDARY, *map(ord, word), _BOUNDARY]
+    first, second, third, fourth = _MIX[2:6]
+    return [
+        (codes[at] * first + codes[at + 1] * second + codes[at + 2] * third + codes[at + 3] * fourth) & _MASK
+        for at in range(len(codes) - 3)
+    ]
+
+
+def word_kind(value: int) -> int:
+    """Return the kind bits of a word by its hash."""
+    return int(_kind_table[_kind_index(value)])
 
 
 class Hasher:
@@ -155,7 +193,7 @@ class Hasher:
 
     def codes(self, texts: Sequence[str]) -> Codes:
         """Return folded characters with their classes, a break before and after every text, runs of 3 cut to 2."""
-        joined = _replace_addresses("\n".join([clean(text) for text in texts]))
+        joined = replace_addresses("\n".join([clean(text) for text in texts]))
         raw = np.frombuffer(f"\n{joined}\n\n\n\n\n".encode("utf-32-le", "surrogatepass"), np.uint32)
         codes: Codes = self._characters.take(raw, mode="clip")
         is_repeat = codes[1:] == codes[:-1]
@@ -169,8 +207,8 @@ class Hasher:
     def hash_batch(self, texts: Sequence[str]) -> HashedBatch:
         """Return the buckets of all texts."""
         codes = self.codes(texts)
-        classes = ((codes >> np.uint32(CLASS_SHIFT)) & np.uint32(CLASS_MASK)).astype(np.uint8)
         letters = codes & np.uint32(CODE_MASK)
+        classes = ((codes >> np.uint32(CLASS_SHIFT)) & np.uint32(CLASS_MASK)).astype(np.uint8)
         self._grow(len(codes))
         breaks = np.flatnonzero(classes == BREAK)
         bounds = breaks[: len(texts) + 1]
@@ -181,6 +219,7 @@ class Hasher:
             positions=(*han[1], *words[1]),
             bounds=bounds,
             scripts=_count_packed(_script_units.take(codes >> np.uint32(SCRIPT_SHIFT)), bounds, 4),
+            letters=letters,
             function_words=_count_packed(_word_units.take(words[2]), np.searchsorted(words[3], bounds), 2),
         )
 
@@ -219,7 +258,7 @@ class Hasher:
         prefix = np.zeros(len(letters) + 1, np.uint32)
         np.cumsum(letters * self._powers[: len(letters)], dtype=np.uint32, out=prefix[1:])
         hashes = (prefix[ends] - prefix[starts]) * self._inverse_powers[starts]
-        hashes[kinds == HAN] = _HAN_RUN
+        hashes[kinds == HAN] = HAN_RUN
 
         is_word = (kinds != HAN) & (kinds != BREAK)
         pairs = hashes[:-1] * np.uint32(_MIX[4]) + hashes[1:] * np.uint32(_MIX[5])
@@ -228,11 +267,13 @@ class Hasher:
         is_pair = ~((is_han | is_break)[:-1] & (is_han | is_break)[1:])
         is_latin = kinds == LETTER
         lengths = ends - starts
-        grams, gram_positions = self._hash_grams(letters, classes, starts, lengths, is_latin & (lengths >= 4))
+        grams, gram_positions = self._hash_grams(
+            letters, classes, starts, lengths, is_latin & (lengths >= MIN_GRAM_WORD)
+        )
         word_kinds = _kind_table.take((hashes * np.uint32(_MIX[0])) >> np.uint32(16))
         word_kinds[~is_latin] = 0
         is_negation = (word_kinds & NEGATION) > 0
-        is_negation |= self._ends_in_nt(letters, ends, is_latin & (lengths >= 4))
+        is_negation |= self._ends_in_nt(letters, ends, is_latin & (lengths >= MIN_GRAM_WORD))
         is_negated = self._negated(is_negation, kinds, is_latin)
         return (
             [
@@ -292,5 +333,5 @@ class Hasher:
         before = np.empty(len(kinds), latest.dtype)
         before[0] = -9
         before[1:] = latest[:-1]
-        reached: NDArray[np.bool_] = is_latin & (order - before <= _NEGATION_REACH) & (before > stop)
+        reached: NDArray[np.bool_] = is_latin & (order - before <= NEGATION_REACH) & (before > stop)
         return reached

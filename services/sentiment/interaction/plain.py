@@ -1,0 +1,207 @@
+"""The sums of one text by plain Python, over the same buckets as `features.Hasher`, with memory of words met before.
+
+A batch pays a fixed price for its numpy passes; one text is cheaper here. Sums are integers, so both agree to the bit.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.sentiment.interaction import characters, features
+from services.sentiment.interaction.features import bucket_of, word_kind
+from services.sentiment.interaction.language import language_of
+from services.sentiment.interaction.vocabulary import ENGLISH, FOREIGN, NEGATION
+
+_TOKEN: Final = re.compile("[abcq]+|[hk]+|D+|P+|Y")
+_THIRD: Final = re.compile(r"(.)\1\1+", re.DOTALL)
+_MASK: Final = 0xFFFFFFFF
+_HIGH: Final = 32
+_LOW_HALF: Final = 1 << 31
+_MEMORY: Final = 60_000
+"""Words and n-grams kept before starting afresh: some 10 MB."""
+_BREAK_HASH: Final = 0x0A
+
+
+@dataclass(frozen=True, slots=True)
+class TextSums:
+    """Weights of a text summed over its `count` features, its language, its number of letters and its folded form."""
+
+    polarity: int
+    neutrality: int
+    count: int
+    language: int
+    n_letters: int
+    folded: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    hash: int
+    weight: int
+    count: int
+    negated_weight: int
+    is_negation: bool
+    is_english: bool
+    is_foreign: bool
+
+
+class _Translation(dict[int, int]):
+    """A str.translate table filled from an array as characters are met."""
+
+    def __init__(self, table: NDArray[np.uint32]) -> None:
+        super().__init__()
+        self._table = table
+        self._last = len(table) - 1
+
+    def __missing__(self, code_point: int) -> int:
+        target = int(self._table[min(code_point, self._last)])
+        self[code_point] = target
+        return target
+
+
+def _class_letters(table: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return, for every folded code point, one letter for its class and script."""
+    kinds = (table >> characters.CLASS_SHIFT) & characters.CLASS_MASK
+    scripts = table >> characters.SCRIPT_SHIFT
+    letters = np.full(len(table), ord("S"), np.uint32)
+    letters[kinds == characters.DIGIT] = ord("D")
+    letters[kinds == characters.PUNCTUATION] = ord("P")
+    letters[kinds == characters.SYMBOL] = ord("Y")
+    letters[kinds == characters.LETTER] = ord("c")
+    letters[(kinds == characters.LETTER) & (scripts == characters.LATIN)] = ord("a")
+    letters[(kinds == characters.LETTER) & (scripts == characters.ACCENTED)] = ord("b")
+    letters[kinds == characters.HAN] = ord("k")
+    letters[(kinds == characters.HAN) & (scripts == characters.HAN_SCRIPT)] = ord("h")
+    by_folded = np.full(len(table), ord("S"), np.uint32)
+    by_folded[table & characters.CODE_MASK] = letters
+    return by_folded
+
+
+class PlainReader:
+    """Reads single texts with one character table and one weight table of shape (2, buckets)."""
+
+    def __init__(self, table: NDArray[np.uint32], weights: NDArray[np.int8]) -> None:
+        self._fold = _Translation(table & np.uint32(characters.CODE_MASK))
+        self._classify = _Translation(_class_letters(table))
+        self._polarity = memoryview(weights[0].tobytes()).cast("b")
+        self._neutrality = memoryview(weights[1].tobytes()).cast("b")
+        self._words: dict[str, _Word] = {}
+        self._grams: dict[str, int] = {}
+
+    def read(self, text: str) -> TextSums:
+        """Return the sums of one text."""
+        folded = features.replace_addresses(features.clean(text)).translate(self._fold)
+        if _THIRD.search(folded):
+            folded = _THIRD.sub(r"\1\1", folded)
+        classes = folded.translate(self._classify)
+        han, latin, accented = classes.count("h"), classes.count("a"), classes.count("b")
+        foreign = classes.count("c") + classes.count("k")
+        if "'" in folded:
+            classes = _join_apostrophes(folded, classes)
+
+        total = count = english = other = 0
+        previous, previous_is_open = _BREAK_HASH, True
+        negation_at = -9
+        for order, match in enumerate(_TOKEN.finditer(classes)):
+            start, end = match.span()
+            kind = classes[start]
+            is_open = False
+            if kind in "hk":
+                run_weight, run_count = self._han_run(folded[start:end])
+                total += run_weight
+                count += run_count
+                value, is_open, negation_at = features.HAN_RUN, True, -9
+            else:
+                word = self._word(folded[start:end], kind in "abcq")
+                value = word.hash
+                total += word.weight
+                count += word.count
+                if kind == "P":
+                    negation_at = -9
+                elif kind in "abcq":
+                    if order - negation_at <= features.NEGATION_REACH:
+                        total += word.negated_weight
+                        count += 1
+                    if word.is_negation:
+                        negation_at = order
+                    english += word.is_english
+                    other += word.is_foreign
+            if not (is_open and previous_is_open):
+                total += self._pair(previous, value)
+                count += 1
+            previous, previous_is_open = value, is_open
+        if not previous_is_open:
+            total += self._pair(previous, _BREAK_HASH)
+            count += 1
+        neutrality = ((total + _LOW_HALF) & _MASK) - _LOW_HALF
+        return TextSums(
+            polarity=(total - neutrality) >> _HIGH,
+            neutrality=neutrality,
+            count=count,
+            language=language_of(han, latin, accented, foreign, english, other),
+            n_letters=han + latin + accented + foreign,
+            folded=folded,
+        )
+
+    def _weight(self, bucket: int) -> int:
+        return (self._polarity[bucket] << _HIGH) + self._neutrality[bucket]
+
+    def _pair(self, first: int, second: int) -> int:
+        return self._weight(bucket_of("pair", features.pair_hash(first, second)))
+
+    def _han_run(self, run: str) -> tuple[int, int]:
+        grams = self._grams
+        total = 0
+        length = len(run)
+        for at in range(length):
+            for end in range(at + 1, min(at + 3, length) + 1):
+                gram = run[at:end]
+                weight = grams.get(gram)
+                if weight is None:
+                    weight = self._remember_gram(gram)
+                total += weight
+        return total, length + max(length - 1, 0) + max(length - 2, 0)
+
+    def _remember_gram(self, gram: str) -> int:
+        if len(self._grams) >= _MEMORY:
+            self._grams.clear()
+        weight = self._weight(bucket_of(features.FAMILIES[len(gram) - 1], features.han_hash(gram)))
+        self._grams[gram] = weight
+        return weight
+
+    def _word(self, word: str, is_latin: bool) -> _Word:
+        known = self._words.get(word)
+        if known is not None:
+            return known
+        if len(self._words) >= _MEMORY:
+            self._words.clear()
+        value = features.word_hash(word)
+        weight, count = self._weight(bucket_of("word", value)), 1
+        kind = word_kind(value) if is_latin else 0
+        if is_latin and len(word) >= features.MIN_GRAM_WORD:
+            for gram in features.inner_grams(word):
+                weight += self._weight(bucket_of("gram4", gram))
+                count += 1
+        known = _Word(
+            hash=value,
+            weight=weight,
+            count=count,
+            negated_weight=self._weight(bucket_of("negated", value)),
+            is_negation=bool(kind & NEGATION)
+            or (is_latin and len(word) >= features.MIN_GRAM_WORD and word.endswith("'t")),
+            is_english=bool(kind & ENGLISH),
+            is_foreign=bool(kind & FOREIGN),
+        )
+        self._words[word] = known
+        return known
+
+
+def _join_apostrophes(folded: str, classes: str) -> str:
+    joined = list(classes)
+    for at in range(1, len(folded) - 1):
+        if folded[at] == "'" and classes[at - 1] in "abc" and classes[at + 1] in "abc":
+            joined[at] = "q"
+    return "".join(joined)
