@@ -18,6 +18,10 @@ _COMMANDS = {
     "up": _Command("services.cli.up", "up", "Start everything on this machine."),
     "down": _Command("services.cli.down", "down", "Stop what `up` started."),
     "status": _Command("services.cli.status", "status", "Show every process, its address and health."),
+    "prepare": _Command(
+        "services.cli.prepare", "prepare", "Migrate your own database, create topics in your own Kafka."
+    ),
+    "healthy": _Command("services.cli.healthy", "healthy", "Ask one service whether it is ready."),
     "demo": _Command("services.cli.demo", "app", "Send or remove demo data."),
     "import": _Command("services.cli.import_", "app", "Import past orders or interactions."),
     "classify": _Command("services.cli.classify", "classify", "Judge the sentiment of texts."),

@@ -1,0 +1,29 @@
+"""`pulseline prepare`: brings a database and a Kafka of one's own to what the services expect."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+
+def prepare(
+    admin_key: Annotated[bool, typer.Option("--admin-key", help="Also make an admin key and print it, once.")] = False,
+) -> None:
+    """Migrate the database and create the topics that PULSELINE_* settings name; safe to repeat."""
+    from services.api.auth.store import create_admin_key
+    from shared.kafka.topics_admin import ensure_topics
+    from shared.postgres.migrate import upgrade
+    from shared.postgres.pool import with_password_file
+    from shared.settings import ServiceSettings, refuse_unknown
+
+    refuse_unknown([ServiceSettings])
+    settings = ServiceSettings()
+    database_url = with_password_file(settings.database_url.get_secret_value(), settings.database_password_file)
+    upgrade(database_url)
+    typer.echo("database schema is up to date")
+    asyncio.run(
+        ensure_topics(settings.kafka_bootstrap, settings.topic_prefix, settings.partitions, settings.replication)
+    )
+    typer.echo("topics are there")
+    if admin_key:
+        typer.echo(asyncio.run(create_admin_key(database_url)))

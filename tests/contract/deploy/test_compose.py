@@ -1,0 +1,90 @@
+"""docker-compose.yml against the compose specification, by Docker Compose's own loader, and against our own wishes."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = ROOT / "docker-compose.yml"
+SERVICES = {"ingest", "sentiment", "churn_alerts", "api"}
+
+
+@pytest.fixture(scope="session")
+def composecheck(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The specification's own loader, built from deploy/compose-check."""
+    go = shutil.which("go")
+    if go is None:
+        message = "no Go on this machine to build the compose specification's loader"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    source = tmp_path_factory.mktemp("composecheck")
+    for file in (ROOT / "deploy" / "compose-check").iterdir():
+        shutil.copy(file, source)
+    subprocess.run([go, "build", "-o", "composecheck", "."], cwd=source, check=True, timeout=280)
+    return source / "composecheck"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.slow
+def test_the_compose_file_keeps_to_the_specification(composecheck: Path) -> None:
+    loaded = subprocess.run([composecheck, COMPOSE], capture_output=True, text=True, check=False)
+
+    assert loaded.stderr == ""
+    assert set(loaded.stdout.split()) >= SERVICES
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.slow
+def test_an_unknown_key_is_refused(composecheck: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(COMPOSE.read_text("utf-8").replace("restart: unless-stopped", "restrat: always"), "utf-8")
+
+    loaded = subprocess.run([composecheck, broken], capture_output=True, text=True, check=False)
+
+    assert "restrat" in loaded.stderr
+
+
+def services() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
+    return loaded
+
+
+@pytest.mark.parametrize("name", sorted(set(services()) - {"prepare"}))
+def test_every_lasting_container_has_a_health_check_a_limit_and_a_restart_policy(name: str) -> None:
+    container = services()[name]
+
+    assert container["healthcheck"]["test"]
+    assert {"cpus", "memory"} <= set(container["deploy"]["resources"]["limits"])
+    assert container["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", sorted(services()))
+def test_ports_are_published_on_loopback_alone(name: str) -> None:
+    published = services()[name].get("ports", [])
+
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES | {"prepare"}))
+def test_services_cannot_write_their_image_or_gain_rights(name: str) -> None:
+    container = services()[name]
+
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in container["security_opt"]
+
+
+def test_no_password_stands_in_the_compose_file() -> None:
+    environments = [container.get("environment", {}) for container in services().values()]
+
+    secret_names = [
+        name for environment in environments for name in environment if "PASSWORD" in name and "FILE" not in name
+    ]
+
+    assert secret_names == []
