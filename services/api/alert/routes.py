@@ -78,8 +78,8 @@ def alert_routes(
         since: AwareDatetime | None = None,
         until: AwareDatetime | None = None,
         historical: Annotated[
-            bool, Query(description="Alerts about imported history in place of present ones.")
-        ] = False,
+            bool | None, Query(description="Only alerts about imported history (true), only present ones (false).")
+        ] = None,
         cursor: Annotated[str | None, Query(max_length=1024)] = None,
         limit: Limit = DEFAULT_LIMIT,
     ) -> Response:
