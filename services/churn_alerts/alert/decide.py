@@ -174,7 +174,7 @@ def is_material(alert: OpenAlert, body: AlertBody) -> bool:
 
 
 def is_news(alert: OpenAlert, body: AlertBody) -> bool:
-    """Return whether the alert would say anything else than it last said, its risk figure apart."""
+    """Return whether the alert would say anything else than it last said, mere passing of time apart."""
     return _fingerprint(body) != alert.fingerprint
 
 
@@ -230,5 +230,5 @@ def _names(body: AlertBody) -> tuple[str, ...]:
 
 
 def _fingerprint(body: AlertBody) -> str:
-    said = (body.severity, body.cause, [(s.name, s.value, s.contribution, s.evidence) for s in body.signals])
+    said = (body.severity, body.cause, sorted((signal.name, signal.evidence) for signal in body.signals))
     return hashlib.blake2b(msgspec.json.encode(said), digest_size=6).hexdigest()

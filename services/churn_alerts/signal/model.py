@@ -11,6 +11,9 @@ DAY_MS = 86_400_000
 # When it happened (milliseconds since 1970) and the event's id.
 Proof = tuple[int, str]
 
+# A silence does not end by time alone, only by what breaks it.
+FAR_DAYS = 3_650
+
 # Ids a signal shows; the rest is counted, and found through the customer's timeline.
 PROOFS_KEPT = 4
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.churn_alerts.signal.model import Finding, Moment, SignalRule
+from services.churn_alerts.signal.model import FAR_DAYS, Finding, Moment, SignalRule
 from shared.contracts.alert import Signal
 
 
@@ -18,29 +18,32 @@ class Silence:
 
 
 def evaluate(part: Silence | None, moment: Moment, weight: float, threshold: float) -> Finding | None:
-    """Return the signal once the silence is longer than the usual gap and the risk at least `threshold`.
+    """Return the signal if the risk is at least `threshold`.
 
-    The contribution is the risk's distance from one half in log-odds, times the weight: it tells how much the silence
-    alone says. It is not added to the decision, which compares the risk itself.
+    The contribution grows with the risk up to the weight. It tells how much the silence says; it is not added to the
+    decision, which compares the risk itself.
     """
-    if part is None or part.p < threshold or part.silence_days <= part.usual_gap_days:
+    if part is None or part.p < threshold:
         return None
-    p = min(part.p, 1.0 - 1e-6)
-    usual = f"{part.usual_gap_days:.0f}" if part.usual_gap_days >= 1.5 else "1"
+    u, gap = part.silence_days, part.usual_gap_days
+    usual = f"{gap:.0f}" if gap >= 1.5 else "1"
+    days = "day" if usual == "1" else "days"
+    told_en, told_zh = (f"usually one every {usual} {days}", f"通常每{usual}天购买一次")
+    if u <= gap:
+        told_en, told_zh = (
+            f"the usual gap is {usual} {days}, but he was buying less",
+            f"通常间隔{usual}天，但购买已在减少",
+        )
     signal = Signal(
         name="purchase_overdue",
-        value=float(part.silence_days),
-        threshold=round(part.usual_gap_days, 1),
-        contribution=round(weight * max(p - threshold, 0.0) / max(1.0 - threshold, 1e-6), 4),
+        value=float(u),
+        threshold=round(gap, 1),
+        contribution=round(weight * (part.p - threshold) / (1.0 - threshold), 4),
         evidence=[part.last_id] if part.last_id else [],
-        reason_en=f"no purchase for {part.silence_days} days; usually one every {usual} {days_en(usual)}",
-        reason_zh=f"已{part.silence_days}天未购买，通常每{usual}天购买一次",
+        reason_en=f"no purchase for {u} day{'' if u == 1 else 's'}; {told_en}",
+        reason_zh=f"已{u}天未购买，{told_zh}",
     )
-    return Finding(signal, moment.day + part.silence_days)
-
-
-def days_en(number: str) -> str:
-    return "day" if number == "1" else "days"
+    return Finding(signal, moment.day + FAR_DAYS)
 
 
 RULE = SignalRule(

@@ -1,0 +1,135 @@
+"""The churn processor: enriched events and due timers in; alerts, risks and states out (docs/events-to-alerts.md)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from services.churn_alerts.customer.checks import View, answer, plan
+from services.churn_alerts.customer.decide import CHECK_DELAY_MS, Answers, Following, Heard, follow
+from services.churn_alerts.customer.in_force import InForce, ReadDocuments
+from services.churn_alerts.customer.model import DAY_MS
+from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_state
+from shared.clock import to_ms
+from shared.contracts.codec import decode_json, encode
+from shared.contracts.enriched import Sentiment
+from shared.contracts.event import Event
+from shared.kafka.processor import ControlView, Decisions, Headers, Input, Output, StateView
+from shared.topics import CHURN_ALERTS, CHURN_RISK, CHURN_STATE, ENRICHED, Topic
+
+_ALERT_HEADERS: Final[Headers] = (("schema", CHURN_ALERTS.schema.encode()),)
+_RISK_HEADERS: Final[Headers] = (("schema", CHURN_RISK.schema.encode()),)
+
+
+class EnrichedView(Struct, frozen=True, tag_field="type", tag="event.enriched"):
+    """What of an `EnrichedEvent` is used here; the rest, its engagement above all, is skipped unread."""
+
+    event: Event
+    sentiment: Sentiment | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(EnrichedView)
+
+
+class ChurnAlerts:
+    """The processor; its only memory between calls is parsed rules and models."""
+
+    name = "churn_alerts"
+    input_topic: Topic = ENRICHED
+    state_topic: Topic = CHURN_STATE
+    output_topics: Sequence[Topic] = (CHURN_ALERTS, CHURN_RISK)
+    forward_controls_to: Topic | None = None
+    shortest_wake_ms = CHECK_DELAY_MS
+
+    def __init__(self) -> None:
+        self._documents = ReadDocuments()
+
+    def decode(self, value: bytes) -> EnrichedView:
+        """Return the event and its sentiment; raises `Reject`."""
+        return decode_json(_decoder, value)
+
+    def event_time_ms(self, event: EnrichedView) -> int:
+        return to_ms(event.event.occurred_at)
+
+    def encode_state(self, state: CustomerState) -> bytes:
+        return encode_state(state)
+
+    def decode_state(self, value: bytes) -> CustomerState:
+        return decode_state(value)
+
+    def decide(
+        self, states: StateView[CustomerState], inputs: Sequence[Input[EnrichedView]], controls: ControlView
+    ) -> Decisions[CustomerState]:
+        in_force = InForce(controls, self._documents)
+        heard: dict[str, list[Heard]] = {}
+        for one in inputs:
+            seen = Heard(one.event.event, one.event.sentiment, one.now_ms)
+            events = heard.get(one.key)
+            if events is None:
+                heard[one.key] = [seen]
+            else:
+                events.append(seen)
+        customers: list[Following] = []
+        open_ones: list[Answers] = []
+        for key, events in heard.items():
+            state = states.get(key)
+            own = new_state(to_ms(events[0].event.occurred_at) // DAY_MS) if state is None else state.copied()
+            customer = Following(key, own, in_force)
+            questions = customer.hear_all(events)
+            if questions is not None:
+                open_ones.append(questions)
+            customers.append(customer)
+        if open_ones:
+            follow(open_ones, lambda questions: answer(questions, in_force))
+        return _decisions(customers, in_force)
+
+    def wake(
+        self, states: StateView[CustomerState], keys: Sequence[str], due_ms: int, controls: ControlView
+    ) -> Decisions[CustomerState]:
+        in_force = InForce(controls, self._documents)
+        customers = [
+            Following(key, state.copied(), in_force)
+            for key, state in zip(keys, map(states.get, keys), strict=True)
+            if state is not None
+        ]
+        follow([customer.wake(due_ms) for customer in customers], lambda questions: answer(questions, in_force))
+        return _decisions(customers, in_force)
+
+
+def _decisions(customers: Sequence[Following], in_force: InForce) -> Decisions[CustomerState]:
+    """Return what follows for customers whose events have all been taken in: records, states, wake-ups, outlooks."""
+    decisions: Decisions[CustomerState] = Decisions()
+    changed = [customer for customer in customers if customer.is_changed]
+    _plan(changed, in_force)
+    for customer in changed:
+        decisions.states[customer.key] = customer.state
+        decisions.outputs.extend(
+            Output(CHURN_ALERTS, customer.key, encode(record), _ALERT_HEADERS) for record in customer.records
+        )
+        if customer.state is None:
+            decisions.wake_at_ms[customer.key] = None
+        elif customer.is_plan_due:
+            decisions.wake_at_ms[customer.key] = customer.wake_at_ms()
+    decisions.outputs.extend(_outlooks(changed, in_force))
+    return decisions
+
+
+def _plan(customers: Iterable[Following], in_force: InForce) -> None:
+    unplanned = [customer for customer in customers if customer.state is not None and customer.needs_floor()]
+    silences = [customer.running_silence() for customer in unplanned]
+    floors = plan([silence for _, silence in silences if silence], [basis for basis, _ in silences], in_force)
+    for customer, floor in zip(unplanned, floors, strict=True):
+        if customer.state is not None:
+            customer.state.next_check = floor
+
+
+def _outlooks(customers: Iterable[Following], in_force: InForce) -> Iterable[Output]:
+    """Return the newest risk of every customer of whom there is something new to say."""
+    asking = [customer for customer in customers if customer.is_outlook_due and customer.state is not None]
+    looks = [customer.look() for customer in asking]
+    views = iter(answer([look for look in looks if look is not None], in_force))
+    for customer, look in zip(asking, looks, strict=True):
+        view = None if look is None else next(views)
+        outlook = customer.outlook(view if isinstance(view, View) else None)
+        yield Output(CHURN_RISK, customer.key, encode(outlook), _RISK_HEADERS)
