@@ -1,0 +1,84 @@
+"""Ports, the log, and the list of commands."""
+
+import io
+import socket
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from services.cli.journal import Journal
+from services.cli.main import build
+from services.cli.up import choose_ports
+
+NOTHING_ASKED: dict[str, int | None] = dict.fromkeys(
+    ("api", "ingest", "sentiment", "churn_alerts", "kafka", "postgres")
+)
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_refused() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+
+        with pytest.raises(typer.BadParameter, match=f"port {port} for kafka is in use"):
+            choose_ports({**NOTHING_ASKED, "kafka": port}, unused=set())
+
+
+def test_the_port_of_a_server_of_ones_own_is_not_looked_at() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+
+        ports, _ = choose_ports({**NOTHING_ASKED, "kafka": port}, unused={"kafka"})
+
+    assert ports["kafka"] == port
+
+
+def test_every_process_gets_a_port_of_its_own() -> None:
+    ports, _ = choose_ports(NOTHING_ASKED, unused=set())
+
+    assert len(set(ports.values())) == len(NOTHING_ASKED)
+
+
+def test_log_lines_stand_under_their_process_and_keys_stay_off_the_file(tmp_path: Path) -> None:
+    terminal, file = io.StringIO(), tmp_path / "all.log"
+    journal = Journal(file, terminal)
+
+    journal.write("ingest", "ready")
+    journal.tell("secret")
+    journal.close()
+
+    assert file.read_text() == "ingest       | ready\n"
+    assert terminal.getvalue() == "ingest       | ready\nsecret\n"
+
+
+def test_a_terminal_that_is_gone_does_not_stop_the_log(tmp_path: Path) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    journal = Journal(tmp_path / "all.log", Gone())
+
+    journal.write("api", "one")
+    journal.write("api", "two")
+    journal.close()
+
+    assert len((tmp_path / "all.log").read_text().splitlines()) == 2
+
+
+def test_help_names_every_command_without_importing_one() -> None:
+    shown = CliRunner().invoke(build(None), ["--help"]).output
+
+    for name in ("up", "down", "status", "prepare", "import", "classify", "sentiment", "backtest", "replay", "demo"):
+        assert name in shown
+
+
+def test_status_of_an_idle_folder_exits_with_3(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(build("status"), ["status", "--state-dir", str(tmp_path), "--json"])
+
+    assert shown.exit_code == 3
+    assert '"is_running": false' in shown.output
