@@ -36,7 +36,7 @@ class StateRecord(Protocol):
     @property
     def offset(self) -> int: ...
     @property
-    def key(self) -> bytes: ...
+    def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
     @property
@@ -104,6 +104,8 @@ class _Fold:
     def add(self, records: Sequence[StateRecord]) -> None:
         rows, erased_at = self._rows, self._erased_at
         for record in records:
+            if record.key is None:
+                continue
             key, value = record.key.decode(), record.value
             if key in rows or key in erased_at:
                 self._replace(key, value, record.headers)

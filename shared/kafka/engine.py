@@ -16,7 +16,7 @@ from shared.kafka.backoff import delays
 from shared.kafka.changelog import LoadedState, StateReader, load
 from shared.kafka.dead_letters import dead_letter, dead_letter_message
 from shared.kafka.metrics import WorkerMetrics
-from shared.kafka.partition import Forwarded, InRecord, Partition, Work
+from shared.kafka.partition import WAKE_KEYS, WORK_ROWS, Forwarded, InRecord, Partition, Work
 from shared.kafka.processor import E, Output, Processor, S
 from shared.kafka.publisher import Acked, BatchPublisher, Message, Place, RecordTooLargeError, partition_for
 from shared.kafka.rows import Row
@@ -50,7 +50,8 @@ class Engine(Generic[E, S]):
     """Performs what a processor decides, for every partition this process owns.
 
     `on_progress` is told the partition whenever something of it moved. `max_poison_ratio` of the last 10,000 inputs is
-    the most that may be dead-lettered before the engine raises Stop.
+    the most that may be dead-lettered before the engine raises Stop. At most `wake_keys` are woken in one call, and
+    about `work_rows` rows at most wait for one write.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class Engine(Generic[E, S]):
         *,
         topic_prefix: str = "",
         max_poison_ratio: float = 0.1,
+        wake_keys: int = WAKE_KEYS,
+        work_rows: int = WORK_ROWS,
         on_progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._processor = processor
@@ -72,6 +75,7 @@ class Engine(Generic[E, S]):
         self._clock = clock
         self._prefix = topic_prefix
         self._max_poison_ratio = max_poison_ratio
+        self._limits = {"wake_keys": wake_keys, "work_rows": work_rows}
         self._on_progress = on_progress
         self._names: dict[str, str] = {}
         self._input = processor.input_topic.full_name(topic_prefix)
@@ -117,7 +121,7 @@ class Engine(Generic[E, S]):
     ) -> None:
         cell = await self._cell(number, is_ours)
         partition, monotonic, stage = cell.partition, self._clock.monotonic, self._metrics.stage
-        _check_against_input(partition.fence, records, input_end, f"{self._input}/{number}")
+        _check_against_input(partition.fence, input_end, f"{self._input}/{number}")
         works = partition.advance(records)
         is_overwritten = False
         while True:
@@ -222,7 +226,7 @@ class Engine(Generic[E, S]):
         loaded: LoadedState = await self._persist(
             number, lambda: load(self._reader, self._state, number, on_chunk), is_ours
         )
-        cell = _Cell(Partition(self._processor, number, loaded), loaded.next_offset)
+        cell = _Cell(Partition(self._processor, number, loaded, **self._limits), loaded.next_offset)
         if loaded.heal:
             _log.warning("%d rows of %s/%d were overwritten by a dead worker", len(loaded.heal), self._state, number)
             await self._store(number, cell, loaded.heal, is_ours)
@@ -287,8 +291,9 @@ def _is_seamless(acked: Sequence[Acked], next_offset: int) -> bool:
     return True
 
 
-def _check_against_input(fence: int, records: Sequence[InRecord], input_end: int | None, place: str) -> None:
+def _check_against_input(fence: int, input_end: int | None, place: str) -> None:
     """Raise Stop for a state that includes offsets its input does not have: every new input would be skipped."""
-    end = max(input_end or 0, records[-1].offset + 1)
-    if fence >= end:
-        raise Stop(f"the state includes {place} up to offset {fence} but the topic ends at {end}: was it made anew?")
+    if input_end is not None and fence >= input_end:
+        raise Stop(
+            f"the state includes {place} up to offset {fence} but the topic ends at {input_end}: was it made anew?"
+        )

@@ -31,8 +31,8 @@ from shared.kafka.timers import Timers
 
 # So many keys at most are woken in one call, and so many rows at most wait for one write: what is due at one midnight
 # may be every customer there is.
-_WAKE_KEYS: Final = 2_000
-_WORK_ROWS: Final = 10_000
+WAKE_KEYS: Final = 2_000
+WORK_ROWS: Final = 10_000
 # Decoded states kept between batches, in two generations; beyond them a state is bytes.
 _LIVE_STATES: Final = 25_000
 _ERROR_LENGTH: Final = 4_000
@@ -161,11 +161,18 @@ class Partition(Generic[E, S]):
     """The memory of one partition: states, timers, watermark, controls and fence."""
 
     def __init__(
-        self, processor: Processor[E, S], number: int, loaded: LoadedState, max_value_bytes: int = MAX_VALUE_BYTES
+        self,
+        processor: Processor[E, S],
+        number: int,
+        loaded: LoadedState,
+        *,
+        wake_keys: int = WAKE_KEYS,
+        work_rows: int = WORK_ROWS,
     ) -> None:
         self._processor = processor
         self._number = number
-        self._max_value_bytes = max_value_bytes
+        self._wake_keys = wake_keys
+        self._work_rows = work_rows
         self.states = States(processor, loaded.rows)
         self.timers = Timers()
         self.fence = loaded.fence
@@ -249,18 +256,18 @@ class Partition(Generic[E, S]):
         while self._parked and self._parked[0][0] < offset:
             _, key, wake_at_ms = heappop(self._parked)
             self.timers.set(key, wake_at_ms)
-        if len(self._touched) > _WORK_ROWS:
+        if len(self._touched) > self._work_rows:
             yield self._close(self.fence)
 
     def _fire(self, offset: int) -> Iterator[Work]:
         """Wake every key whose timer is due at the watermark; what is done counts as done before `offset`."""
         while (due := self.timers.pop_due(self.watermark_ms)) is not None:
             due_ms, keys = due
-            for start in range(0, len(keys), _WAKE_KEYS):
-                self._wake(keys[start : start + _WAKE_KEYS], due_ms, offset)
-                if len(self._touched) > _WORK_ROWS:
+            for start in range(0, len(keys), self._wake_keys):
+                self._wake(keys[start : start + self._wake_keys], due_ms, offset)
+                if len(self._touched) > self._work_rows:
                     # Keys of this instant that are still to be woken have no timer any more: give it back first.
-                    for key in keys[start + _WAKE_KEYS :]:
+                    for key in keys[start + self._wake_keys :]:
                         self.timers.set(key, due_ms)
                     yield self._close(offset - 1)
                     break
@@ -352,9 +359,8 @@ class Partition(Generic[E, S]):
             self._poison_input(one, reject, "rejected")
 
     def _check_sizes(self, decisions: Decisions[S]) -> None:
-        limit = self._max_value_bytes
         for output in decisions.outputs:
-            if len(output.value) > limit:
+            if len(output.value) > MAX_VALUE_BYTES:
                 raise _OversizeError(f"an output of {len(output.value)} bytes for {output.topic.name}")
 
     def _close(self, fence: int) -> Work:

@@ -1,8 +1,8 @@
 """The rows of a state topic: JSON with the fence and the timer in fixed places, so that both are read by slicing.
 
-A customer's row: `{"fence":           42,"wake_at_ms":1760000000000,"state":{…}}`. The fence is the offset of the last
-input the state includes; a tombstone carries it in a header. Keys that start with NUL belong to the engine: one row
-with the partition's fence and watermark, and one for each generation of rules and models. No Kafka here.
+A customer's row: `{"fence":                  42,"wake_at_ms":       1760000000000,"state":{…}}`. The fence is the
+offset of the last input the state includes; a tombstone carries it in a header. Keys that start with NUL belong to the
+engine: one row with the partition's fence and watermark, one for each generation of rules and models. No Kafka here.
 """
 
 from typing import Final, NamedTuple
@@ -16,11 +16,11 @@ RESERVED: Final = "\x00"
 PARTITION_KEY: Final = "\x00partition"
 FENCE_HEADER: Final = "fence"
 
-_ROW: Final = b'{"fence":%13d,"wake_at_ms":%13b,"state":%b}'
-_FENCE: Final = slice(9, 22)
-_WAKE_AT: Final = slice(36, 49)
-_STATE: Final = slice(58, -1)
-_NO_TIMER: Final = b"         null"
+_ROW: Final = b'{"fence":%20d,"wake_at_ms":%20b,"state":%b}'
+_FENCE: Final = slice(9, 29)
+_WAKE_AT: Final = slice(43, 63)
+_STATE: Final = slice(72, -1)
+_NO_TIMER: Final = b"                null"
 
 
 class PartitionRow(msgspec.Struct, frozen=True):
