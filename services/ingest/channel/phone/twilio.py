@@ -1,0 +1,247 @@
+"""Twilio: SMS, WhatsApp through Twilio, and voice.
+
+Signature: https://www.twilio.com/docs/usage/webhooks/webhooks-security. It covers the public URL and the form's decoded
+fields; a JSON body is bound by `bodySHA256` in the URL. There is no timestamp, so replays end at the SID.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, quote, urlencode
+
+from services.ingest.channel.draft import attachment, draft
+from services.ingest.channel.payload import first, form_fields, json_document, number_of
+from services.ingest.channel.ports import (
+    Channel,
+    ChannelParse,
+    ChannelRequest,
+    Credentials,
+    PayloadError,
+    SignatureError,
+    secrets_of,
+    setting,
+)
+from services.ingest.channel.signature import base64_digest, require_header, require_match, utf8
+from services.ingest.identity.handles import normalise
+from shared.contracts.event import Attachment, Call, Direction, Interaction
+
+SIGNATURE_HEADER = "X-Twilio-Signature"
+_URL = re.compile(r"^(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<rest>.*)$", re.IGNORECASE | re.DOTALL)
+_PORT = re.compile(r":(?P<port>[0-9]{1,5})$")
+_STANDARD_PORT = {"https": "443", "http": "80"}
+_FINAL_CALL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+_DISPOSITION = {"completed": "answered", "no-answer": "missed", "canceled": "missed"}
+_MAX_MEDIA = 64
+_FORM = "application/x-www-form-urlencoded"
+
+
+class Twilio(Channel):
+    name = "twilio"
+
+    def verify(self, request: ChannelRequest, credentials: Credentials) -> None:
+        secrets = secrets_of(credentials, "auth_token")
+        given = require_header(request, SIGNATURE_HEADER)
+        fields = self._signed_fields(request)
+        expected = [
+            base64_digest(secret, utf8(url + fields), "sha1")
+            for secret in secrets
+            for url in candidate_urls(request.url)
+        ]
+        require_match(expected, given)
+
+    def _signed_fields(self, request: ChannelRequest) -> str:
+        body_hash = request.sole_parameter("bodySHA256")
+        if body_hash is not None:
+            require_match([hashlib.sha256(request.body).hexdigest()], body_hash, "bodySHA256")
+            return ""
+        if not request.body:
+            return ""
+        if request.media_type not in ("", _FORM):
+            raise SignatureError("a body that is no form needs bodySHA256 in the URL")
+        try:
+            return signed_form(form_fields(request.body))
+        except PayloadError as error:
+            raise SignatureError(error.reason) from error
+
+    def read(self, request: ChannelRequest, credentials: Credentials) -> ChannelParse:
+        parse = ChannelParse()
+        fields = _fields_of(request)
+        message_sid = first(fields, "MessageSid", "SmsMessageSid", "SmsSid")
+        if message_sid:
+            self._read_message(request, fields, message_sid, parse)
+        elif first(fields, "CallSid"):
+            self._read_call(request, fields, setting(credentials, "default_region"), parse)
+        else:
+            parse.ignore("unknown_kind")
+        return parse
+
+    def _read_message(
+        self, request: ChannelRequest, fields: dict[str, list[str]], sid: str, parse: ChannelParse
+    ) -> None:
+        status = first(fields, "MessageStatus", "SmsStatus")
+        sender, recipient = first(fields, "From"), first(fields, "To")
+        is_inbound = status in (None, "received", "receiving") and sender is not None
+        if not is_inbound:
+            parse.ignore("receipt" if status else "unknown_kind")
+            return
+        platform = "whatsapp" if (sender or "").lower().startswith("whatsapp:") else "sms"
+        parse.add(
+            draft(
+                request,
+                platform=platform,
+                event_id=sid,
+                channel="chat" if platform == "whatsapp" else "sms",
+                handles=[_handle(sender, platform)],
+                sender=_bare(sender),
+                sender_name=first(fields, "ProfileName"),
+                recipient=_bare(recipient),
+                conversation=first(fields, "ConversationSid") or _pair(sender, recipient),
+                reply_to=first(fields, "OriginalRepliedMessageSid"),
+                text=_message_text(fields, platform),
+                attachments=list(_media(fields)),
+                attributes={
+                    "opt_out": first(fields, "OptOutType"),
+                    "button_payload": first(fields, "ButtonPayload"),
+                    "account": first(fields, "AccountSid"),
+                },
+            )
+        )
+
+    def _read_call(
+        self, request: ChannelRequest, fields: dict[str, list[str]], region: str | None, parse: ChannelParse
+    ) -> None:
+        sid = first(fields, "CallSid") or ""
+        status = (first(fields, "CallStatus", "DialCallStatus") or "").lower()
+        transcript = first(fields, "TranscriptionText")
+        recording = first(fields, "RecordingSid")
+        if first(fields, "From", "Caller") is None:
+            parse.ignore("recording_without_party" if recording else "call_without_party")
+        elif transcript:
+            parse.add(_call(request, fields, region, f"{sid}:transcript", "transcript", text=transcript))
+        elif first(fields, "TranscriptionSid"):
+            parse.ignore("failed_transcription")
+        elif recording:
+            parse.add(_call(request, fields, region, f"{sid}:{recording}", "recording"))
+        elif status in _FINAL_CALL:
+            parse.add(_call(request, fields, region, f"{sid}:{status}", "call"))
+        elif "SequenceNumber" in fields and status != "ringing":
+            parse.ignore("call_progress")
+        else:
+            parse.add(_call(request, fields, region, sid, "call_started", text=first(fields, "SpeechResult")))
+
+
+def candidate_urls(url: str) -> Iterator[str]:
+    """Yield the forms of the URL that Twilio may have signed: with and without port, query as sent or re-coded."""
+    for address in _port_variants(url):
+        head, mark, query = address.partition("?")
+        yield address
+        if mark and ("'" in query or "+" in query or "%20" in query):
+            yield head + mark + query.replace("'", "%27")
+            yield head + mark + _recoded(query)
+
+
+def _recoded(query: str) -> str:
+    """Return the query decoded and encoded again the way `encodeURIComponent` does (twilio-node's second attempt)."""
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=1_000)
+    except ValueError:
+        return query
+    return urlencode(pairs, quote_via=quote, safe="!'()*~")
+
+
+def _port_variants(url: str) -> list[str]:
+    match = _URL.match(url)
+    if match is None:
+        return [url]
+    scheme, authority, rest = match["scheme"], match["authority"], match["rest"]
+    port = _PORT.search(authority)
+    if port is not None:
+        return [url, f"{scheme}://{authority[: port.start()]}{rest}"]
+    return [url, f"{scheme}://{authority}:{_STANDARD_PORT[scheme.lower()]}{rest}"]
+
+
+def signed_form(fields: dict[str, list[str]]) -> str:
+    """Return the fields sorted by name, each with its distinct values sorted, joined with nothing between."""
+    return "".join(name + value for name in sorted(fields) for value in sorted(set(fields[name])))
+
+
+def _fields_of(request: ChannelRequest) -> dict[str, list[str]]:
+    if request.method == "GET" or not request.body:
+        return request.query
+    if request.media_type not in ("", _FORM):
+        json_document(request.body)
+        return {}
+    return form_fields(request.body)
+
+
+def _bare(address: str | None) -> str | None:
+    if address is None:
+        return None
+    scheme, colon, rest = address.partition(":")
+    return rest if colon and scheme.isalpha() else address
+
+
+def _pair(sender: str | None, recipient: str | None) -> str | None:
+    return f"{_bare(recipient)}/{_bare(sender)}" if sender and recipient else None
+
+
+def _handle(address: str | None, platform: str, region: str | None = None) -> str | None:
+    return normalise("whatsapp" if platform == "whatsapp" else "tel", address or "", region)
+
+
+def _message_text(fields: dict[str, list[str]], platform: str) -> str:
+    button = first(fields, "ButtonText") if platform == "whatsapp" else None
+    return button or first(fields, "Body") or first(fields, "Label", "Address") or ""
+
+
+def _media(fields: dict[str, list[str]]) -> Iterator[Attachment]:
+    for index in range(_MAX_MEDIA):
+        url = first(fields, f"MediaUrl{index}")
+        if url is None:
+            break
+        yield attachment(media_type=first(fields, f"MediaContentType{index}"), url=url)
+    if first(fields, "Latitude") and first(fields, "Longitude"):
+        yield attachment(first(fields, "Label") or "location", "application/geo+json")
+
+
+def _call(
+    request: ChannelRequest,
+    fields: dict[str, list[str]],
+    region: str | None,
+    event_id: str,
+    kind: str,
+    text: str | None = None,
+) -> Interaction:
+    sender, recipient = first(fields, "From", "Caller"), first(fields, "To", "Called")
+    direction: Direction = "outbound" if (first(fields, "Direction") or "").startswith("outbound") else "inbound"
+    customer = sender if direction == "inbound" else recipient
+    status = (first(fields, "CallStatus", "DialCallStatus") or "").lower()
+    sid = first(fields, "CallSid") or ""
+    url = first(fields, "RecordingUrl")
+    return draft(
+        request,
+        platform="voice",
+        event_id=event_id,
+        kind=kind,
+        channel="phone",
+        direction=direction,
+        handles=[normalise("tel", customer or "", region)],
+        actor_kind="customer" if direction == "inbound" else "agent",
+        sender=_bare(sender),
+        sender_name=first(fields, "CallerName"),
+        recipient=_bare(recipient),
+        conversation=sid,
+        text=text,
+        attachments=[attachment(media_type="audio/x-wav", url=url)] if url else (),
+        message_id=sid,
+        attributes={
+            "status": status or None,
+            "digits": first(fields, "Digits"),
+            "recording": first(fields, "RecordingSid"),
+        },
+        call=Call(
+            duration_s=number_of(first(fields, "CallDuration", "DialCallDuration", "RecordingDuration")),
+            disposition=_DISPOSITION.get(status, status) or None,
+            transcript=text if kind == "transcript" else None,
+        ),
+    )
