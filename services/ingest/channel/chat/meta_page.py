@@ -1,0 +1,179 @@
+"""Messenger and Instagram: one `entry` of a delivery. Timestamps are milliseconds (some referrals: seconds).
+
+Source: https://developers.facebook.com/docs/messenger-platform/reference/webhook-events
+"""
+
+from services.ingest.channel.draft import attachment, draft
+from services.ingest.channel.payload import Json, instant_of, list_of, member, object_of, text_of
+from services.ingest.channel.ports import ChannelParse, ChannelRequest
+from services.ingest.identity.handles import normalise
+from shared.contracts.event import ActorKind, Attachment, Channel, Direction
+
+THUMBS_UP_STICKERS = frozenset({369239263222822, 369239343222814, 369239383222810})
+_RECEIPTS = frozenset({"delivery", "read"})
+_ACTS = ("postback", "optin", "referral", "account_linking", "game_play", "policy_enforcement")
+_COMMENT_FIELDS = frozenset({"feed", "comments", "live_comments", "mentions", "mention"})
+
+
+def read_entry(request: ChannelRequest, platform: str, entry: Json, parse: ChannelParse) -> None:
+    """Add what one entry of a page or an Instagram account holds; receipts and stand-by copies are counted only."""
+    for item in list_of(entry, "messaging"):
+        if isinstance(item, dict):
+            _read_item(request, platform, item, parse)
+    for _ in list_of(entry, "standby"):
+        parse.ignore("standby")
+    for change in list_of(entry, "changes"):
+        _read_comment(request, platform, entry, change, parse)
+
+
+def _read_item(request: ChannelRequest, platform: str, item: dict[str, Json], parse: ChannelParse) -> None:
+    if "message" in item:
+        _read_message(request, platform, item, object_of(item, "message"), parse)
+    elif "message_edit" in item:
+        _add(request, platform, item, object_of(item, "message_edit"), "edit", parse)
+    elif "reaction" in item:
+        _add(request, platform, item, object_of(item, "reaction"), "reaction", parse)
+    elif any(act in item for act in _ACTS):
+        act = next(act for act in _ACTS if act in item)
+        _add(request, platform, item, object_of(item, act), "interaction", parse, act=act)
+    else:
+        parse.ignore("receipt" if _RECEIPTS & item.keys() else "unknown_kind")
+
+
+def _read_message(
+    request: ChannelRequest, platform: str, item: dict[str, Json], message: dict[str, Json], parse: ChannelParse
+) -> None:
+    kind = "deletion" if message.get("is_deleted") is True else "message"
+    _add(request, platform, item, message, "unsupported" if message.get("is_unsupported") is True else kind, parse)
+
+
+def _add(
+    request: ChannelRequest,
+    platform: str,
+    item: dict[str, Json],
+    part: dict[str, Json],
+    kind: str,
+    parse: ChannelParse,
+    act: str | None = None,
+) -> None:
+    is_echo = part.get("is_echo") is True
+    sender = text_of(item, "sender", "id") or text_of(item, "sender", "user_ref")
+    recipient = text_of(item, "recipient", "id")
+    customer = recipient if is_echo else sender
+    if customer is None:
+        parse.ignore("without_sender")
+        return
+    mid = text_of(part, "mid")
+    direction: Direction = "outbound" if is_echo else "inbound"
+    parse.add(
+        draft(
+            request,
+            platform=platform,
+            event_id=_event_id(kind, mid, part, item, sender),
+            kind=kind,
+            direction=direction,
+            channel=_CHANNEL[platform],
+            handles=[normalise(platform, customer)],
+            actor_kind=_actor_of(part),
+            sender=sender,
+            recipient=recipient,
+            occurred_at=instant_of(item, "timestamp"),
+            conversation=f"{sender}/{recipient}" if is_echo else f"{recipient}/{sender}",
+            reply_to=text_of(part, "reply_to", "mid") or (mid if kind == "reaction" else None),
+            text=_text_of(part, kind, act),
+            attachments=_attachments(part) if kind == "message" else (),
+            message_id=mid,
+            attributes={
+                "act": act,
+                "payload": text_of(part, "payload") or text_of(part, "quick_reply", "payload"),
+                "emoji": text_of(part, "emoji"),
+                "reaction": text_of(part, "reaction"),
+                "removed": "true" if part.get("action") == "unreact" else None,
+                "ref": text_of(part, "ref") or text_of(part, "referral", "ref"),
+                "ad": text_of(part, "ad_id") or text_of(part, "referral", "ad_id"),
+                "story": text_of(part, "reply_to", "story", "id"),
+            },
+        )
+    )
+
+
+_CHANNEL: dict[str, Channel] = {"messenger": "chat", "instagram": "chat"}
+
+
+def _event_id(kind: str, mid: str | None, part: dict[str, Json], item: dict[str, Json], sender: str | None) -> str:
+    if mid and kind in ("message", "unsupported"):
+        return mid
+    stamp = text_of(item, "timestamp") or ""
+    extra = (
+        text_of(part, "num_edit") or text_of(part, "action") or text_of(part, "payload") or text_of(part, "ref") or ""
+    )
+    return ":".join(piece for piece in (mid or sender, kind, extra[:40], stamp) if piece)
+
+
+def _actor_of(part: dict[str, Json]) -> ActorKind:
+    """An echo with an app id was sent by an app; one without was typed in the page's inbox by a person."""
+    if part.get("is_echo") is not True:
+        return "customer"
+    return "bot" if part.get("app_id") is not None else "agent"
+
+
+def _text_of(part: dict[str, Json], kind: str, act: str | None) -> str | None:
+    if kind == "interaction":
+        return text_of(part, "title") if act == "postback" else None
+    if kind not in ("message", "edit"):
+        return None
+    text = text_of(part, "text")
+    if text is None and _is_thumbs_up(part):
+        return "👍"
+    return text or ""
+
+
+def _is_thumbs_up(part: dict[str, Json]) -> bool:
+    return any(member(item, "payload", "sticker_id") in THUMBS_UP_STICKERS for item in list_of(part, "attachments"))
+
+
+def _attachments(part: dict[str, Json]) -> list[Attachment]:
+    return [
+        attachment(
+            text_of(item, "title") or text_of(item, "type"),
+            _MEDIA_TYPE.get(str(member(item, "type")), ""),
+            text_of(item, "payload", "url") or text_of(item, "url"),
+        )
+        for item in list_of(part, "attachments")
+        if isinstance(item, dict) and member(item, "payload", "sticker_id") not in THUMBS_UP_STICKERS
+    ]
+
+
+_MEDIA_TYPE = {"image": "image/*", "audio": "audio/*", "video": "video/*", "location": "application/geo+json"}
+
+
+def _read_comment(request: ChannelRequest, platform: str, entry: Json, change: Json, parse: ChannelParse) -> None:
+    """A comment or mention under the company's own posts is public: the social channel."""
+    value = object_of(change, "value")
+    author = text_of(value, "from", "id") or text_of(value, "sender_id")
+    text = text_of(value, "message") or text_of(value, "text")
+    if text_of(change, "field") not in _COMMENT_FIELDS or author is None or text is None:
+        parse.ignore("unknown_kind")
+        return
+    is_own = author == text_of(entry, "id")
+    comment = text_of(value, "comment_id") or text_of(value, "id") or text_of(value, "post_id")
+    verb = text_of(value, "verb") or "add"
+    parse.add(
+        draft(
+            request,
+            platform=platform,
+            event_id=comment if verb == "add" else f"{comment}:{verb}:{text_of(value, 'created_time') or ''}",
+            kind={"edited": "edit", "remove": "deletion"}.get(verb, "message"),
+            channel="social",
+            direction="outbound" if is_own else "inbound",
+            handles=[] if is_own else [normalise(platform, author)],
+            actor_kind="agent" if is_own else "customer",
+            sender=author,
+            sender_name=text_of(value, "from", "name") or text_of(value, "from", "username"),
+            occurred_at=instant_of(value, "created_time") or instant_of(entry, "time"),
+            conversation=text_of(value, "post_id") or text_of(value, "media", "id"),
+            reply_to=text_of(value, "parent_id"),
+            text=text,
+            message_id=comment,
+        )
+    )

@@ -1,0 +1,208 @@
+"""WhatsApp Cloud API: one `change` of a delivery. Timestamps are texts of Unix seconds.
+
+Source: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+"""
+
+from collections.abc import Mapping
+
+from services.ingest.channel.draft import attachment, draft
+from services.ingest.channel.payload import Json, instant_of, list_of, member, object_of, text_of
+from services.ingest.channel.ports import ChannelParse, ChannelRequest
+from services.ingest.identity.handles import normalise
+from shared.contracts.event import ActorKind, Attachment, Call, Direction
+
+_MEDIA = frozenset({"image", "audio", "video", "document", "sticker", "voice"})
+_NOTICES = frozenset({"system", "request_welcome", "group", "ephemeral"})
+
+
+def read_change(request: ChannelRequest, change: dict[str, Json], parse: ChannelParse) -> None:
+    """Add what one change of a delivery holds: messages, echoes, calls; statuses and errors are counted only."""
+    value = object_of(change, "value")
+    names = {
+        str(contact.get("wa_id")): text_of(contact, "profile", "name")
+        for contact in list_of(value, "contacts")
+        if isinstance(contact, dict)
+    }
+    for message in list_of(value, "messages"):
+        if isinstance(message, dict):
+            _read_message(request, value, message, names, parse)
+    for echo in list_of(value, "message_echoes"):
+        if isinstance(echo, dict):
+            _read_echo(request, value, echo, parse)
+    for call in list_of(value, "calls"):
+        if isinstance(call, dict):
+            _read_call(request, value, call, parse)
+    for name, reason in (("statuses", "receipt"), ("errors", "provider_error"), ("history", "history")):
+        for _ in list_of(value, name):
+            parse.ignore(reason)
+    if not any(name in value for name in ("messages", "message_echoes", "calls", "statuses", "errors", "history")):
+        parse.ignore("unknown_kind")
+
+
+def _read_message(
+    request: ChannelRequest,
+    value: dict[str, Json],
+    message: dict[str, Json],
+    names: Mapping[str, str | None],
+    parse: ChannelParse,
+) -> None:
+    sender = text_of(message, "from") or text_of(message, "from_user_id")
+    if sender is None:
+        parse.ignore("without_sender")
+    elif message.get("type") in _NOTICES:
+        parse.ignore("system_notice")
+    else:
+        name = names.get(sender) or (next(iter(names.values())) if len(names) == 1 else None)
+        _add(request, value, message, parse, "inbound", "customer", sender, name, sender)
+
+
+def _read_echo(request: ChannelRequest, value: dict[str, Json], echo: dict[str, Json], parse: ChannelParse) -> None:
+    """An echo is what a person of the company wrote in the WhatsApp Business app."""
+    customer = text_of(echo, "to") or text_of(echo, "to_user_id")
+    if customer is None:
+        parse.ignore("without_sender")
+    else:
+        _add(request, value, echo, parse, "outbound", "agent", text_of(echo, "from"), None, customer)
+
+
+def _add(
+    request: ChannelRequest,
+    value: dict[str, Json],
+    message: dict[str, Json],
+    parse: ChannelParse,
+    direction: Direction,
+    actor: ActorKind,
+    sender: str | None,
+    name: str | None,
+    customer: str,
+) -> None:
+    content = _content_of(message)
+    kind = _kind_of(message)
+    own_number = text_of(value, "metadata", "display_phone_number")
+    parse.add(
+        draft(
+            request,
+            platform="whatsapp",
+            event_id=text_of(message, "id"),
+            kind=kind,
+            direction=direction,
+            handles=[normalise("whatsapp", customer)],
+            actor_kind=actor,
+            sender=sender,
+            sender_name=name,
+            recipient=(own_number if direction == "inbound" else customer),
+            occurred_at=instant_of(message, "timestamp"),
+            conversation=text_of(message, "group_id") or customer,
+            reply_to=text_of(message, "context", "id") or text_of(message, "reaction", "message_id"),
+            text=_text_of(content) if kind in ("message", "edit") else None,
+            attachments=_attachments(content) if kind in ("message", "edit") else (),
+            attributes={
+                "message_type": text_of(message, "type"),
+                "original_message_id": text_of(message, str(message.get("type")), "original_message_id"),
+                "emoji": text_of(message, "reaction", "emoji"),
+                "removed": "true" if kind == "reaction" and not text_of(message, "reaction", "emoji") else None,
+                "forwarded": "true" if member(message, "context", "forwarded") is True else None,
+                "phone_number_id": text_of(value, "metadata", "phone_number_id"),
+                "user_id": text_of(message, "from_user_id"),
+                "group_id": text_of(message, "group_id"),
+                "ad_source": text_of(message, "referral", "source_id"),
+                "button_payload": _button_payload(message),
+            },
+        )
+    )
+
+
+def _kind_of(message: dict[str, Json]) -> str:
+    kind = message.get("type")
+    if kind == "revoke":
+        return "deletion"
+    if kind in ("edit", "reaction"):
+        return str(kind)
+    if kind in ("unsupported", "unknown"):
+        return "unsupported"
+    return "message"
+
+
+def _content_of(message: dict[str, Json]) -> dict[str, Json]:
+    """Return what carries the text: an edit wraps the new message."""
+    wrapped = member(message, "edit", "message")
+    return wrapped if isinstance(wrapped, dict) else message
+
+
+def _text_of(message: dict[str, Json]) -> str:
+    """Return the words the person wrote or tapped; media and places may carry none."""
+    kind = str(message.get("type"))
+    for path in (
+        ("text", "body"),
+        ("button", "text"),
+        ("interactive", "button_reply", "title"),
+        ("interactive", "list_reply", "title"),
+        ("interactive", "nfm_reply", "body"),
+        ("order", "text"),
+        (kind, "caption"),
+    ):
+        found = text_of(message, *path)
+        if found is not None:
+            return found
+    if kind == "location":
+        return ", ".join(
+            t for t in (text_of(message, "location", "name"), text_of(message, "location", "address")) if t
+        )
+    return ""
+
+
+def _attachments(message: dict[str, Json]) -> list[Attachment]:
+    kind = str(message.get("type"))
+    if kind in _MEDIA:
+        media = object_of(message, kind)
+        return [attachment(text_of(media, "filename") or kind, text_of(media, "mime_type"), text_of(media, "url"))]
+    if kind == "location":
+        return [attachment(text_of(message, "location", "name") or "location", "application/geo+json")]
+    if kind == "contacts":
+        return [attachment(text_of(c, "name", "formatted_name"), "text/vcard") for c in list_of(message, "contacts")]
+    return []
+
+
+def _button_payload(message: dict[str, Json]) -> str | None:
+    return (
+        text_of(message, "button", "payload")
+        or text_of(message, "interactive", "button_reply", "id")
+        or text_of(message, "interactive", "list_reply", "id")
+    )
+
+
+def _read_call(request: ChannelRequest, value: dict[str, Json], call: dict[str, Json], parse: ChannelParse) -> None:
+    """`connect` starts a call, `terminate` ends it with its duration."""
+    call_id, event = text_of(call, "id"), text_of(call, "event") or "unknown"
+    is_inbound = call.get("direction") != "BUSINESS_INITIATED"
+    customer = text_of(call, "from") if is_inbound else text_of(call, "to")
+    if call_id is None or customer is None:
+        parse.ignore("call_without_party")
+        return
+    is_over = event == "terminate"
+    duration = member(call, "duration")
+    parse.add(
+        draft(
+            request,
+            platform="whatsapp",
+            event_id=f"{call_id}:{event}" if is_over else call_id,
+            kind="call" if is_over else "call_started",
+            channel="phone",
+            direction="inbound" if is_inbound else "outbound",
+            handles=[normalise("whatsapp", customer)],
+            actor_kind="customer" if is_inbound else "agent",
+            sender=text_of(call, "from"),
+            recipient=text_of(call, "to"),
+            occurred_at=instant_of(call, "timestamp"),
+            conversation=call_id,
+            message_id=call_id,
+            attributes={
+                "status": text_of(call, "status"),
+                "phone_number_id": text_of(value, "metadata", "phone_number_id"),
+            },
+            call=Call(
+                duration_s=float(duration) if isinstance(duration, int | float) and 0 <= duration <= 1e9 else None,
+                disposition=(text_of(call, "status") or event).lower()[:256],
+            ),
+        )
+    )
