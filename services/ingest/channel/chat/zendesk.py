@@ -1,0 +1,284 @@
+"""Zendesk tickets and messaging. Signature: base64 HMAC-SHA256 of timestamp and raw body with nothing between.
+
+Source: https://developer.zendesk.com/documentation/webhooks/verifying/ - the secret is used as text, not decoded.
+The body may be empty (a GET-like trigger); an empty delivery holds no event.
+"""
+
+from datetime import timedelta
+
+from services.ingest.channel.draft import attachment, draft
+from services.ingest.channel.payload import (
+    Json,
+    instant_of,
+    json_object,
+    list_of,
+    member,
+    number_of,
+    object_of,
+    text_of,
+)
+from services.ingest.channel.ports import (
+    Channel,
+    ChannelParse,
+    ChannelRequest,
+    Credentials,
+    SignatureError,
+    secrets_of,
+)
+from services.ingest.channel.signature import base64_digest, require_fresh, require_header, require_secrets_match, utf8
+from services.ingest.identity.handles import normalise
+from shared.contracts.event import Channel as EventChannel
+from shared.contracts.event import (
+    EventBase,
+    Interaction,
+    SurveyAnswered,
+    TicketOpened,
+    TicketReopened,
+    TicketResolved,
+)
+
+SIGNATURE_HEADER = "X-Zendesk-Webhook-Signature"
+TIMESTAMP_HEADER = "X-Zendesk-Webhook-Signature-Timestamp"
+WINDOW = timedelta(hours=1)
+_PREFIX = "zen:event-type:"
+_DONE = frozenset({"SOLVED", "CLOSED"})
+_CHANNELS: dict[str, EventChannel] = {
+    "email": "email",
+    "voice": "phone",
+    "phone_call_inbound": "phone",
+    "web": "web",
+    "sms": "sms",
+}
+_SATISFIED = {"GOOD": 1.0, "BAD": 0.0}
+
+
+class Zendesk(Channel):
+    name = "zendesk"
+
+    def verify(self, request: ChannelRequest, credentials: Credentials) -> None:
+        secrets = secrets_of(credentials, "signing_secret")
+        timestamp = require_header(request, TIMESTAMP_HEADER)
+        given = require_header(request, SIGNATURE_HEADER)
+        message = utf8(timestamp) + request.body
+        require_secrets_match(secrets, given, lambda secret: base64_digest(secret, message))
+        instant = instant_of(timestamp)
+        if instant is None:
+            raise SignatureError("the timestamp is no date")
+        require_fresh(instant, request.received_at, WINDOW)
+
+    def read(self, request: ChannelRequest, credentials: Credentials) -> ChannelParse:  # noqa: ARG002
+        parse = ChannelParse()
+        if not request.body.strip():
+            parse.ignore("empty")
+            return parse
+        body = json_object(request.body)
+        kind = (text_of(body, "type") or "").removeprefix(_PREFIX)
+        if kind.startswith("ticket."):
+            _read_ticket(request, body, kind, parse)
+        elif isinstance(body.get("events"), list):
+            for event in list_of(body, "events"):
+                _read_messaging(request, body, event, parse)
+        elif text_of(body, "ticket_id") and text_of(body, "comment"):
+            _read_trigger(request, body, parse)
+        else:
+            parse.ignore("unknown_kind")
+        return parse
+
+
+def _frame(request: ChannelRequest, body: dict[str, Json], event_id: str | None, **parts: object) -> Interaction:
+    detail = object_of(body, "detail")
+    account, requester = text_of(body, "account_id") or "account", text_of(detail, "requester_id")
+    return draft(
+        request,
+        platform="zendesk",
+        namespace=account,
+        event_id=event_id,
+        kind=str(parts.get("kind") or "event"),
+        channel=_channel_of(text_of(detail, "via", "channel")),
+        direction="inbound" if parts.get("is_customer", True) else "outbound",
+        handles=[normalise("zendesk", f"{account}/{requester}") if requester else None],
+        customer_id=text_of(detail, "external_id") if parts.get("use_external_id") else None,
+        actor_kind="customer" if parts.get("is_customer", True) else "agent",
+        sender=text_of(parts.get("sender")) or requester,
+        sender_name=text_of(parts.get("sender_name")),
+        occurred_at=instant_of(body, "time"),
+        conversation=text_of(detail, "id"),
+        subject=text_of(detail, "subject"),
+        text=text if isinstance(text := parts.get("text"), str) else None,
+        attachments=[
+            attachment(
+                text_of(a, "filename"), text_of(a, "content_type"), text_of(a, "content_url"), number_of(a, "size")
+            )
+            for a in list_of(parts.get("attachments"))
+        ],
+        attributes={
+            "ticket": text_of(detail, "id"),
+            "status": text_of(detail, "status"),
+            "provider_event_id": text_of(body, "id"),
+        },
+    )
+
+
+def _channel_of(via: str | None) -> EventChannel:
+    return _CHANNELS.get(via or "", "chat")
+
+
+def _read_ticket(request: ChannelRequest, body: dict[str, Json], kind: str, parse: ChannelParse) -> None:
+    detail, event = object_of(body, "detail"), object_of(body, "event")
+    ticket = text_of(detail, "id")
+    event_id = text_of(body, "id")
+    if ticket is None:
+        parse.ignore("without_ticket")
+    elif kind == "ticket.comment_added":
+        _read_comment(request, body, object_of(event, "comment"), parse)
+    elif kind == "ticket.created":
+        frame = _frame(request, body, event_id, text=text_of(detail, "description"))
+        parse.add(_ticket_event(TicketOpened, frame, ticket, text_of(detail, "priority")))
+    elif kind == "ticket.status_changed":
+        now, before = str(event.get("current")).upper(), str(event.get("previous")).upper()
+        if now in _DONE and before not in _DONE:
+            parse.add(_ticket_event(TicketResolved, _frame(request, body, event_id, is_customer=False), ticket, None))
+        elif before in _DONE and now not in _DONE:
+            parse.add(_ticket_event(TicketReopened, _frame(request, body, event_id), ticket, None))
+        else:
+            parse.ignore("status_change")
+    elif kind in ("ticket.customer_satisfaction_score_changed", "ticket.csat_rating_changed"):
+        _read_score(request, body, event, parse)
+    else:
+        parse.ignore("unknown_kind")
+
+
+def _ticket_event(
+    kind: type[TicketOpened | TicketResolved | TicketReopened], frame: Interaction, ticket: str, priority: str | None
+) -> EventBase:
+    return kind(
+        id=frame.id,
+        source=frame.source,
+        occurred_at=frame.occurred_at,
+        customer=frame.customer,
+        channel=frame.channel,
+        direction=frame.direction,
+        conversation_id=frame.conversation_id,
+        actor=frame.actor,
+        text=frame.text,
+        subject=frame.subject,
+        attributes=frame.attributes,
+        ticket_id=ticket[:128],
+        priority=priority[:256] if priority else None,
+    )
+
+
+def _read_comment(
+    request: ChannelRequest, body: dict[str, Json], comment: dict[str, Json], parse: ChannelParse
+) -> None:
+    if comment.get("is_public") is False:
+        parse.ignore("private_note")
+        return
+    author = object_of(comment, "author")
+    parse.add(
+        _frame(
+            request,
+            body,
+            text_of(comment, "id") or text_of(body, "id"),
+            kind="message",
+            is_customer=author.get("is_staff") is not True,
+            sender=author.get("id"),
+            sender_name=author.get("name"),
+            text=text_of(comment, "body") or "",
+            attachments=comment.get("attachments"),
+        )
+    )
+
+
+def _read_score(request: ChannelRequest, body: dict[str, Json], event: dict[str, Json], parse: ChannelParse) -> None:
+    """Zendesk's good/bad answers are a two-point scale; newer surveys answer with a number from 1 to 5."""
+    current = event.get("current")
+    label = str(member(current, "score") if isinstance(current, dict) else current).upper()
+    number = number_of(current)
+    score = _SATISFIED.get(label.removesuffix("_WITH_COMMENT"), number)
+    if score is None or score > 5:
+        parse.ignore("without_score")
+        return
+    is_binary = number is None
+    frame = _frame(request, body, text_of(body, "id"), text=text_of(current, "comment"))
+    parse.add(
+        SurveyAnswered(
+            id=frame.id,
+            source=frame.source,
+            occurred_at=frame.occurred_at,
+            customer=frame.customer,
+            channel=frame.channel,
+            direction="inbound",
+            conversation_id=frame.conversation_id,
+            actor=frame.actor,
+            text=frame.text,
+            attributes=frame.attributes,
+            kind="csat",
+            score=score,
+            scale_min=0 if is_binary else 1,
+            scale_max=1 if is_binary else 5,
+        )
+    )
+
+
+def _read_messaging(request: ChannelRequest, body: dict[str, Json], event: Json, parse: ChannelParse) -> None:
+    """Messaging (Sunshine Conversations): `conversation:message` with an author of type user or business."""
+    message = object_of(event, "payload", "message")
+    author = object_of(message, "author")
+    if member(event, "type") != "conversation:message":
+        parse.ignore("unknown_kind")
+        return
+    is_customer = author.get("type") == "user"
+    user = text_of(author, "userId") or text_of(author, "user", "id")
+    content = object_of(message, "content")
+    media = text_of(content, "mediaUrl")
+    parse.add(
+        draft(
+            request,
+            platform="zendesk",
+            namespace=text_of(body, "app", "id"),
+            event_id=text_of(message, "id"),
+            direction="inbound" if is_customer else "outbound",
+            handles=[normalise("zendesk", user) if is_customer and user else None],
+            customer_id=text_of(author, "userExternalId") if is_customer else None,
+            actor_kind="customer" if is_customer else ("bot" if author.get("subtypes") == ["AI"] else "agent"),
+            sender=user,
+            sender_name=text_of(author, "displayName"),
+            occurred_at=instant_of(message, "received"),
+            conversation=text_of(event, "payload", "conversation", "id"),
+            text=text_of(content, "text") or "",
+            attachments=[attachment(text_of(content, "altText"), text_of(content, "mediaType"), media)]
+            if media
+            else (),
+        )
+    )
+
+
+def _read_trigger(request: ChannelRequest, body: dict[str, Json], parse: ChannelParse) -> None:
+    """The template our page gives for a trigger: ticket_id, comment, requester_email, author, is_agent, …"""
+    is_agent = str(body.get("is_agent")).lower() in ("true", "1", "yes")
+    email = text_of(body, "requester_email")
+    ticket = text_of(body, "ticket_id")
+    parse.add(
+        draft(
+            request,
+            platform="zendesk",
+            namespace=text_of(body, "account"),
+            event_id=text_of(body, "comment_id") or None,
+            channel=_channel_of((text_of(body, "channel") or "").lower()),
+            direction="outbound" if is_agent else "inbound",
+            handles=[
+                normalise("mailto", email or ""),
+                normalise("tel", text_of(body, "requester_phone") or ""),
+            ],
+            customer_id=text_of(body, "requester_external_id"),
+            actor_kind="agent" if is_agent else "customer",
+            sender=text_of(body, "author") or email,
+            sender_name=text_of(body, "author_name"),
+            occurred_at=instant_of(body, "created_at"),
+            conversation=ticket,
+            subject=text_of(body, "subject"),
+            text=text_of(body, "comment"),
+            attributes={"ticket": ticket, "status": text_of(body, "status")},
+        )
+    )
