@@ -86,13 +86,13 @@ class ChannelDoor:
         try:
             if (answer := channel.challenge(seen, connection.credentials)) is not None:
                 self._count(connection, "challenge")
-                return Response(answer.body, status_code=answer.status, headers=dict(answer.headers))
+                return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
             channel.verify(seen, connection.credentials)
             events = channel.parse(seen, connection.credentials)
         except SignatureError as error:
-            return self._refuse(connection, 401, "signature", str(error))
+            return self._refuse(connection, 401, "signature", error.reason)
         except PayloadError as error:
-            return self._refuse(connection, 422, "payload", str(error))
+            return self._refuse(connection, 400, "payload", error.reason)
         return await self._publish(connection, events, seen, traceparent)
 
     async def _publish(
