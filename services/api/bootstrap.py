@@ -56,7 +56,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     guard = Guard(pool, clock, rate_per_s=settings.api_rate_per_s, rate_burst=settings.api_rate_burst)
     feed = AlertFeed(pool, database_url, metrics, max_clients=settings.api_stream_clients)
     clockwork = AlertClockwork(pool, clock, expires_after=timedelta(days=settings.api_alert_expiry_days))
-    poison = PoisonLetters(publisher, settings.topic_prefix, clock)
+    poison = PoisonLetters(publisher, settings.topic_prefix)
 
     def lane(name: str, *topics: Any, max_wait_ms: int) -> ProjectionLane:
         return ProjectionLane(

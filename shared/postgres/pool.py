@@ -1,9 +1,10 @@
 """Connections to PostgreSQL: one pool a process, JSON columns handed through as bytes."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -12,6 +13,7 @@ import msgspec
 from shared.errors import Unavailable
 
 _JSONB_VERSION = b"\x01"
+_CLOSE_TIMEOUT_S = 3.0
 
 # What asyncpg raises when the server is away, restarting, refusing or too busy, as opposed to refusing the statement.
 OUTAGE_ERRORS: tuple[type[BaseException], ...] = (
@@ -60,19 +62,39 @@ async def open_connection(database_url: str, *, timeout_s: float = 5.0) -> Any:
     return connection
 
 
-def make_pool(
-    database_url: str, *, min_size: int = 0, max_size: int = 10, server_settings: Mapping[str, str] | None = None
-) -> Any:
-    """Return a pool that connects on first use, so a service starts while PostgreSQL is still down."""
-    return asyncpg.create_pool(
-        database_url,
-        min_size=min_size,
-        max_size=max_size,
-        init=prepare_connection,
-        timeout=5.0,
-        command_timeout=30.0,
-        server_settings=dict(server_settings or {}),
-    )
+class Pool:
+    """A pool that is opened inside the event loop and connects on first use, so a service starts before PostgreSQL."""
+
+    def __init__(self, database_url: str, max_size: int) -> None:
+        self._database_url = database_url
+        self._max_size = max_size
+        self._pool: Any = None
+
+    async def __aenter__(self) -> Self:
+        # asyncpg ties a pool to the loop it is made in.
+        self._pool = await asyncpg.create_pool(
+            self._database_url,
+            min_size=0,
+            max_size=self._max_size,
+            init=prepare_connection,
+            timeout=5.0,
+            command_timeout=30.0,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await asyncio.wait_for(self._pool.close(), _CLOSE_TIMEOUT_S)
+        except TimeoutError:
+            self._pool.terminate()
+
+    def acquire(self, timeout: float) -> Any:
+        return self._pool.acquire(timeout=timeout)
+
+
+def make_pool(database_url: str, *, max_size: int = 10) -> Pool:
+    """Return a pool to open with `async with`."""
+    return Pool(database_url, max_size)
 
 
 @asynccontextmanager

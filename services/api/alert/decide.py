@@ -121,10 +121,14 @@ def decide(alert: Alert, command: Command, actor: str, now: datetime) -> list[Al
 
 
 def decide_time(alert: Alert, now: datetime, expires_after: timedelta) -> list[AlertEvent]:
-    """Return what the mere passing of time does: a snooze ends, an alert nobody touched expires."""
+    """Return what the mere passing of time does: a snooze ends, an alert nobody touched expires.
+
+    Alerts about imported history are left as the engine left them: they were never anybody's work.
+    """
     if alert.status == "snoozed" and alert.snoozed_until is not None and alert.snoozed_until <= now:
         return [Woken(at=now, actor=CLOCK)]
-    if not alert.is_closed and alert.status != "snoozed" and alert.updated_at + expires_after <= now:
+    is_waiting = not alert.is_closed and alert.status != "snoozed" and not alert.is_historical
+    if is_waiting and alert.updated_at + expires_after <= now:
         return [Expired(at=now, actor=CLOCK)]
     return []
 

@@ -47,7 +47,7 @@ async def append_due(connection: Any, now: datetime, expires_after: timedelta, l
         """
         SELECT alert_id, state FROM alerts
         WHERE (status = 'snoozed' AND snoozed_until <= $1)
-           OR (status IN ('open', 'acknowledged') AND updated_at <= $1 - $2::interval)
+           OR (status IN ('open', 'acknowledged') AND NOT is_historical AND updated_at <= $1 - $2::interval)
         ORDER BY alert_id LIMIT $3 FOR UPDATE SKIP LOCKED
         """,
         now,

@@ -1,0 +1,146 @@
+"""One API process over the run's Kafka and PostgreSQL, with topics, keys and a way to publish of its own."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import asyncpg
+import httpx2
+import pytest
+
+from services.api.auth.store import create_admin_key
+from shared.contracts.codec import encode
+from shared.kafka.publisher import Message, Publisher, partition_for
+from shared.kafka.topics_admin import ensure_topics
+from shared.postgres.api_keys import Role, insert_key, new_key
+from tests.service_process import ServiceProcess
+from tests.waiting import eventually
+
+PARTITIONS = 2
+
+
+class Api:
+    """The service under test and everything around it; use as a context manager."""
+
+    def __init__(self, bootstrap: str, prefix: str, database_url: str, folder: Path) -> None:
+        self.bootstrap = bootstrap
+        self.prefix = prefix
+        self.database_url = database_url
+        self.folder = folder
+        self.key = asyncio.run(create_admin_key(database_url))
+        asyncio.run(ensure_topics(bootstrap, prefix, PARTITIONS, 1))
+        self.process = self.make_process("first")
+
+    def make_process(self, name: str, **environment: str) -> ServiceProcess:
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        settings = {
+            "PULSELINE_KAFKA_BOOTSTRAP": self.bootstrap,
+            "PULSELINE_TOPIC_PREFIX": self.prefix,
+            "PULSELINE_DATABASE_URL": self.database_url,
+            "PULSELINE_API_RATE_PER_S": "100000",
+            # The factories' instants stand still while the calendar moves on.
+            "PULSELINE_API_ALERT_EXPIRY_DAYS": "100000",
+            **environment,
+        }
+        return ServiceProcess("api", settings, folder)
+
+    def __enter__(self) -> Self:
+        self.process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+
+    def client(self, key: str | None = None) -> httpx2.Client:
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        return httpx2.Client(base_url=self.process.url, headers=headers, timeout=20, trust_env=False)
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        with self.client() as client:
+            answer = client.get(path, params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        with self.client() as client:
+            return client.post(path, json=body, headers=headers)
+
+    def publish(self, topic: str, *messages: Any, key: Callable[[Any], str] = lambda m: _customer(m)) -> None:
+        """Publish contracts, each to its key's partition."""
+        self.publish_raw(topic, [(key(message), encode(message)) for message in messages])
+
+    def publish_raw(self, topic: str, records: Sequence[tuple[str, bytes | None]]) -> None:
+        asyncio.run(_publish(self.bootstrap, self.prefix + topic, records))
+
+    def rows(self, query: str, *arguments: Any) -> list[Any]:
+        return asyncio.run(_rows(self.database_url, query, arguments))
+
+    def value(self, query: str, *arguments: Any) -> Any:
+        return self.rows(query, *arguments)[0][0]
+
+    def key_for(self, role: Role) -> str:
+        return asyncio.run(_make_key(self.database_url, role))
+
+    def wait_projected(self, timeout_s: float = 30.0) -> None:
+        """Return when every record of every projected topic is behind the stored offsets."""
+        wanted = asyncio.run(_ends(self.bootstrap, self.prefix))
+
+        def is_done() -> bool:
+            stored = {(r["topic"], r["partition"]): r["next_offset"] for r in self.rows("TABLE projection_offsets")}
+            return all(stored.get(place, 0) >= end for place, end in wanted.items())
+
+        eventually(is_done, timeout_s)
+
+
+def _customer(message: Any) -> str:
+    return str(message.event.customer.id if hasattr(message, "event") else message.customer_id)
+
+
+async def _publish(bootstrap: str, topic: str, records: Sequence[tuple[str, bytes | None]]) -> None:
+    publisher = Publisher(bootstrap)
+    await publisher.start()
+    try:
+        batches: dict[tuple[str, int], list[Message]] = {}
+        for key, value in records:
+            batches.setdefault((topic, partition_for(key, PARTITIONS)), []).append((key.encode(), value, (), None))
+        await publisher.publish_batches(batches)
+    finally:
+        await publisher.stop()
+
+
+async def _rows(database_url: str, query: str, arguments: Sequence[Any]) -> list[Any]:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return list(await connection.fetch(query, *arguments))
+    finally:
+        await connection.close()
+
+
+async def _make_key(database_url: str, role: Role) -> str:
+    connection = await asyncpg.connect(database_url)
+    try:
+        key = new_key()
+        await insert_key(connection, key, name=f"test {role}", role=role)
+    finally:
+        await connection.close()
+    return key
+
+
+async def _ends(bootstrap: str, prefix: str) -> dict[tuple[str, int], int]:
+    from shared.kafka.consumer import PartitionReader
+
+    reader = PartitionReader(bootstrap, "test")
+    await reader.start()
+    try:
+        topics = [prefix + name for name in ("interactions.enriched", "churn.risk", "churn.alerts", "dead-letters")]
+        return {(t, n): (await reader.bounds((t, n))).end for t in topics for n in range(PARTITIONS)}
+    finally:
+        await reader.stop()
+
+
+@pytest.fixture
+def api(kafka: Any, topic_prefix: str, database_url: str, tmp_path: Path) -> Iterator[Api]:
+    with Api(kafka.bootstrap, topic_prefix, database_url, tmp_path) as running:
+        yield running

@@ -1,0 +1,103 @@
+"""The projection over real Kafka and PostgreSQL: rows, exactness, outages, erasure."""
+
+from decimal import Decimal
+
+import pytest
+
+from shared.contracts.event import Customer, CustomerErased, CustomerIdentified, CustomerMerged
+from tests.factories.records import NOON, customer_risk, enriched, message, order, raised
+from tests.integration.api.conftest import Api
+
+pytestmark = pytest.mark.integration
+ENRICHED, RISK, ALERTS = "interactions.enriched", "churn.risk", "churn.alerts"
+
+
+def test_a_customer_shows_everything_its_events_said(api: Api) -> None:
+    known = CustomerIdentified(id="i1", source="crm", occurred_at=NOON, customer=Customer("c1"), name="李小龙")
+    api.publish(ENRICHED, enriched(known), enriched(message(text="太慢了，我要退款", handles=["tel:+8613800000000"])))
+    api.publish(ENRICHED, enriched(order("o1", "c1", "12.34")))
+    api.publish(RISK, customer_risk("c1"))
+    api.publish(ALERTS, raised("a1"))
+    api.wait_projected()
+
+    customer = api.get("/v1/customers/c1")
+
+    assert customer["name"] == "李小龙"
+    assert customer["handles"] == ["tel:+8613800000000"]
+    assert customer["orders"][0] | {"n_returned": 0} == customer["orders"][0]
+    assert customer["orders"][0]["amount_placed"] == "12.34"
+    assert customer["risk"]["p_churn"] == 0.7
+    assert [alert["alert_id"] for alert in customer["open_alerts"]] == ["a1"]
+    assert len(customer["timeline"]["items"]) == 3
+    assert customer["engagement"]["inbound"]["d90"] == 1
+
+
+def test_redelivered_records_change_nothing(api: Api) -> None:
+    orders = [enriched(order(f"o{n}", f"c{n % 7}", f"{n}.01")) for n in range(200)]
+    alerts = [raised(f"a{n}", f"c{n % 7}") for n in range(20)]
+
+    for _ in range(3):
+        api.publish(ENRICHED, *orders)
+        api.publish(ALERTS, *alerts)
+    api.wait_projected()
+
+    assert api.value("SELECT count(*) FROM interactions") == 200
+    assert api.value("SELECT sum(amount) FROM orders") == sum(Decimal(f"{n}.01") for n in range(200))
+    assert api.value("SELECT count(*) FROM alert_events") == 20
+
+
+def test_a_record_that_cannot_be_stored_becomes_a_dead_letter_and_spares_its_neighbours(api: Api) -> None:
+    good = [("c1", b) for b in _encoded(enriched(message("e1")), enriched(message("e2")))]
+    api.publish_raw(ENRICHED, [good[0], ("c1", b"{not json"), ("c1", b"\xff\xfe"), good[1]])
+    api.wait_projected()
+    api.wait_projected()
+
+    letters = api.rows("SELECT stage, topic, value FROM dead_letters ORDER BY value")
+
+    assert api.value("SELECT count(*) FROM interactions") == 2
+    assert [(row["stage"], bytes(row["value"])) for row in letters] == [("api", b"{not json"), ("api", b"\xff\xfe")]
+
+
+def test_an_erased_customer_leaves_no_row_and_does_not_come_back(api: Api) -> None:
+    gone = CustomerErased(id="x1", source="crm", occurred_at=NOON, customer=Customer("c1"))
+    first = [enriched(message("e1", handles=["mailto:a@b.cn"])), enriched(order("o1", "c1", "5")), enriched(gone)]
+
+    api.publish(ALERTS, raised("a1"))
+    api.wait_projected()
+    api.publish(ENRICHED, *first, *first[:2])
+    api.wait_projected()
+
+    for table in ("customers", "interactions", "orders", "handles", "alerts", "alert_events"):
+        assert api.value(f"SELECT count(*) FROM {table}") == 0, table
+
+
+def test_a_merged_customer_takes_its_history_along_and_its_stragglers_too(api: Api) -> None:
+    merge = CustomerMerged(
+        id="m1", source="crm", occurred_at=NOON, customer=Customer("old"), from_id="old", into_id="new"
+    )
+    api.publish(ENRICHED, enriched(message("e1", "old")), enriched(merge), enriched(message("e2", "old")))
+    api.wait_projected()
+
+    customer = api.get("/v1/customers/old")
+
+    assert customer["customer_id"] == "new"
+    assert customer["merged_from"] == ["old"]
+    assert {item["id"] for item in customer["timeline"]["items"]} == {"e1", "e2"}
+
+
+def test_a_killed_api_goes_on_where_its_rows_end(api: Api) -> None:
+    api.publish(ENRICHED, *(enriched(order(f"a{n}", f"c{n % 50}", "1.5")) for n in range(2_000)))
+    api.process.kill()
+    api.publish(ENRICHED, *(enriched(order(f"b{n}", f"c{n % 50}", "2.5")) for n in range(2_000)))
+
+    api.process.start()
+    api.wait_projected()
+
+    assert api.value("SELECT count(*) FROM orders") == 4_000
+    assert api.value("SELECT sum(amount) FROM orders") == Decimal(8000)
+
+
+def _encoded(*messages: object) -> list[bytes]:
+    from shared.contracts.codec import encode
+
+    return [encode(message) for message in messages]
