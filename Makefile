@@ -30,6 +30,7 @@ $(VENV)/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml
 	@$(PIP) install --quiet --require-hashes --no-deps -r requirements/build.txt
 	@$(PIP) install --require-hashes --no-deps -r requirements/runtime.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m shared.embedded.warm
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

