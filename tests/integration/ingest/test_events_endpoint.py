@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -184,4 +185,8 @@ async def test_without_broker_the_answer_is_503_and_later_everything_arrives(
 async def test_sigterm_ends_the_service_cleanly(ingest: Ingest) -> None:
     assert ingest.post(raw()).status_code == 202
 
-    assert ingest.service.stop() == 0
+    code = ingest.service.stop()
+
+    # uvicorn shuts down in order and then lets the signal end the process.
+    assert code in (0, -signal.SIGTERM)
+    assert "Traceback" not in ingest.service.log.read_text()
