@@ -152,7 +152,7 @@ class EmbeddedKafka:
             str(java_command()),
             *_JVM,
             *self._jvm_options,
-            *([f"-XX:AOTCache={aot}"] if (aot := aot_cache()) is not None and aot.exists() else []),
+            *(_recorded(aot) if (aot := aot_cache()) is not None and aot.exists() else ()),
             f"-Dlog4j2.configurationFile={_LOG_SETTINGS.as_uri()}",
             f"-Djava.io.tmpdir={folder}",
             "-cp",
@@ -230,6 +230,11 @@ class EmbeddedKafka:
             **self._settings,
         }
         return "".join(f"{name}={value}\n" for name, value in properties.items())
+
+
+def _recorded(classes: Path) -> tuple[str, ...]:
+    # Java warns line by line of each entry that it would rather make anew.
+    return f"-XX:AOTCache={classes}", "-Xlog:disable", "-Xlog:all=error"
 
 
 def known_brokers(address: tuple[str, int], timeout_s: float = 1.0) -> int:
