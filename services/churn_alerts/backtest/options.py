@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from math import exp
 
+import numpy as np
+
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.fit import fit_baseline
 from services.churn_alerts.customer.generation import prior_for
-from services.churn_alerts.customer.history import CustomerDays, history_of
+from services.churn_alerts.customer.history import CustomerDays
 
 LEARNING_DAYS = 182
 """Options are chosen from, and scoring starts after, half a year: it shows the usual gap and whole horizons."""
@@ -53,7 +55,7 @@ def choose(customers: list[CustomerDays], wishes: Wishes) -> Options:
     first_day = min(purchases[0].day for _, purchases, _ in customers if purchases)
     last_day = max(purchases[-1].day for _, purchases, _ in customers if purchases)
     halfway = first_day + max((last_day - first_day) // 2, 1)
-    learnt_by = min(first_day + LEARNING_DAYS, halfway) if wishes.start_day is None else wishes.start_day
+    learnt_by = min(first_day + LEARNING_DAYS, halfway if wishes.start_day is None else wishes.start_day)
     usual_gap = _usual_gap_days(customers, learnt_by)
     horizon = wishes.horizon_days or next(
         (days for days in HORIZONS if days >= GAPS_PER_HORIZON * usual_gap), HORIZONS[-1]
@@ -84,12 +86,11 @@ def choose(customers: list[CustomerDays], wishes: Wishes) -> Options:
 
 
 def _usual_gap_days(customers: list[CustomerDays], until_day: int) -> float:
-    known = []
-    for customer_id, purchases, _ in customers:
-        early = [entry for entry in purchases if entry.day <= until_day]
-        if early:
-            known.append((customer_id, early, ()))
-    prior = prior_for(30.0).baseline
-    if not known:
-        return exp(prior.mu)
-    return exp(fit_baseline(history_of(known, 30.0).columns_at_end(), prior).mu)
+    owners = np.repeat(np.arange(len(customers)), [len(purchases) for _, purchases, _ in customers])
+    days = np.array([entry.day for _, purchases, _ in customers for entry in purchases], dtype=np.int64)
+    is_gap = (owners[1:] == owners[:-1]) & (days[1:] <= until_day)
+    log_gaps, of = np.log((days[1:] - days[:-1])[is_gap]), owners[1:][is_gap]
+    counts = np.bincount(of).astype(np.float64)
+    sums, squares = (np.bincount(of, weights).astype(np.float64) for weights in (log_gaps, log_gaps**2))
+    baseline = fit_baseline(counts, sums, squares, prior_for(30.0).baseline)
+    return exp(baseline.mu)

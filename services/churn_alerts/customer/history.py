@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,12 @@ class History:
     """One row per customer and day on which his state changed, ordered by customer id and day.
 
     `columns` is the state at the end of `day`; it holds until `next_day` (exclusive). `next_purchase_day` is for labels
-    alone: no decision may look at it. `customer` numbers the customers, whose ids are `customer_ids`.
+    alone: no decision may look at it. `customer` numbers the customers, whose ids are `customer_ids`; `id_hash` hashes
+    each id alone, for samples that are the same on every run.
     """
 
     customer_ids: list[str]
+    id_hash: NDArray[np.uint32]
     horizon_days: float
     columns: Columns
     customer: Days
@@ -77,6 +80,7 @@ def history_of(
     is_purchase_row = np.array(purchased, dtype=bool)
     return History(
         customer_ids=ids,
+        id_hash=np.array([crc32(customer_id.encode("utf-8", "surrogatepass")) for customer_id in ids], dtype=np.uint32),
         horizon_days=horizon_days,
         columns=Columns.from_rows(rows),
         customer=customer,

@@ -1,7 +1,5 @@
 """Which threshold gives how many alerts, judged on the newest weeks: from a capacity, or from the plain rule's load."""
 
-from zlib import crc32
-
 import numpy as np
 
 from services.churn_alerts.customer.columns import Floats
@@ -12,7 +10,7 @@ from services.churn_alerts.customer.history import History
 LOAD_DAYS = 84
 """Alerts are counted over the last twelve weeks: whole weeks, and short enough to follow a changing company."""
 
-MAX_SILENCES = 10_000
+MAX_SILENCES = 4_000
 """A threshold reads at most this many silences, customers sampled by hash: an error of a few alerts in a hundred."""
 
 UNKNOWN_THRESHOLD = 0.5
@@ -42,8 +40,7 @@ def threshold_for(
     )
     share = min(MAX_SILENCES / max(len(silences), 1), 1.0)
     if share < 1.0:
-        hashes = np.array([crc32(customer_id.encode()) for customer_id in history.customer_ids])
-        silences = silences[(hashes < share * 2**32)[history.customer[silences]]]
+        silences = silences[history.id_hash[history.customer[silences]] < share * 2**32]
     if not len(silences) or until_day <= since:
         return UNKNOWN_THRESHOLD
     columns = history.columns.take(silences)

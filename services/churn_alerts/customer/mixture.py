@@ -59,7 +59,7 @@ def class_masses(n_gaps: Floats, span_days: Floats, sum_log_gap: Floats, mixture
             log(max(weight, SMALLEST))
             - lgamma(mixture.r)
             + mixture.r * log(mixture.alpha / k)
-            + log_gamma(shape)
+            + _log_gamma_of_count(mixture.r, k, n_gaps, shape)
             - shape * np.log(scale)
             + (k - 1) * sum_log_gap
             - lgamma(k) * n_gaps
@@ -110,6 +110,14 @@ def silence(classes: ClassMasses, silence_days: Floats, horizon_days: float) -> 
     )
 
 
+def _log_gamma_of_count(r: float, k: int, n_gaps: Floats, shape: Floats) -> Floats:
+    # Customers share their counts: one value per count, the same bits, instead of one per customer.
+    n_counts = int(n_gaps.max(initial=0.0)) + 1
+    if n_counts >= len(n_gaps):
+        return log_gamma(shape)
+    return log_gamma(r + k * np.arange(n_counts, dtype=np.float64))[n_gaps.astype(np.int64)]
+
+
 def log_gamma(z: Floats) -> Floats:
     """Return log Γ(z) for z > 0, elementwise to 1e-13: Stirling's series at z + 8, stepped back down."""
     product = z * (z + 1.0) * (z + 2.0) * (z + 3.0) * (z + 4.0) * (z + 5.0) * (z + 6.0) * (z + 7.0)
@@ -120,3 +128,17 @@ def log_gamma(z: Floats) -> Floats:
     for coefficient in (1.0 / 1680.0, 1.0 / 1260.0, 1.0 / 360.0, 1.0 / 12.0):
         series = coefficient - square * series
     return (y - 0.5) * np.log(y) - y + 0.9189385332046727 + series * inverse - np.log(product)
+
+
+def digamma(z: Floats) -> Floats:
+    """Return ψ(z) for z > 0, elementwise to 1e-12: the asymptotic series at z + 8, stepped back down."""
+    steps = 1.0 / z
+    for step in range(1, 8):
+        steps = steps + 1.0 / (z + step)
+    y = z + 8.0
+    inverse = 1.0 / y
+    square = inverse * inverse
+    series = square * (5.0 / 660.0)
+    for coefficient in (1.0 / 240.0, 1.0 / 252.0, 1.0 / 120.0, 1.0 / 12.0):
+        series = square * (coefficient - series)
+    return np.log(y) - 0.5 * inverse - series - steps

@@ -1,0 +1,74 @@
+"""Runs a backtest with a progress bar and prints its result; imported only when `pulseline backtest` runs."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from services.churn_alerts.backtest.contacts import read_contacts
+from services.churn_alerts.backtest.export import write_files
+from services.churn_alerts.backtest.options import Wishes, choose
+from services.churn_alerts.backtest.orders import read_orders
+from services.churn_alerts.backtest.replay import replay
+from services.churn_alerts.backtest.summary import Summary, summarise
+from services.churn_alerts.customer.history import history_of
+
+
+def run_backtest(orders_file: Path, out: Path, wishes: Wishes, interactions: Path | None, console: Console) -> Summary:
+    """Read, replay, judge and write; return the figures.
+
+    Raises `UnreadableOrders` or `OSError` when the file cannot be used; the command shows the message.
+    """
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        reading = progress.add_task("reading (bytes)", total=orders_file.stat().st_size)
+        orders = read_orders(orders_file, lambda read: progress.update(reading, completed=read))
+        progress.update(reading, completed=orders_file.stat().st_size)
+        customers = orders.customers()
+        options = choose(customers, wishes)
+        folding = progress.add_task("customers", total=len(customers))
+        history = history_of(customers, float(options.horizon_days), lambda n: progress.advance(folding, n))
+        last_day = max(int(history.day.max()), options.start_day)
+        deciding = progress.add_task("days decided", total=max(last_day - options.start_day, 1))
+        result = replay(history, options, last_day, lambda n: progress.advance(deciding, n))
+        progress.update(deciding, completed=max(last_day - options.start_day, 1))
+        judging = progress.add_task("report", total=2)
+        contacts = read_contacts(interactions) if interactions is not None else None
+        summary = summarise(history, result, orders, contacts)
+        progress.advance(judging)
+        paths = write_files(out, history, result, summary, orders.time_form)
+        progress.advance(judging)
+    _show(summary, paths, console)
+    return summary
+
+
+def _show(summary: Summary, paths: list[Path], console: Console) -> None:
+    options = summary.options
+    chosen = f" (chosen from the data: {', '.join(options['chosen_from_data'])})" if options["chosen_from_data"] else ""
+    console.print(
+        f"start {options['start']}, horizon {options['horizon_days']} d, lost after {options['lost_after_days']} d, "
+        f"at least {options['min_purchases']} purchase days, checkpoints every {options['every_days']} d{chosen}"
+    )
+    ranking = Table("score", "ROC-AUC", "calibration error")
+    for entry in summary.rankings:
+        error = "–" if entry.calibration_error is None else f"{entry.calibration_error:.3f}"
+        ranking.add_row(entry.name, f"{entry.auc:.3f}", error)
+    console.print(ranking)
+    rules = Table("rule", "alerts", "precision", "recall", "F1", "median lead, d")
+    for rule in summary.rules:
+        quality = rule.quality
+        rules.add_row(
+            rule.name,
+            str(quality.n_alerts),
+            f"{quality.precision:.3f}",
+            f"{quality.recall:.3f}",
+            f"{quality.f1:.3f}",
+            f"{quality.median_lead_days:.0f}",
+        )
+    console.print(rules)
+    if summary.data["n_rejected"]:
+        first = summary.data["rejected"][0]
+        console.print(f"{summary.data['n_rejected']} rows rejected, first: line {first['line']}: {first['reason']}")
+    for path in paths:
+        console.print(str(path), highlight=False)
