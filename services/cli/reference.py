@@ -62,7 +62,7 @@ def _metric_rows(service: str) -> Iterator[str]:
     if service in ("sentiment", "churn_alerts"):
         WorkerMetrics(registry, service)
     for collector in list(registry._collector_to_names):
-        described = next(iter(collector.describe()))
+        described = next(iter(collector.collect()))
         labels = ", ".join(getattr(collector, "_labelnames", ()))
         suffix = "_total" if described.type == "counter" else ""
         yield f"| `{described.name}{suffix}` | {described.type} | {labels} | {described.documentation} |"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ async def test_posted_complaints_are_seen_enriched_on_the_customer(system: Syste
     )
 
     for customer in ("zh-1", "en-1"):
-        view = eventually(lambda customer=customer: _found(system, customer))
+        view = eventually(partial(_found, system, customer))
         assert view["timeline"]["items"][0]["sentiment_label"] == "negative"
         assert view["engagement"]["complaints"]["d7"] == 1
         assert view["handles"]

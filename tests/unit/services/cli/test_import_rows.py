@@ -1,5 +1,6 @@
 """Rows of a file become events with ids that the same file gives again."""
 
+from collections.abc import Mapping
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -9,8 +10,8 @@ from services.cli.import_rows import InteractionColumns, OrderColumns, Row, RowI
 from shared.errors import Reject
 
 
-def order(ids: RowIds | None = None, **values: str) -> dict[str, object]:
-    row = Row(2, {"customer_id": "c", "time": "2017-01-01 11:53:26", "amount": "0.5", **values})
+def order(ids: RowIds | None = None, values: Mapping[str, str] | None = None) -> dict[str, object]:
+    row = Row(2, {"customer_id": "c", "time": "2017-01-01 11:53:26", "amount": "0.5", **(values or {})})
     return order_event(row, OrderColumns(), ids or RowIds(), source="import", currency="USD", zone=UTC)
 
 
@@ -33,7 +34,7 @@ def test_equal_rows_stay_two_orders() -> None:
 
 
 def test_return_row_becomes_a_return() -> None:
-    assert order(event="return")["type"] == "order.returned"
+    assert order(values={"event": "return"})["type"] == "order.returned"
 
 
 def test_time_without_zone_is_in_the_given_zone() -> None:
@@ -51,7 +52,7 @@ def test_time_without_zone_is_in_the_given_zone() -> None:
 )
 def test_bad_row_is_rejected_with_its_column(column: str, value: str) -> None:
     with pytest.raises(Reject) as caught:
-        order(**{column: value})
+        order(values={column: value})
 
     assert caught.value.pointer == column
 
