@@ -7,7 +7,7 @@ from pathlib import Path
 from services.churn_alerts.customer.model import day_of_ms
 from shared.clock import to_ms
 from shared.contracts.codec import decode_event
-from shared.contracts.event import Interaction, SurveyAnswered, TicketOpened, TicketReopened
+from shared.contracts.event import EventBase, Interaction, SurveyAnswered, TicketOpened, TicketReopened
 from shared.errors import Reject
 
 LOOK_BACK_DAYS = 30
@@ -54,16 +54,17 @@ def read_contacts(path: Path) -> Contacts:
             day = day_of_ms(to_ms(event.occurred_at))
             if isinstance(event, Interaction) and event.direction == "inbound":
                 contacts.inbound.setdefault(customer_id, []).append(day)
-            elif isinstance(event, TicketOpened | TicketReopened) or (isinstance(event, SurveyAnswered) and _is_low(event)):
+            elif _is_trouble(event):
                 contacts.trouble.setdefault(customer_id, []).append(day)
     for days in (*contacts.inbound.values(), *contacts.trouble.values()):
         days.sort()
     return contacts
 
 
-def _is_low(event: SurveyAnswered) -> bool:
-    middle = (event.scale_min + event.scale_max) / 2
-    return event.score < middle
+def _is_trouble(event: EventBase) -> bool:
+    if isinstance(event, SurveyAnswered):
+        return event.score < (event.scale_min + event.scale_max) / 2
+    return isinstance(event, TicketOpened | TicketReopened)
 
 
 def _count(days: list[int] | tuple[()], day: int) -> int:

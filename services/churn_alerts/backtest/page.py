@@ -338,10 +338,11 @@ def _contacts_line(summary: Summary) -> str:
     if found is None:
         return ""
     line = _both(
-        f"Interactions read: {found.n_events:,} ({found.n_rejected:,} rejected). Alerts after a ticket or low rating within "
-        f"30 days: {found.n_after_trouble:,}, {found.precision_after_trouble:.0%} right; others: {found.n_others:,}, "
-        f"{found.precision_of_others:.0%} right.",
-        f"读取互动 {found.n_events:,} 条（拒绝 {found.n_rejected:,} 条）。30 天内有工单或低分的预警 {found.n_after_trouble:,} "
-        f"条，正确 {found.precision_after_trouble:.0%}；其余 {found.n_others:,} 条，正确 {found.precision_of_others:.0%}。",
+        f"Interactions read: {found.n_events:,} ({found.n_rejected:,} rejected). Alerts after a ticket or low rating "
+        f"within 30 days: {found.n_after_trouble:,}, {found.precision_after_trouble:.0%} right; others: "
+        f"{found.n_others:,}, {found.precision_of_others:.0%} right.",
+        f"读取互动 {found.n_events:,} 条（拒绝 {found.n_rejected:,} 条）。30 天内有工单或低分的预警 "
+        f"{found.n_after_trouble:,} 条，正确 {found.precision_after_trouble:.0%}；其余 {found.n_others:,} 条，"
+        f"正确 {found.precision_of_others:.0%}。",
     )
     return f"<p>{line}</p>"

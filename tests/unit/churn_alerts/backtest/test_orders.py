@@ -1,0 +1,110 @@
+"""Order files as companies export them."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from services.churn_alerts.backtest.orders import Orders, UnreadableOrders, read_orders
+
+DAY = 19_723  # 2024-01-01
+
+
+def read(folder: Path, text: str | bytes) -> Orders:
+    path = folder / "orders.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_orders(path)
+
+
+@pytest.mark.parametrize(
+    ("time", "day", "form"),
+    [
+        ("2024-01-01", DAY, "date"),
+        ("2024/01/01", DAY, "date"),
+        ("20240101", DAY, "date"),
+        ("2024-01-01 23:59:59", DAY, "naive"),
+        ("2024-01-01T10:00", DAY, "naive"),
+        ("2024-01-01T10:00:00.123456", DAY, "naive"),
+        ("2024-01-01T23:30:00Z", DAY, "zoned"),
+        ("2024-01-01T23:30:00-05:00", DAY + 1, "zoned"),
+        ("2024-01-01 01:30:00+08:00", DAY - 1, "zoned"),
+        ("2024-01-01 10:00:00 UTC", DAY, "zoned"),
+    ],
+)
+def test_times_are_utc_days(tmp_path: Path, time: str, day: int, form: str) -> None:
+    orders = read(tmp_path, f"customer_id,time,amount\na,{time},5\n")
+
+    assert list(orders.purchases["a"]) == [day]
+    assert orders.time_form == form
+
+
+def test_event_and_amount_may_be_missing(tmp_path: Path) -> None:
+    orders = read(tmp_path, "time,customer_id\n2024-01-01,a\n2024-01-03,a\n")
+
+    assert orders.purchases == {"a": {DAY: None, DAY + 2: None}}
+    assert orders.n_without_amount == 2
+
+
+def test_returns_and_negative_amounts_are_returns(tmp_path: Path) -> None:
+    text = "customer_id,time,event,amount\na,2024-01-01,purchase,9\na,2024-01-05,return,9\na,2024-01-06,,-3\n"
+
+    orders = read(tmp_path, text)
+
+    assert orders.returns == {"a": [DAY + 4, DAY + 5]}
+    assert orders.n_negative_amounts == 1
+
+
+def test_baskets_of_a_day_add_up_whatever_the_row_order(tmp_path: Path) -> None:
+    orders = read(tmp_path, "customer_id,time,amount\na,2024-01-02,1\na,2024-01-01,2.10\na,2024-01-01,0.90\n")
+
+    assert [(owner, list(days)) for owner, days, _ in orders.customers()] == [("a", [(DAY, 300), (DAY + 1, 100)])]
+
+
+def test_extra_columns_quotes_mark_and_header_case_do_not_matter(tmp_path: Path) -> None:
+    text = '\ufeff"Customer_ID","note",TIME,Amount\r\n"a, Ltd.","said ""hi""",2024-01-01,"1,234.50"\r\n'
+
+    orders = read(tmp_path, text)
+
+    assert orders.purchases == {"a, Ltd.": {DAY: 123450}}
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_are_noticed(tmp_path: Path, delimiter: str) -> None:
+    orders = read(tmp_path, f"customer_id{delimiter}time{delimiter}amount\na{delimiter}2024-01-01{delimiter}3\n")
+
+    assert orders.purchases == {"a": {DAY: 300}}
+
+
+def test_gzip_and_chinese_legacy_encoding_are_read(tmp_path: Path) -> None:
+    orders = read(tmp_path, gzip.compress("customer_id,time\n张三,2024-01-01\n".encode("gb18030")))
+
+    assert list(orders.purchases) == ["张三"]
+
+
+def test_bad_rows_are_told_by_line_and_good_ones_kept(tmp_path: Path) -> None:
+    good = "".join(f"c{n},2024-01-01\n" for n in range(60))
+
+    orders = read(tmp_path, f"customer_id,time\n{good}x,yesterday\n,2024-01-01\n")
+
+    assert len(orders.purchases) == 60
+    assert [entry.line for entry in orders.rejected] == [62, 63]
+    assert "yesterday" in orders.rejected[0].reason
+
+
+def test_too_many_bad_rows_stop_the_run(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableOrders, match="1 of 2 rows"):
+        read(tmp_path, "customer_id,time\na,2024-01-01\nb,32.01.2024\n")
+
+
+def test_a_missing_column_is_named_with_what_is_there(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableOrders, match=r"no column time in orders\.csv; it has: customer_id, date"):
+        read(tmp_path, "customer_id,date\na,2024-01-01\n")
+
+
+def test_an_unknown_event_is_rejected_not_guessed(tmp_path: Path) -> None:
+    rows = "".join(f"c{n},2024-01-01,purchase\n" for n in range(30))
+
+    orders = read(tmp_path, f"customer_id,time,event\n{rows}x,2024-01-01,browse\n")
+
+    assert orders.n_rejected == 1
+    assert "browse" in orders.rejected[0].reason
