@@ -1,5 +1,6 @@
 """Topics made as they are declared in shared/topics.py, and a clear refusal where the cluster has them otherwise."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ from shared.topics import TOPICS, Topic
 
 # A state row that a dead worker overwrote can be healed from the log's head for so long.
 _COMPACTION_LAG_MS: Final = 3_600_000
+_VISIBLE_WITHIN_S: Final = 10.0
+_LOOK_EVERY_S: Final = 0.1
 
 
 async def ensure_topics(
@@ -63,28 +66,35 @@ async def _create_missing(
 
 
 async def _check(admin: AIOKafkaAdminClient, prefix: str, partitions: int, topics: Sequence[Topic]) -> None:
-    names = {topic.full_name(prefix): topic for topic in topics}
+    declared = {topic.full_name(prefix): topic for topic in topics}
     wrong: list[str] = []
-    for described in await admin.describe_topics(list(names)):
-        count = len(described["partitions"])
-        if count and count != partitions and names[described["topic"]].is_partitioned_by_customer:
-            wrong.append(f"{described['topic']} has {count} partitions and must have {partitions}")
-    policies = await _cleanup_policies(admin, list(names))
-    wrong.extend(
-        f"{name} has cleanup.policy={policy} and must have {names[name].cleanup}"
-        for name, policy in policies.items()
-        if policy != names[name].cleanup
-    )
+    for name, (count, policy) in (await _present(admin, list(declared))).items():
+        topic = declared[name]
+        if count != partitions and topic.is_partitioned_by_customer:
+            wrong.append(f"{name} has {count} partitions and must have {partitions}")
+        if policy != topic.cleanup:
+            wrong.append(f"{name} has cleanup.policy={policy} and must have {topic.cleanup}")
     if wrong:
         remedy = "set the `partitions` setting to what the topics have, correct the policy, or use another prefix"
         raise Stop(f"topics are not as declared: {'; '.join(wrong)}. Remedy: {remedy}")
+
+
+async def _present(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """Return partition count and cleanup policy of each topic, once all brokers asked know them all."""
+    for _ in range(int(_VISIBLE_WITHIN_S / _LOOK_EVERY_S)):
+        counts = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
+        policies = await _cleanup_policies(admin, names)
+        if all(counts.get(name) and name in policies for name in names):
+            return {name: (counts[name], policies[name]) for name in names}
+        await asyncio.sleep(_LOOK_EVERY_S)
+    raise Unavailable("kafka", f"not all of {', '.join(names)} became visible in {_VISIBLE_WITHIN_S:g} s")
 
 
 async def _cleanup_policies(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, str]:
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": None}) for name in names]
     policies: dict[str, str] = {}
     for response in await admin.describe_configs(asked):
-        for resource in response.resources:
-            name, entries = resource[3], resource[4]
-            policies[name] = next(entry[1] for entry in entries if entry[0] == "cleanup.policy")
+        for _error, _message, _kind, name, entries in (tuple(one) for one in response.resources):
+            # A broker that has not heard of a new topic yet answers without entries.
+            policies.update((name, value) for option, value, *_ in entries if option == "cleanup.policy")
     return policies

@@ -81,20 +81,27 @@ async def run_worker(
 
 
 class Worker(Generic[E, S]):
-    """One process's share of a stage. `run` it once."""
+    """One process's share of a stage. `run` it once. `publisher` and `reader` replace its own in tests that kill it."""
 
     def __init__(
-        self, processor: Processor[E, S], settings: WorkerSettings, registry: CollectorRegistry, clock: Clock
+        self,
+        processor: Processor[E, S],
+        settings: WorkerSettings,
+        registry: CollectorRegistry,
+        clock: Clock,
+        *,
+        publisher: Publisher | None = None,
+        reader: KafkaStateReader | None = None,
     ) -> None:
         self._processor = processor
         self._settings = settings
         self._clock = clock
         self._topic = processor.input_topic.full_name(settings.topic_prefix)
         self._metrics = WorkerMetrics(registry, processor.name)
-        self._publisher = Publisher(
+        self._publisher = publisher or Publisher(
             settings.bootstrap, client_id=processor.name, delivery_timeout_s=settings.delivery_timeout_s
         )
-        self._reader = KafkaStateReader(settings.bootstrap, client_id=f"{processor.name}-state")
+        self._reader = reader or KafkaStateReader(settings.bootstrap, client_id=f"{processor.name}-state")
         self._watchdog = Watchdog(clock, settings.stall_timeout_s)
         self._engine: Engine[E, S] = Engine(
             processor,
@@ -130,6 +137,10 @@ class Worker(Generic[E, S]):
     def assigned(self) -> frozenset[int]:
         """The partitions this worker owns now."""
         return self._assigned or frozenset()
+
+    def handled(self, partition: int) -> int:
+        """Return the offset up to which a partition is handled since it was assigned, 0 before its first batch."""
+        return self._handled.get(partition, (0, 0))[0]
 
     def stop(self) -> None:
         """Ask `run` to finish the batches in hand and return."""
@@ -216,7 +227,7 @@ class Worker(Generic[E, S]):
         except Exception as error:  # noqa: BLE001  Faust wraps what failed in many ways; all of them end the process
             self._fail(Unavailable("kafka", f"the consumer did not start: {error!r}"))
 
-    async def _on_assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
+    async def _on_assigned(self, _app: Any, assigned: Any, **_others: Any) -> None:
         partitions = frozenset(tp.partition for tp in assigned if tp.topic == self._topic)
         _log.info("assigned %s of %s", sorted(partitions), self._topic)
         self._metrics.rebalances.inc()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.kafka.processor import Headers
-from shared.kafka.publisher import Acked, Message, Place
+from shared.kafka.publisher import MAX_RECORD_BYTES, Acked, Message, Place, RecordTooLargeError, record_size
 
 
 class FakeRecord(NamedTuple):
@@ -38,6 +38,9 @@ class FakeKafka:
         """Write the batches; a number from `before_write` is how many land before the process dies."""
         acked: dict[Place, list[Acked]] = {}
         for place, messages in batches.items():
+            for key, value, headers, _ in messages:
+                if record_size(key, value, headers) > MAX_RECORD_BYTES:
+                    raise RecordTooLargeError(f"a record of {place} with key {key!r}")
             landing = self.before_write(place, messages)
             first = len(self.logs[place])
             for key, value, headers, _ in messages if landing is None else messages[:landing]:

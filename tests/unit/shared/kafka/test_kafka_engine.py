@@ -1,0 +1,202 @@
+"""What the engine does when Kafka, the processor or another worker misbehaves."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from shared.errors import Stop, Unavailable
+from shared.kafka import engine as engine_module
+from shared.kafka.changelog import load
+from shared.kafka.engine import AbandonedError, Engine
+from shared.kafka.metrics import WorkerMetrics
+from shared.kafka.publisher import Message, Place
+from shared.kafka.rows import Row, encode_row, partition_row, state_of
+from shared.topics import DEAD_LETTERS
+from tests.factories.kafka_processors import NOTES, WATCH_STATE, Seen, Sighting, Watch, seen_of, sighting
+from tests.fakes.clock import FakeClock
+from tests.fakes.kafka import FakeKafka, FakeRecord
+
+_STATE: Place = (WATCH_STATE.name, 0)
+_NOTES: Place = (NOTES.name, 0)
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "delays", lambda: iter([0.0] * 50))
+
+
+def _engine(kafka: FakeKafka, registry: CollectorRegistry | None = None, ratio: float = 0.1) -> Engine[Sighting, Seen]:
+    metrics = WorkerMetrics(registry or CollectorRegistry(), "watch")
+    return Engine(Watch(), kafka, kafka, metrics, FakeClock(), max_poison_ratio=ratio)
+
+
+def _ours() -> bool:
+    return True
+
+
+def _failing(times: int, then: Callable[[], None] = lambda: None) -> Callable[[Place, Sequence[Message]], int | None]:
+    remaining = times
+
+    def fail(_place: Place, _messages: Sequence[Message]) -> int | None:
+        nonlocal remaining
+        if remaining > 0:
+            remaining -= 1
+            then()
+            raise Unavailable("kafka", "down for the test")
+        return None
+
+    return fail
+
+
+async def _n_seen(kafka: FakeKafka, key: str) -> int:
+    return seen_of(state_of((await load(kafka, *_STATE)).rows[key])).n
+
+
+async def test_outputs_land_before_states() -> None:
+    kafka = FakeKafka()
+    order: list[str] = []
+    kafka.before_write = lambda place, _: order.append(place[0])
+
+    await _engine(kafka).handle(0, [sighting(0, "a", 1_000)], _ours)
+
+    assert order == [NOTES.name, WATCH_STATE.name]
+
+
+async def test_the_partitions_own_row_is_the_last_of_a_batch() -> None:
+    kafka = FakeKafka()
+
+    await _engine(kafka).handle(0, [sighting(0, "a", 1_000), sighting(1, "b", 1_000)], _ours)
+
+    assert [record.key for record in kafka.logs[_STATE]] == [b"a", b"b", b"\x00partition"]
+
+
+async def test_a_kafka_that_is_down_is_asked_again_and_nothing_is_dead_lettered() -> None:
+    kafka, registry = FakeKafka(), CollectorRegistry()
+    kafka.before_write = _failing(3)
+
+    await _engine(kafka, registry).handle(0, [sighting(0, "a", 1_000)], _ours)
+
+    assert len(kafka.logs[_NOTES]) == 1
+    assert not kafka.logs[DEAD_LETTERS.name, 0]
+    assert registry.get_sample_value("pulseline_worker_retries_total", {"processor": "watch"}) == 3
+
+
+async def test_a_partition_given_up_meanwhile_is_left_to_its_next_owner() -> None:
+    kafka, owned = FakeKafka(), [True]
+    kafka.before_write = _failing(1, then=owned.clear)
+    engine = _engine(kafka)
+
+    with pytest.raises(AbandonedError):
+        await engine.handle(0, [sighting(0, "a", 1_000)], lambda: bool(owned))
+
+    assert engine.partition(0) is None
+    assert not kafka.logs[_STATE]
+
+
+async def test_a_batch_handed_in_again_has_its_effect_once() -> None:
+    kafka = FakeKafka()
+    batch = [sighting(0, "a", 1_000), sighting(1, "a", 1_010)]
+    await _engine(kafka).handle(0, batch, _ours)
+
+    await _engine(kafka).handle(0, [*batch, sighting(2, "a", 1_020)], _ours)
+
+    assert await _n_seen(kafka, "a") == 3
+    assert len(kafka.logs[_NOTES]) == 3
+
+
+async def test_a_state_that_nobody_touched_is_kept_over_a_rebalance() -> None:
+    kafka = FakeKafka()
+    engine = _engine(kafka)
+    await engine.handle(0, [sighting(0, "a", 1_000)], _ours)
+    reads = kafka.reads
+
+    engine.assigned({0})
+    await engine.handle(0, [sighting(1, "a", 1_010)], _ours)
+
+    assert kafka.reads == reads
+    assert await _n_seen(kafka, "a") == 2
+
+
+async def test_a_state_that_another_generation_wrote_is_loaded_again() -> None:
+    kafka = FakeKafka()
+    here, elsewhere = _engine(kafka), _engine(kafka)
+    await here.handle(0, [sighting(0, "a", 1_000)], _ours)
+    await elsewhere.handle(0, [sighting(1, "a", 1_010)], _ours)
+
+    here.assigned({0})
+    await here.handle(0, [sighting(2, "a", 1_020)], _ours)
+
+    assert await _n_seen(kafka, "a") == 3
+
+
+async def test_partitions_that_went_elsewhere_are_forgotten() -> None:
+    engine = _engine(FakeKafka())
+    await engine.handle(0, [sighting(0, "a", 1_000)], _ours)
+
+    engine.assigned({1})
+
+    assert engine.partition(0) is None
+
+
+async def test_rows_a_dead_worker_writes_under_a_live_one_are_healed() -> None:
+    kafka = FakeKafka()
+    engine = _engine(kafka)
+    await engine.handle(0, [sighting(0, "a", 1_000), sighting(1, "a", 1_010), sighting(2, "b", 1_020)], _ours)
+    late = [Row("a", encode_row(0, None, b'{"n":1,"last_ms":1000,"n_silences":0}')), partition_row(0, 1_000)]
+    await kafka.publish_batches({_STATE: [(row.key.encode(), row.value, (), None) for row in late]})
+
+    await engine.handle(0, [sighting(3, "b", 1_030)], _ours)
+    await engine.handle(0, [sighting(4, "b", 1_040)], _ours)
+
+    assert seen_of(state_of(next(one.value or b"" for one in reversed(kafka.logs[_STATE]) if one.key == b"a"))).n == 2
+    assert await _n_seen(kafka, "b") == 3
+
+
+async def test_too_much_poison_stops_before_anything_is_written() -> None:
+    kafka = FakeKafka()
+    poison = [FakeRecord(offset, b"a", b"no json") for offset in range(100)]
+
+    with pytest.raises(Stop, match="100 of the last 100 inputs"):
+        await _engine(kafka).handle(0, poison, _ours)
+
+    assert not kafka.logs[DEAD_LETTERS.name, 0]
+
+
+async def test_a_little_poison_does_not_stop() -> None:
+    kafka = FakeKafka()
+    batch = [FakeRecord(at, b"a", b"no json") if at % 20 == 0 else sighting(at, "a", 1_000) for at in range(2_000)]
+
+    await _engine(kafka).handle(0, batch, _ours)
+
+    assert len(kafka.logs[DEAD_LETTERS.name, 0]) == 100
+
+
+async def test_the_same_poison_has_the_same_letter_every_time() -> None:
+    kafka = FakeKafka()
+    for _ in range(2):
+        kafka.logs[_STATE].clear()
+        await _engine(kafka).handle(0, [FakeRecord(0, b"a", b"no json")], _ours)
+
+    first, second = kafka.logs[DEAD_LETTERS.name, 0]
+    assert first.value == second.value
+
+
+async def test_a_state_ahead_of_its_input_stops() -> None:
+    kafka = FakeKafka()
+    await _engine(kafka).handle(0, [sighting(at, "a", 1_000) for at in range(10)], _ours)
+
+    with pytest.raises(Stop, match="was it made anew"):
+        await _engine(kafka).handle(0, [sighting(0, "a", 1_000)], _ours, input_end=1)
+
+
+async def test_a_state_that_outgrows_its_topic_stops() -> None:
+    class Hoarder(Watch):
+        def encode_state(self, state: Seen) -> bytes:
+            return b'"' + b"x" * 2_000_000 + b'"'
+
+    kafka = FakeKafka()
+    engine = Engine(Hoarder(), kafka, kafka, WorkerMetrics(CollectorRegistry(), "watch"), FakeClock())
+
+    with pytest.raises(Stop, match="outgrown"):
+        await engine.handle(0, [sighting(0, "a", 1_000)], _ours)

@@ -1,0 +1,43 @@
+import pytest
+
+from shared.errors import Unavailable
+from shared.kafka.publisher import OutRecord, Publisher, RecordTooLargeError, partition_for, record_size
+
+
+@pytest.mark.parametrize(
+    ("key", "partition"),
+    # Checked against librdkafka's `consistent` partitioner.
+    [("customer-1", 1), ("c42", 0), ("王芳", 3), ("x", 3)],
+)
+def test_a_key_has_the_partition_librdkafka_gives_it(key: str, partition: int) -> None:
+    assert partition_for(key, 4) == partition
+
+
+async def test_a_record_no_broker_takes_is_refused_by_name_before_anything_is_sent() -> None:
+    publisher = Publisher("127.0.0.1:1")
+    records = [OutRecord(0, b"a", b"fine"), OutRecord(1, b"huge", bytes(1_000_001))]
+
+    with pytest.raises(RecordTooLargeError, match=r"t/1 with key b'huge'"):
+        await publisher.publish("t", records)
+
+
+def test_the_size_of_a_record_counts_its_headers() -> None:
+    assert record_size(b"k", b"v", [("name", b"1234")]) == record_size(b"k", b"v", ()) + 18
+
+
+async def test_a_publisher_without_a_broker_is_unavailable_and_says_so() -> None:
+    publisher = Publisher("127.0.0.1:1", delivery_timeout_s=2)
+
+    with pytest.raises(Unavailable):
+        await publisher.publish("t", [OutRecord(0, b"a", b"1")])
+
+    assert not publisher.is_connected
+    await publisher.stop()
+
+
+async def test_nothing_is_accepted_after_the_stop() -> None:
+    publisher = Publisher("127.0.0.1:1")
+    await publisher.stop()
+
+    with pytest.raises(Unavailable):
+        await publisher.publish("t", [OutRecord(0, b"a", b"1")])
