@@ -53,15 +53,18 @@ class Meta(Channel):
         require_secrets_match(secrets, given, lambda secret: hex_digest(secret, request.body))
 
     def read(self, request: ChannelRequest, credentials: Credentials) -> ChannelParse:  # noqa: ARG002
-        body = json_object(request.body)
-        kind = body.get("object")
         parse = ChannelParse()
+        if request.method == "GET" and not request.body:
+            parse.ignore("handshake")
+            return parse
+        body = json_object(request.body)
+        kind = text_of(body, "object")
         if kind == "whatsapp_business_account":
             for change in _changes(body):
                 meta_whatsapp.read_change(request, change, parse)
         elif kind in _PAGES:
             for entry in list_of(body, "entry"):
-                meta_page.read_entry(request, _PAGES[str(kind)], entry, parse)
+                meta_page.read_entry(request, _PAGES[kind], entry, parse)
         else:
             parse.ignore("unknown_kind")
         return parse

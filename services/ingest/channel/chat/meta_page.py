@@ -9,7 +9,7 @@ from services.ingest.channel.ports import ChannelParse, ChannelRequest
 from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment, Channel, Direction
 
-THUMBS_UP_STICKERS = frozenset({369239263222822, 369239343222814, 369239383222810})
+THUMBS_UP_STICKERS = frozenset({"369239263222822", "369239343222814", "369239383222810"})
 _RECEIPTS = frozenset({"delivery", "read"})
 _ACTS = ("postback", "optin", "referral", "account_linking", "game_play", "policy_enforcement")
 _COMMENT_FIELDS = frozenset({"feed", "comments", "live_comments", "mentions", "mention"})
@@ -129,7 +129,11 @@ def _text_of(part: dict[str, Json], kind: str, act: str | None) -> str | None:
 
 
 def _is_thumbs_up(part: dict[str, Json]) -> bool:
-    return any(member(item, "payload", "sticker_id") in THUMBS_UP_STICKERS for item in list_of(part, "attachments"))
+    return any(_sticker(item) in THUMBS_UP_STICKERS for item in list_of(part, "attachments"))
+
+
+def _sticker(item: Json) -> str | None:
+    return text_of(item, "payload", "sticker_id")
 
 
 def _attachments(part: dict[str, Json]) -> list[Attachment]:
@@ -140,7 +144,7 @@ def _attachments(part: dict[str, Json]) -> list[Attachment]:
             text_of(item, "payload", "url") or text_of(item, "url"),
         )
         for item in list_of(part, "attachments")
-        if isinstance(item, dict) and member(item, "payload", "sticker_id") not in THUMBS_UP_STICKERS
+        if isinstance(item, dict) and _sticker(item) not in THUMBS_UP_STICKERS
     ]
 
 

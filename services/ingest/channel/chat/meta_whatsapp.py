@@ -49,7 +49,7 @@ def _read_message(
     sender = text_of(message, "from") or text_of(message, "from_user_id")
     if sender is None:
         parse.ignore("without_sender")
-    elif message.get("type") in _NOTICES:
+    elif text_of(message, "type") in _NOTICES:
         parse.ignore("system_notice")
     else:
         name = names.get(sender) or (next(iter(names.values())) if len(names) == 1 else None)

@@ -66,8 +66,11 @@ class X(Channel):
         require_secrets_match(secrets, given, lambda secret: base64_digest(secret, request.body))
 
     def read(self, request: ChannelRequest, credentials: Credentials) -> ChannelParse:  # noqa: ARG002
-        body = json_object(request.body)
         parse = ChannelParse()
+        if request.method == "GET" and not request.body:
+            parse.ignore("handshake")
+            return parse
+        body = json_object(request.body)
         own = text_of(body, "for_user_id")
         for tweet in list_of(body, "tweet_create_events"):
             _read_tweet(request, tweet, own, parse)
