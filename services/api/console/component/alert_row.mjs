@@ -1,0 +1,46 @@
+// One alert in a list: severity, who, one sentence why, what it costs, and whether somebody has it in hand.
+import { alertOf } from "../lib/alerts.mjs";
+import { nameOf } from "../lib/names.mjs";
+import { link, route, setQuery } from "../lib/route.mjs";
+import { localised, percent, relative, riskMoney, t, term } from "../lib/text.mjs";
+import { html, useLayoutEffect, useRef } from "../lib/view.mjs";
+import { Chip, Meter, Status, Tier } from "./badge.mjs";
+import { When } from "./when.mjs";
+
+export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
+  const element = useRef(null);
+  const wasSelected = useRef(false);
+  useLayoutEffect(() => {
+    if (isSelected && !wasSelected.current) element.current?.focus({ preventScroll: true });
+    wasSelected.current = isSelected;
+  }, [isSelected]);
+  const alert = alertOf(id);
+  if (!alert) return null;
+  const name = nameOf(alert.customer_id);
+  const loss = alert.expected_loss == null ? null : riskMoney(alert.expected_loss, alert.risk);
+  const label = t("alerts.row", {
+    severity: term("severity", alert.severity),
+    customer: name ?? alert.customer_id,
+    loss: loss ?? t("none"),
+    cause: term("cause", alert.cause),
+    status: term("status", alert.status),
+    age: relative(alert.raised_at),
+  });
+  const remember = () => setQuery({ at: id });
+  return html`<a ref=${element} class=${`row alert-row ${alert.severity} ${isFresh ? "fresh" : ""}`} tabindex=${isTabStop ? 0 : -1}
+      href=${link("alerts", id, Object.fromEntries(route.value.query))} aria-label=${label} aria-current=${isSelected ? "true" : null}
+      onFocus=${() => isSelected || remember()} data-alert=${id}>
+    <span class="row-severity" title=${term("severity", alert.severity)}><${Meter} severity=${alert.severity} /></span>
+    <span class="row-who">
+      <span class="row-name"><b dir="auto">${name ?? alert.customer_id}</b><${Tier} tier=${alert.tier} />
+        ${alert.escalation_level > 0 && html`<span class="level">${t("alert.escalated", { level: alert.escalation_level })}</span>`}</span>
+      <span class="row-why" dir="auto">${localised(alert, "summary")}</span>
+    </span>
+    <span class="row-cause"><${Chip}>${term("cause", alert.cause)}</${Chip}></span>
+    <span class="row-risk right">${alert.risk ? percent(alert.risk.p_churn) : t("none")}</span>
+    <span class="row-loss right"><b>${loss ?? t("none")}</b></span>
+    <span class="row-age right"><${When} at=${alert.raised_at} style="narrow" /></span>
+    <span class="row-status"><${Status} status=${alert.status} />
+      <small dir="auto">${alert.assignee ?? alert.acknowledged_by ?? ""}</small></span>
+  </a>`;
+}

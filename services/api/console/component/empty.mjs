@@ -1,0 +1,26 @@
+// What a page shows instead of rows: nothing there and what to do next, waiting, or why it failed.
+import { problemText } from "../lib/actions.mjs";
+import { t } from "../lib/text.mjs";
+import { html } from "../lib/view.mjs";
+import { Icon } from "./icon.mjs";
+
+/** Text between backticks in a catalogue is a command; it is set as code. */
+export function Rich({ text }) {
+  return text.split("`").map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
+}
+
+export const Empty = ({ icon, title, hint, children }) => html`<div class="empty">
+  <span class="empty-icon"><${Icon} name=${icon} size=${22} /></span>
+  <h2>${title}</h2>
+  <p><${Rich} text=${hint} /></p>
+  ${children}
+</div>`;
+
+export const Waiting = () => html`<div class="waiting" role="status"><span class="spinner" />${t("loading")}</div>`;
+
+export const Failed = ({ problem, retry }) => html`<div class="empty" role="alert">
+  <span class="empty-icon"><${Icon} name="close" size=${22} /></span>
+  <h2>${t("problem.title")}</h2>
+  <p>${problemText(problem)}</p>
+  ${retry && html`<button class="button" onClick=${retry}>${t("retry")}</button>`}
+</div>`;

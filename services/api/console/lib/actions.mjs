@@ -1,0 +1,51 @@
+// What a person does to an alert: sent with the version they saw, so that nobody overwrites a colleague unawares.
+import { alertOf, learn } from "./alerts.mjs";
+import { api } from "./api.mjs";
+import { t, term, dateTime } from "./text.mjs";
+import { tell } from "./toast.mjs";
+
+/** Sends the action; returns true when it is done. A conflict brings the present state and says who changed it. */
+export async function act(alert, action, body = {}) {
+  const seen = alertOf(alert.alert_id) ?? alert;
+  try {
+    const answer = await api.act(alert.alert_id, action, body, seen.version);
+    if (answer?.alert_id && answer.version) learn(answer);
+    tell(t(`done.${action}`, { customer: alert.customer_name || alert.customer_id }));
+    return true;
+  } catch (problem) {
+    if (problem.isConflict) tell(await conflictText(alert, problem), "warning");
+    else tell(problemText(problem), "error");
+    return false;
+  }
+}
+
+async function conflictText(alert, problem) {
+  let present = problem.body.present;
+  if (!present) {
+    try {
+      present = await api.alert(alert.alert_id);
+    } catch {
+      // Gone or unreachable: then nobody can say more than that it changed.
+    }
+  }
+  if (!present?.alert_id) return t("conflict.unknown");
+  learn(present);
+  const values = { status: term("status", present.status), who: present.acknowledged_by || present.resolved_by || present.assignee || "" };
+  if (present.status === "acknowledged" && present.acknowledged_by) return t("conflict.acknowledged", values);
+  if (present.status === "resolved" && present.resolved_by) {
+    return t("conflict.resolved", { ...values, who: present.resolved_by, how: term("resolution", present.resolution) });
+  }
+  if (present.status === "snoozed") return t("conflict.snoozed", { until: dateTime(present.snoozed_until) });
+  return t("conflict.changed", values);
+}
+
+/** Returns why the API refused, in words for a person. */
+export function problemText(problem) {
+  if (problem.status === 0) return t("problem.offline");
+  if (problem.status === 401) return t("problem.session");
+  if (problem.status === 403) return t("problem.forbidden");
+  if (problem.status === 404) return t("problem.missing");
+  if (problem.status === 429) return t("problem.rate");
+  if (problem.status >= 500) return t("problem.server", { status: String(problem.status) });
+  return problem.message;
+}

@@ -1,0 +1,122 @@
+// The alerts this page knows, kept fresh by the live stream; pages read them, nobody else writes them.
+import { api } from "./api.mjs";
+import { openStream } from "./stream.mjs";
+import { signal } from "./view.mjs";
+
+export const SEVERITIES = ["critical", "high", "medium", "low"];
+export const ACTIVE = ["open", "acknowledged", "snoozed"];
+export const STATUSES = [...ACTIVE, "resolved", "expired"];
+const RANK = { critical: 3, high: 2, medium: 1, low: 0 };
+const PAGE_SIZE = 200;
+export const MOST_ROWS = 5_000;
+
+const known = new Map();
+/** Moves whenever any known alert changed; read it to be drawn again. */
+export const revision = signal(0);
+/** Newest step of an alert's life that arrived live: `{id, type, alert_id, actor, alert, ...}`. */
+export const lastStep = signal(null);
+/** Ids of alerts raised while this page was watching. */
+export const arrivals = signal([]);
+
+let stream = null;
+let drawPending = false;
+
+function changed() {
+  if (drawPending) return;
+  drawPending = true;
+  // One drawing a frame however many alerts arrive in it; a hidden page has no frames, so a timer stands in.
+  const draw = () => {
+    if (!drawPending) return;
+    drawPending = false;
+    revision.value += 1;
+  };
+  if (document.hidden) setTimeout(draw, 50);
+  else requestAnimationFrame(draw);
+}
+
+export const alertOf = (id) => (revision.value, known.get(id));
+
+/** Takes an alert in unless a newer version of it is known already. */
+export function learn(alert) {
+  const before = known.get(alert.alert_id);
+  if (before && before.version >= alert.version) return before;
+  const merged = before ? { ...before, ...alert } : alert;
+  known.set(alert.alert_id, merged);
+  changed();
+  return merged;
+}
+
+/** Returns the known alerts that fit the view, in its order. */
+export function matching(view) {
+  revision.value;
+  const words = view.words.toLowerCase();
+  const rows = [];
+  for (const alert of known.values()) if (fits(alert, view, words)) rows.push(alert);
+  return rows.sort(ORDER[view.order] ?? ORDER.newest);
+}
+
+function fits(alert, view, words) {
+  if (alert.is_historical) return false;
+  if (view.statuses.length && !view.statuses.includes(alert.status)) return false;
+  if (view.severities.length && !view.severities.includes(alert.severity)) return false;
+  if (view.causes.length && !view.causes.includes(alert.cause)) return false;
+  if (view.tiers.length && !view.tiers.includes(alert.tier)) return false;
+  if (view.assignee === "none" ? alert.assignee : view.assignee && alert.assignee !== view.assignee) return false;
+  if (!words) return true;
+  const haystack = `${alert.customer_name ?? ""} ${alert.customer_id} ${alert.summary_en} ${alert.summary_zh}`;
+  return haystack.toLowerCase().includes(words);
+}
+
+const byTime = (a, b) => (a.raised_at < b.raised_at ? 1 : a.raised_at > b.raised_at ? -1 : a.alert_id < b.alert_id ? 1 : -1);
+const ORDER = {
+  newest: byTime,
+  loss: (a, b) => (b.expected_loss ?? -1) - (a.expected_loss ?? -1) || byTime(a, b),
+  severity: (a, b) => RANK[b.severity] - RANK[a.severity] || (b.expected_loss ?? -1) - (a.expected_loss ?? -1) || byTime(a, b),
+};
+
+/** Loads all alerts of the given statuses, page by page, newest first; the first page also starts the stream. */
+export async function load(statuses, abort, onPage) {
+  let cursor = null;
+  let n = 0;
+  do {
+    const page = await api.alerts({ status: statuses, limit: PAGE_SIZE, cursor }, abort);
+    for (const alert of page.items) learn(alert);
+    follow(page.last_event_id);
+    n += page.items.length;
+    cursor = page.next_cursor;
+    onPage({ n, isDone: !cursor || n >= MOST_ROWS, isCut: Boolean(cursor) && n >= MOST_ROWS });
+  } while (cursor && n < MOST_ROWS);
+}
+
+/** Starts the live stream for pages that list no alerts themselves. */
+export async function watch() {
+  if (!stream) follow((await api.alerts({ limit: 1 })).last_event_id);
+}
+
+/** Starts the live stream unless it runs. */
+export function follow(lastEventId) {
+  if (stream) return;
+  stream = openStream("/v1/alerts/stream", lastEventId, {
+    onEvent(name, step) {
+      if (!step.alert) return;
+      const isNew = !known.has(step.alert_id);
+      learn(step.alert);
+      if (step.type === "alert.raised" && isNew) arrivals.value = [...arrivals.value.slice(-199), step.alert_id];
+      lastStep.value = step;
+    },
+    async onGap(resumeAt) {
+      const page = await api.alerts({ status: ACTIVE, limit: PAGE_SIZE });
+      for (const alert of page.items) learn(alert);
+      resumeAt(page.last_event_id);
+    },
+  });
+}
+
+export function unfollow() {
+  stream?.close();
+  stream = null;
+  known.clear();
+  arrivals.value = [];
+  lastStep.value = null;
+  revision.value += 1;
+}

@@ -1,0 +1,84 @@
+// Every call to the API, and what its refusals look like to a page. The only module that knows addresses.
+import { signal } from "./view.mjs";
+
+/** Who is logged in: `{name, role, scopes, csrf_token}`; null when nobody is; undefined until asked. */
+export const session = signal(undefined);
+
+/** A refusal of the API (RFC 9457), or no answer at all when `status` is 0. */
+export class Problem extends Error {
+  constructor(status, body = {}) {
+    super(body.detail ?? body.title ?? String(status));
+    this.status = status;
+    this.body = body;
+  }
+
+  get isConflict() {
+    return this.status === 409 || this.status === 412;
+  }
+}
+
+export const may = (scope) => session.value?.scopes?.includes(scope) ?? false;
+
+async function call(method, path, { query, body, version, signal: abort, form } = {}) {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    for (const one of Array.isArray(value) ? value : [value]) if (one != null && one !== "") search.append(name, one);
+  }
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (version !== undefined) headers["If-Match"] = `"${version}"`;
+  if (method !== "GET" && session.value?.csrf_token) headers["X-CSRF-Token"] = session.value.csrf_token;
+  let response;
+  try {
+    response = await fetch(search.size ? `${path}?${search}` : path, {
+      method,
+      headers,
+      body: body === undefined ? form : JSON.stringify(body),
+      credentials: "same-origin",
+      signal: abort,
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0);
+  }
+  const text = await response.text();
+  let answer = null;
+  try {
+    answer = text ? JSON.parse(text) : null;
+  } catch {
+    // A proxy between may answer with a page of its own.
+  }
+  if (response.status === 401 && session.value) session.value = null;
+  if (!response.ok) throw new Problem(response.status, answer ?? {});
+  return answer;
+}
+
+const one = encodeURIComponent;
+
+export const api = {
+  session: () => call("GET", "/v1/session"),
+  login: (key) => call("POST", "/v1/session", { body: { api_key: key } }),
+  logout: () => call("DELETE", "/v1/session"),
+
+  alerts: (query, abort) => call("GET", "/v1/alerts", { query, signal: abort }),
+  alert: (id) => call("GET", `/v1/alerts/${one(id)}`),
+  alertEvents: (id) => call("GET", `/v1/alerts/${one(id)}/events`),
+  act: (id, action, body, version) => call("POST", `/v1/alerts/${one(id)}/${action}`, { body, version }),
+
+  customers: (query, abort) => call("GET", "/v1/customers", { query, signal: abort }),
+  customer: (id) => call("GET", `/v1/customers/${one(id)}`),
+  timeline: (id, query) => call("GET", `/v1/customers/${one(id)}/timeline`, { query }),
+  atRisk: (query) => call("GET", "/v1/customers/at-risk", { query }),
+  label: (body) => call("POST", "/v1/labels", { body }),
+
+  deadLetters: (query) => call("GET", "/v1/dead-letters", { query }),
+  deadLetterCounts: () => call("GET", "/v1/dead-letters/counts"),
+  deadLetter: (id) => call("GET", `/v1/dead-letters/${one(id)}`),
+  replay: (id, body) => call("POST", `/v1/dead-letters/${one(id)}/replay`, { body }),
+  discard: (id, note) => call("POST", `/v1/dead-letters/${one(id)}/discard`, { body: { note } }),
+
+  keys: () => call("GET", "/v1/keys"),
+  newKey: (body) => call("POST", "/v1/keys", { body }),
+  revokeKey: (id) => call("DELETE", `/v1/keys/${one(id)}`),
+  audit: (query) => call("GET", "/v1/audit", { query }),
+};

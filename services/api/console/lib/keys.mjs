@@ -1,0 +1,23 @@
+// Keyboard shortcuts of the page in view. Typing in a field or an open dialog is never mistaken for a command.
+import { useEffect, useRef } from "./view.mjs";
+
+/** Calls `bindings[key]` on key presses while the component is on screen. */
+export function useKeys(bindings) {
+  const newest = useRef(bindings);
+  newest.current = bindings;
+  useEffect(() => {
+    const onKey = (event) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+      if (document.querySelector("dialog[open]")) return;
+      const action = newest.current[event.key];
+      if (!action) return;
+      // Enter on a link or a button already means that link or button.
+      if (event.key === "Enter" && event.target.closest?.("a, button, summary")) return;
+      event.preventDefault();
+      action(event);
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+}

@@ -1,0 +1,145 @@
+// The live list of alerts: who is leaving, why and what it costs, at a glance and by keyboard.
+import { DIALOGS } from "../component/action_dialogs.mjs";
+import { AlertRow } from "../component/alert_row.mjs";
+import { attend } from "../component/attention.mjs";
+import { Empty, Failed, Waiting } from "../component/empty.mjs";
+import { HelpDialog } from "../component/help.mjs";
+import { Icon } from "../component/icon.mjs";
+import { Filters, viewOf } from "../component/filters.mjs";
+import { Connection } from "../component/shell.mjs";
+import { WindowList } from "../component/window_list.mjs";
+import { act } from "../lib/actions.mjs";
+import { MOST_ROWS, alertOf, arrivals, load, matching, revision } from "../lib/alerts.mjs";
+import { may } from "../lib/api.mjs";
+import { useKeys } from "../lib/keys.mjs";
+import { nameOf } from "../lib/names.mjs";
+import { go, link, route, setQuery } from "../lib/route.mjs";
+import { money, t } from "../lib/text.mjs";
+import { html, useEffect, useMemo, useRef, useState } from "../lib/view.mjs";
+
+const NARROW = matchMedia("(max-width: 860px)");
+const ROW_HEIGHT = { wide: 60, narrow: 104 };
+
+export function AlertsPage() {
+  const view = viewOf(route.value.query);
+  const [progress, setProgress] = useState({ n: 0, isDone: false });
+  const [problem, setProblem] = useState(null);
+  const [round, setRound] = useState(0);
+  const [dialog, setDialog] = useState(null);
+  const [isHelp, setHelp] = useState(false);
+  const [isNarrow, setNarrow] = useState(NARROW.matches);
+  const [isOpenFilters, setOpenFilters] = useState(false);
+  const search = useRef(null);
+  const statuses = view.statuses.join();
+
+  useEffect(() => {
+    const onChange = () => setNarrow(NARROW.matches);
+    NARROW.addEventListener("change", onChange);
+    return () => NARROW.removeEventListener("change", onChange);
+  }, []);
+
+  useEffect(() => {
+    const abort = new AbortController();
+    setProblem(null);
+    setProgress({ n: 0, isDone: false });
+    load(view.statuses, abort.signal, setProgress).catch((refusal) => refusal.name !== "AbortError" && setProblem(refusal));
+    return () => abort.abort();
+  }, [statuses, round]);
+
+  const filters = JSON.stringify(view);
+  const rows = useMemo(() => matching(view), [filters, revision.value]);
+  const ids = useMemo(() => rows.map((alert) => alert.alert_id), [rows]);
+  const selected = route.value.query.get("at");
+  const index = ids.indexOf(selected);
+  const select = (at) => ids.length && setQuery({ at: ids[Math.max(0, Math.min(at, ids.length - 1))] });
+  const onSelected = (action) => () => {
+    const alert = alertOf(selected ?? ids[0]);
+    if (alert && may("alerts:write")) action({ ...alert, customer_name: nameOf(alert.customer_id) });
+  };
+  const ask = (name) => onSelected((alert) => setDialog({ name, alert }));
+  const move = (by) => () => select(index < 0 ? 0 : index + by);
+
+  useKeys({
+    j: move(1),
+    ArrowDown: move(1),
+    k: move(-1),
+    ArrowUp: move(-1),
+    Enter: () => selected && go(link("alerts", selected, Object.fromEntries(route.value.query))),
+    a: onSelected((alert) => act(alert, "acknowledge")),
+    s: ask("snooze"),
+    e: ask("escalate"),
+    "/": () => search.current?.focus(),
+    "?": () => setHelp(true),
+  });
+
+  const Asked = dialog && DIALOGS[dialog.name];
+  const isFiltered = view.isFiltered;
+  return html`<section class="page alerts-page" aria-labelledby="page-title">
+    <header class="page-head">
+      <h1 id="page-title">${t("alerts.title")}</h1>
+      <${Summary} rows=${rows} />
+      <span class="spacer" />
+      <span class="wide-only"><${Connection} /></span>
+      <button class="icon-button narrow-only" type="button" aria-expanded=${isOpenFilters} aria-label=${t("alerts.filters")}
+        onClick=${() => setOpenFilters(!isOpenFilters)}><${Icon} name="filter" size=${18} /></button>
+      <button class="button quiet wide-only" type="button" onClick=${() => setHelp(true)}><kbd>?</kbd>${t("alerts.keys")}</button>
+    </header>
+    <${Filters} view=${view} searchRef=${search} isOpen=${isOpenFilters} />
+    ${progress.isCut && html`<p class="hint">${t("alerts.most", { n: MOST_ROWS })}</p>`}
+    ${problem && !rows.length
+      ? html`<${Failed} problem=${problem} retry=${() => setRound(round + 1)} />`
+      : !rows.length && !progress.isDone
+        ? html`<${Waiting} />`
+        : !rows.length
+          ? isFiltered
+            ? html`<${Empty} icon="filter" title=${t("alerts.nomatch")} hint=${t("alerts.nomatch.hint")}>
+                <a class="button" href=${link("alerts")}>${t("alerts.filter.clear")}</a></${Empty}>`
+            : html`<${Empty} icon="check" title=${t("alerts.empty")} hint=${t("alerts.empty.hint")} />`
+          : html`<${List} ids=${ids} selected=${selected} isNarrow=${isNarrow} />`}
+    ${Asked && html`<${Asked} alert=${dialog.alert} onClose=${() => setDialog(null)} />`}
+    ${isHelp && html`<${HelpDialog} onClose=${() => setHelp(false)} />`}
+  </section>`;
+}
+
+function Summary({ rows }) {
+  const active = rows.filter((alert) => alert.status !== "resolved" && alert.status !== "expired");
+  const n_critical = active.filter((alert) => alert.severity === "critical").length;
+  const n_open = active.filter((alert) => alert.status === "open").length;
+  const sums = new Map();
+  for (const { risk, expected_loss: loss } of active) {
+    const currency = risk?.currency ?? "USD";
+    if (loss != null) sums.set(currency, (sums.get(currency) ?? 0) + loss);
+  }
+  const stake = [...sums].map(([currency, sum]) => money(sum, currency, 0)).join(" + ");
+  return html`<div class="summary">
+    <span>${t("alerts.count", { n: rows.length })}</span>
+    ${stake && html`<span title=${t("alerts.atstake.title")}>${t("alerts.atstake")} <b>${stake}</b></span>`}
+    ${n_critical > 0 && html`<span class="wide-only"><i class="dot critical" /><b>${money(n_critical, null, 0)}</b> ${t("alerts.critical")}</span>`}
+    ${n_open > 0 && html`<span class="wide-only"><b>${money(n_open, null, 0)}</b> ${t("alerts.unassigned")}</span>`}
+  </div>`;
+}
+
+function List({ ids, selected, isNarrow }) {
+  const [isAtTop, setAtTop] = useState(true);
+  const [n_seen, setSeen] = useState(arrivals.value.length);
+  const box = useRef(null);
+  const n_new = isAtTop ? 0 : arrivals.value.length - n_seen;
+  useEffect(() => {
+    if (isAtTop) setSeen(arrivals.value.length);
+  }, [isAtTop, arrivals.value]);
+  useEffect(() => attend(arrivals.value.at(-1)), [arrivals.value]);
+  const fresh = new Set(arrivals.value);
+  const home = selected && ids.includes(selected) ? selected : ids[0];
+  return html`<div class="list-box" ref=${box}>
+    <div class="row row-head wide-only" aria-hidden="true">
+      <span /><span>${t("alerts.head.customer")}</span><span>${t("alerts.head.cause")}</span>
+      <span class="right">${t("alerts.head.risk")}</span><span class="right">${t("alerts.head.loss")}</span>
+      <span class="right">${t("alerts.head.raised")}</span><span>${t("alerts.head.status")}</span>
+    </div>
+    ${n_new > 0 && html`<button class="new-pill" type="button" onClick=${() => (box.current.querySelector(".window").scrollTop = 0)}>
+      <${Icon} name="up" size=${14} />${t("alerts.new", { n: n_new })}</button>`}
+    <${WindowList} ids=${ids} rowHeight=${ROW_HEIGHT[isNarrow ? "narrow" : "wide"]} selected=${selected} label=${t("alerts.list")}
+      onTop=${setAtTop}
+      drawRow=${(id) => html`<${AlertRow} id=${id} isSelected=${id === selected} isTabStop=${id === home} isFresh=${fresh.has(id)} />`} />
+  </div>`;
+}

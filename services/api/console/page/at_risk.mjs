@@ -1,0 +1,46 @@
+// Everyone who may leave, the costliest first.
+import { Tier } from "../component/badge.mjs";
+import { Empty, Failed, Waiting } from "../component/empty.mjs";
+import { Choice } from "../component/filters.mjs";
+import { Gauge } from "../component/risk.mjs";
+import { When } from "../component/when.mjs";
+import { api } from "../lib/api.mjs";
+import { usePages } from "../lib/load.mjs";
+import { link, route, setQuery } from "../lib/route.mjs";
+import { money, number, t, term } from "../lib/text.mjs";
+import { html } from "../lib/view.mjs";
+
+const TIERS = ["platinum", "gold", "silver", "bronze", "new"];
+
+export function AtRiskPage() {
+  const tier = route.value.query.get("tier") ?? "";
+  const pages = usePages((cursor) => api.atRisk({ tier: tier || null, cursor, limit: 50 }), [tier]);
+  const largest = pages.items[0]?.expected_loss ?? 0;
+  return html`<section class="page" aria-labelledby="page-title">
+    <header class="page-head"><h1 id="page-title">${t("atrisk.title")}</h1></header>
+    <p class="lead">${t("atrisk.lead")}</p>
+    <div class="filters open"><${Choice} label=${t("atrisk.tier")} value=${tier} onChange=${(value) => setQuery({ tier: value })}
+      options=${[["", t("alerts.filter.any")], ...TIERS.map((one) => [one, term("tier", one)])]} /></div>
+    ${pages.problem ? html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`
+      : pages.items.length ? html`<${Table} items=${pages.items} largest=${largest} />`
+      : pages.isLoading ? html`<${Waiting} />`
+      : tier ? html`<${Empty} icon="filter" title=${t("alerts.nomatch")} hint=${t("alerts.nomatch.hint")}><a class="button" href=${link("at-risk")}>${t("alerts.filter.clear")}</a></${Empty}>`
+      : html`<${Empty} icon="at-risk" title=${t("atrisk.empty")} hint=${t("atrisk.empty.hint")} />`}
+    ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+  </section>`;
+}
+
+function Table({ items, largest }) {
+  return html`<div class="table-box"><table class="data">
+    <caption class="sr">${t("atrisk.caption")}</caption>
+    <thead><tr><th scope="col">${t("atrisk.head.customer")}</th><th scope="col">${t("atrisk.head.loss")}</th><th scope="col">${t("atrisk.head.risk")}</th>
+      <th scope="col">${t("atrisk.head.last")}</th><th scope="col" class="right">${t("atrisk.head.purchases")}</th></tr></thead>
+    <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
+      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} /></a></td>
+      <td data-label=${t("atrisk.head.loss")}><span class="loss"><b>${money(customer.expected_loss, customer.currency)}</b>
+        <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width=${Math.max(1, (100 * customer.expected_loss) / largest)} height="6" /></svg></span></td>
+      <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
+      <td data-label=${t("atrisk.head.last")}>${customer.last_purchase_at ? html`<${When} at=${customer.last_purchase_at} />` : t("none")}</td>
+      <td class="right" data-label=${t("atrisk.head.purchases")}>${number(customer.n_purchases)}</td>
+    </tr>`)}</tbody></table></div>`;
+}

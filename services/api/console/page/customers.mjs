@@ -1,0 +1,57 @@
+// Finding a customer by name, handle, id or words they wrote; without a search, those seen last.
+import { RiskState, Tier } from "../component/badge.mjs";
+import { Empty, Failed, Waiting } from "../component/empty.mjs";
+import { Icon } from "../component/icon.mjs";
+import { Gauge } from "../component/risk.mjs";
+import { When } from "../component/when.mjs";
+import { api } from "../lib/api.mjs";
+import { usePages } from "../lib/load.mjs";
+import { link, route, setQuery } from "../lib/route.mjs";
+import { number, t } from "../lib/text.mjs";
+import { html, useEffect, useRef, useState } from "../lib/view.mjs";
+
+const TYPING_PAUSE_MS = 200;
+
+export function CustomersPage() {
+  const words = route.value.query.get("q") ?? "";
+  const [typed, setTyped] = useState(words);
+  const timer = useRef(null);
+  const type = (event) => {
+    const value = event.target.value;
+    setTyped(value);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setQuery({ q: value.trim() }), TYPING_PAUSE_MS);
+  };
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const pages = usePages((cursor) => api.customers({ q: words || null, cursor, limit: 50 }), [words]);
+  return html`<section class="page" aria-labelledby="page-title">
+    <header class="page-head"><h1 id="page-title">${t("customers.title")}</h1></header>
+    <div class="filters open" role="search">
+      <label class="find large"><${Icon} name="search" size=${16} /><span class="sr">${t("customers.search")}</span>
+        <input type="search" placeholder=${t("customers.search")} value=${typed} onInput=${type} aria-describedby="search-hint" /></label>
+      <span class="hint" id="search-hint" role="status">${words && !pages.isLoading ? t("customers.found", { n: pages.items.length }) : t("customers.search.hint")}</span>
+    </div>
+    ${pages.problem ? html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`
+      : pages.items.length ? html`<${Table} items=${pages.items} caption=${words ? t("customers.found", { n: pages.items.length }) : t("customers.recent")} />`
+      : pages.isLoading ? html`<${Waiting} />`
+      : words ? html`<${Empty} icon="search" title=${t("customers.nomatch", { words })} hint=${t("customers.nomatch.hint")} />`
+      : html`<${Empty} icon="customers" title=${t("customers.empty")} hint=${t("customers.empty.hint")} />`}
+    ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+  </section>`;
+}
+
+function Table({ items, caption }) {
+  return html`<div class="table-box"><table class="data">
+    <caption class="sr">${caption}</caption>
+    <thead><tr><th scope="col">${t("customers.head.name")}</th><th scope="col">${t("customers.head.state")}</th><th scope="col">${t("atrisk.head.risk")}</th>
+      <th scope="col" class="right">${t("customers.head.purchases")}</th><th scope="col">${t("customers.head.lastpurchase")}</th><th scope="col">${t("customers.head.last")}</th></tr></thead>
+    <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
+      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} /></a>
+        ${customer.snippet && html`<small class="snippet" dir="auto">${customer.snippet}</small>`}</td>
+      <td data-label=${t("customers.head.state")}><${RiskState} state=${customer.risk_state} /></td>
+      <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
+      <td class="right" data-label=${t("customers.head.purchases")}>${number(customer.n_purchases)}</td>
+      <td data-label=${t("customers.head.lastpurchase")}>${customer.last_purchase_at ? html`<${When} at=${customer.last_purchase_at} />` : t("none")}</td>
+      <td data-label=${t("customers.head.last")}><${When} at=${customer.last_seen_at} /></td>
+    </tr>`)}</tbody></table></div>`;
+}

@@ -1,0 +1,94 @@
+// One dead letter: why it was refused, its bytes, and what to do with it.
+import { Dialog } from "../component/dialog.mjs";
+import { Failed, Waiting } from "../component/empty.mjs";
+import { Icon } from "../component/icon.mjs";
+import { Fact } from "../component/risk.mjs";
+import { When } from "../component/when.mjs";
+import { problemText } from "../lib/actions.mjs";
+import { api, may } from "../lib/api.mjs";
+import { useLoaded } from "../lib/load.mjs";
+import { link } from "../lib/route.mjs";
+import { t, term } from "../lib/text.mjs";
+import { tell } from "../lib/toast.mjs";
+import { html, useState } from "../lib/view.mjs";
+
+export function DeadLetterPage({ id }) {
+  const loaded = useLoaded(() => api.deadLetter(id), [id]);
+  const letter = loaded.data;
+  if (loaded.problem && !letter) return html`<${Failed} problem=${loaded.problem} retry=${loaded.reload} />`;
+  if (!letter) return html`<${Waiting} />`;
+  return html`<article class="page detail" aria-labelledby="page-title">
+    <nav class="crumbs"><a href=${link("dead-letters")}><${Icon} name="back" size=${14} />${t("dead.back")}</a></nav>
+    <header class="detail-head">
+      <div class="detail-title"><h1 id="page-title">${term("reason", letter.reason)}</h1><span class="badge">${t(`dead.status.${letter.status}`)}</span></div>
+      <p class="why" dir="auto">${letter.error} ${letter.pointer && html`<span class="hint">${t("dead.pointer", { pointer: letter.pointer })}</span>`}</p>
+      ${letter.handled_at && html`<p class="hint">${letter.handled_by} · <${When} at=${letter.handled_at} /> ${letter.note && html`· <span dir="auto">${letter.note}</span>`}</p>`}
+    </header>
+    <section class="card"><dl class="facts across">
+      <${Fact} label=${t("dead.stage")} value=${letter.stage} />
+      <${Fact} label=${t("dead.where")} value=${html`<span class="mono">${letter.topic}/${letter.partition}/${letter.offset}</span>`} />
+      <${Fact} label=${t("dead.seen")} value=${html`<${When} at=${letter.first_seen_at} />`} note=${t("dead.attempts", { n: letter.attempts })} />
+    </dl></section>
+    <${Bytes} letter=${letter} onDone=${loaded.reload} />
+    ${letter.headers && Object.keys(letter.headers).length > 0 && html`<section class="card"><h2>${t("dead.headers")}</h2>
+      <dl class="pairs">${Object.entries(letter.headers).map(([name, value]) => html`<div key=${name}><dt class="mono">${name}</dt><dd class="mono" dir="auto">${String(value)}</dd></div>`)}</dl></section>`}
+  </article>`;
+}
+
+function Bytes({ letter, onDone }) {
+  const original = letter.value_text ?? "";
+  const isText = letter.value_text != null;
+  const [text, setText] = useState(pretty(original));
+  const [isDiscarding, setDiscarding] = useState(false);
+  const canWrite = may("dead_letters:write") && letter.status === "open";
+  const isChanged = isText && text !== pretty(original);
+  const replay = async () => {
+    try {
+      await api.replay(letter.id, isChanged ? { value_text: text } : {});
+      tell(t("dead.done.replay"));
+      onDone();
+    } catch (problem) {
+      tell(problemText(problem), "error");
+    }
+  };
+  return html`<section class="card"><h2 id="bytes">${t("dead.value")}</h2>
+    ${!isText && html`<p class="hint">${t("dead.value.binary")}</p>`}
+    ${isText && canWrite
+      ? html`<textarea class="mono code" rows="14" spellcheck="false" aria-labelledby="bytes" value=${text} onInput=${(event) => setText(event.target.value)} />`
+      : html`<pre class="mono code" tabindex="0" aria-labelledby="bytes" dir="auto">${isText ? pretty(original) : letter.value_base64}</pre>`}
+    ${canWrite && html`<div class="actions">
+      <button class="button primary" type="button" onClick=${replay}>${isChanged ? t("dead.replay.fixed") : t("dead.replay")}</button>
+      <button class="button" type="button" onClick=${() => setDiscarding(true)}>${t("dead.discard")}</button></div>`}
+    ${isDiscarding && html`<${DiscardDialog} letter=${letter} onClose=${() => setDiscarding(false)} onDone=${onDone} />`}
+  </section>`;
+}
+
+/** Returns JSON with line breaks, anything else as it is. */
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+function DiscardDialog({ letter, onClose, onDone }) {
+  const [note, setNote] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    onClose();
+    try {
+      await api.discard(letter.id, note.trim());
+      tell(t("dead.done.discard"));
+      onDone();
+    } catch (problem) {
+      tell(problemText(problem), "error");
+    }
+  };
+  return html`<${Dialog} title=${t("dead.discard")} onClose=${onClose}>
+    <form onSubmit=${submit}>
+      <label class="field"><span>${t("dead.discard.note")}</span><textarea rows="3" required maxlength="4000" autofocus value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
+      <footer><button class="button" type="button" onClick=${onClose}>${t("cancel")}</button><button class="button danger" type="submit">${t("dead.discard")}</button></footer>
+    </form>
+  </${Dialog}>`;
+}
