@@ -19,7 +19,17 @@ from starlette.types import Scope
 from services.api.alert.schemas import ACTION_BODIES, AlertEventPage, AlertPage, AlertView, BulkBody, BulkResult
 from services.api.auth.schemas import AuditPageView, KeyList, LoginBody, NewKeyBody, NewKeyView, SessionView
 from services.api.customer.schemas import CustomerDetail, CustomerHits, CustomerPage, TimelinePageView
+from services.api.dead_letter.schemas import (
+    DeadLetterCounts,
+    DeadLetterPage,
+    DeadLetterView,
+    DiscardBody,
+    ReplayBody,
+    ReplayManyBody,
+    ReplayResult,
+)
 from services.api.edge import Edge
+from services.api.interaction.schemas import LabelBody, LabelView
 from services.api.metrics import ApiMetrics
 from services.api.openapi import Problem, components
 from services.api.problem import TITLES, ProblemError, problem
@@ -47,6 +57,15 @@ _MODELS: tuple[type[Any], ...] = (
     NewKeyView,
     KeyList,
     AuditPageView,
+    DeadLetterPage,
+    DeadLetterCounts,
+    DeadLetterView,
+    ReplayBody,
+    ReplayManyBody,
+    ReplayResult,
+    DiscardBody,
+    LabelBody,
+    LabelView,
 )
 _SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, pl_…"},

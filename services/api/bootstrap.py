@@ -18,6 +18,9 @@ from services.api.app import build_app
 from services.api.auth.guard import Guard
 from services.api.auth.routes import auth_routes
 from services.api.customer.routes import customer_routes
+from services.api.dead_letter.replay import Replayer
+from services.api.dead_letter.routes import dead_letter_routes
+from services.api.interaction.routes import interaction_routes
 from services.api.metrics import ApiMetrics
 from services.api.projection.agent import ProjectionLane
 from services.api.projection.poison import PoisonLetters
@@ -112,6 +115,8 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                 is_cookie_secure=settings.api_cookie_secure,
             ),
             customer_routes(pool, guard),
+            interaction_routes(pool, guard, clock),
+            dead_letter_routes(pool, guard, Replayer(publisher), clock),
             alert_routes(
                 pool, guard, feed, clock, heartbeat_s=settings.api_heartbeat_s, stall_s=settings.api_stream_stall_s
             ),

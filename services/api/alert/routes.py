@@ -84,9 +84,9 @@ def alert_routes(
         limit: Limit = DEFAULT_LIMIT,
     ) -> Response:
         before: Any = decode_cursor(cursor, _CURSOR, datetime, str)
+        # Read first: an alert that comes in between is then both on the page and on the stream, never on neither.
+        position = await feed.newest_id()
         async with reading(pool) as connection:
-            # Read first: an alert that comes in between is then both on the page and on the stream, never on neither.
-            position = await store.last_event_id(connection)
             alerts = await store.search(
                 connection,
                 statuses=status,

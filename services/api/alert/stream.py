@@ -139,7 +139,8 @@ class AlertFeed:
     async def newest_id(self) -> int:
         """Return the id a client that wants only what is to come starts after."""
         async with reading(self._pool) as connection:
-            return await store.last_event_id(connection)
+            # An erasure may have taken the newest events away; ids never go back all the same.
+            return max(self._newest, await store.last_event_id(connection))
 
     async def after(self, cursor: int, wanted: Filter) -> tuple[list[Entry], int]:
         """Return the wanted events after `cursor`, oldest first, and the id up to which they are complete."""

@@ -1,6 +1,5 @@
 """Records of the four projected topics to rows. Pure: the same records give the same rows, in any number of batches."""
 
-import hashlib
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Protocol
@@ -9,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from services.api.interaction.key import event_key
 from services.api.interaction.search import text_terms
 from services.api.projection.model import (
     Changes,
@@ -67,12 +67,6 @@ def decode(record: Input) -> Message | None:
     if isinstance(message, EnrichedEvent) and message.event.customer.id is None:
         raise Reject("an enriched event names its customer", "/event/customer/id")
     return message
-
-
-def event_key(source: str, event_id: str) -> UUID:
-    """Return the 128 bits by which an event is recognised as the same one, whatever its partition and offset."""
-    joined = f"{source}\x1f{event_id}".encode("utf-8", "surrogatepass")
-    return UUID(bytes=hashlib.blake2b(joined, digest_size=16).digest())
 
 
 def collect(messages: Iterable[Message], *, is_searchable: bool) -> list[Changes]:

@@ -1,6 +1,7 @@
 """One API process over the run's Kafka and PostgreSQL, with topics, keys and a way to publish of its own."""
 
 import asyncio
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,8 @@ from tests.service_process import ServiceProcess
 from tests.waiting import eventually
 
 PARTITIONS = 2
+_PROJECTED = """customers, handles, interactions, orders, customer_merges, erasures, alerts, alert_events, dead_letters,
+    idempotency_keys, audit_log, sentiment_labels"""
 
 
 class Api:
@@ -140,7 +143,18 @@ async def _ends(bootstrap: str, prefix: str) -> dict[tuple[str, int], int]:
         await reader.stop()
 
 
-@pytest.fixture
-def api(kafka: Any, topic_prefix: str, database_url: str, tmp_path: Path) -> Iterator[Api]:
-    with Api(kafka.bootstrap, topic_prefix, database_url, tmp_path) as running:
+@pytest.fixture(scope="session")
+def _running_api(kafka: Any, postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    name = f"api{uuid.uuid4().hex[:10]}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template_pulseline STRATEGY file_copy")
+    with Api(kafka.bootstrap, f"{name}-", postgres.url(name), tmp_path_factory.mktemp(name)) as running:
         yield running
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def api(_running_api: Api) -> Api:
+    """A running API with empty tables; the process is shared, so a test that kills it starts it again."""
+    _running_api.wait_projected()
+    _running_api.rows(f"TRUNCATE {_PROJECTED}")
+    return _running_api

@@ -1,0 +1,77 @@
+"""Agents' corrections of sentiment over HTTP."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response, StreamingResponse
+
+from services.api.auth.guard import Guard
+from services.api.auth.rights import Principal
+from services.api.auth.store import audit
+from services.api.interaction import store
+from services.api.interaction.key import event_key
+from services.api.interaction.schemas import LabelBody, LabelView
+from services.api.openapi import answers, json_response, read_body, takes
+from services.api.problem import ProblemError
+from shared.clock import Clock
+from shared.logs import correlation_id
+from shared.postgres.pool import transaction
+
+_decoder = msgspec.json.Decoder(LabelBody)
+
+
+def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/v1/labels", tags=["labels"], default_response_class=Response)
+
+    @router.get(
+        "/export",
+        summary="All corrected texts as NDJSON, streamed, for training",
+        responses=answers(None, "One line a text", media_type="application/x-ndjson"),
+    )
+    async def export(principal: Annotated[Principal, Depends(guard.needs("export:read"))]) -> Response:
+        async with transaction(pool) as connection:
+            await audit(connection, principal, "labels.export", "label", ["*"], request_id=correlation_id.get())
+        return StreamingResponse(_lines(pool), media_type="application/x-ndjson")
+
+    @router.put(
+        "/{source}/{event_id}",
+        summary="Say what a text's sentiment really is",
+        responses=answers(LabelView, "The correction as it is kept", 404, 413, 415),
+        openapi_extra=takes(LabelBody, example={"label": "negative", "aspects": ["logistics"], "is_complaint": True}),
+    )
+    async def put_label(
+        request: Request,
+        source: str,
+        event_id: str,
+        principal: Annotated[Principal, Depends(guard.needs("labels:write"))],
+    ) -> Response:
+        body: LabelBody = await read_body(request, _decoder)
+        key = event_key(source, event_id)
+        async with transaction(pool) as connection:
+            customer_id = await store.customer_of(connection, key)
+            if customer_id is None:
+                raise ProblemError(404, "no such event")
+            label = await store.put_label(
+                connection, key, customer_id, source, event_id, body, principal.name, clock.now()
+            )
+            await audit(
+                connection,
+                principal,
+                "label.put",
+                "event",
+                [f"{source}/{event_id}"],
+                request_id=correlation_id.get(),
+                detail=body,
+            )
+        return json_response(label)
+
+    return router
+
+
+async def _lines(pool: Any) -> AsyncIterator[bytes]:
+    encoder = msgspec.json.Encoder()
+    async with transaction(pool) as connection:
+        async for text in store.labelled_texts(connection):
+            yield encoder.encode(text) + b"\n"
