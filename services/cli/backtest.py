@@ -51,7 +51,7 @@ def backtest(
     """Replay past orders: what Pulseline would have told you, beside fixed rules. Options left out are chosen."""
     from rich.console import Console
 
-    from services.churn_alerts.backtest.options import Wishes
+    from services.churn_alerts.backtest.options import UnusableOptions, Wishes
     from services.churn_alerts.backtest.orders import UnreadableOrders
     from services.cli.backtest_run import run_backtest
 
@@ -65,7 +65,7 @@ def backtest(
     )
     try:
         run_backtest(orders, out, wishes, interactions, Console())
-    except (UnreadableOrders, OSError) as error:
+    except (UnreadableOrders, UnusableOptions, OSError) as error:
         raise typer.BadParameter(str(error)) from error
 
 

@@ -18,9 +18,9 @@ from services.churn_alerts.customer.history import history_of
 def run_backtest(orders_file: Path, out: Path, wishes: Wishes, interactions: Path | None, console: Console) -> Summary:
     """Read, replay, judge and write; return the figures.
 
-    Raises `UnreadableOrders` or `OSError` when the file cannot be used; the command shows the message.
+    Raises `UnreadableOrders`, `UnusableOptions` or `OSError` when the input cannot be used; the command shows the message.
     """
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         reading = progress.add_task("reading (bytes)", total=orders_file.stat().st_size)
         orders = read_orders(orders_file, lambda read: progress.update(reading, completed=read))
@@ -29,7 +29,7 @@ def run_backtest(orders_file: Path, out: Path, wishes: Wishes, interactions: Pat
         options = choose(customers, wishes)
         folding = progress.add_task("customers", total=len(customers))
         history = history_of(customers, float(options.horizon_days), lambda n: progress.advance(folding, n))
-        last_day = max(int(history.day.max()), options.start_day)
+        last_day = int(history.day.max())
         deciding = progress.add_task("days decided", total=max(last_day - options.start_day, 1))
         result = replay(history, options, last_day, lambda n: progress.advance(deciding, n))
         progress.update(deciding, completed=max(last_day - options.start_day, 1))

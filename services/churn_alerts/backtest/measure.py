@@ -1,6 +1,7 @@
 """How good scores and alerts were, judged in hindsight; pure functions of arrays. Conventions: docs/churn.md."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ Days = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 BINS = 10
+EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class AlertQuality:
     recall: float
     f1: float
     median_lead_days: float
+
+
+def iso(day: int) -> str:
+    """Return the ISO date of a day number (days since 1970-01-01)."""
+    return (EPOCH + timedelta(days=day)).isoformat()
 
 
 def roc_auc(scores: Floats, labels: Flags) -> float:

@@ -5,6 +5,7 @@ from math import exp
 
 import numpy as np
 
+from services.churn_alerts.backtest.measure import iso
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.fit import fit_baseline
 from services.churn_alerts.customer.generation import prior_for
@@ -13,13 +14,18 @@ from services.churn_alerts.customer.history import CustomerDays
 LEARNING_DAYS = 182
 """Options are chosen from, and scoring starts after, half a year: it shows the usual gap and whole horizons."""
 
-HORIZONS = (14, 28, 60, 90, 120, 180)
-"""Days a company plans in; the horizon is the first that is `GAPS_PER_HORIZON` usual gaps long."""
+HORIZONS = (14, 28, 60, 90)
+"""Days a company plans in; the horizon is the first that is `GAPS_PER_HORIZON` usual gaps long, at most what half a year
+can teach. A company whose customers come back yearly says its own."""
 
 GAPS_PER_HORIZON = 3.4
 """Both public logs the prior was fitted on have horizons of 3.4 usual gaps (e^1.22, docs/churn.md)."""
 
 WEEKLY_GAP_DAYS = 7.0
+
+
+class UnusableOptions(Exception):
+    """The options do not fit the orders; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,9 @@ class Options:
 def choose(customers: list[CustomerDays], wishes: Wishes) -> Options:
     """Return the complete options; what is chosen looks at nothing after the first half year or the wished start.
 
-    A log too short for that is halved: the first half fits, the second is scored.
+    A log that ends before scoring would start is halved: the first half fits, the second is scored.
+
+    Raises `UnusableOptions` when scoring would start outside the orders.
     """
     first_day = min(purchases[0].day for _, purchases, _ in customers if purchases)
     last_day = max(purchases[-1].day for _, purchases, _ in customers if purchases)
@@ -66,8 +74,10 @@ def choose(customers: list[CustomerDays], wishes: Wishes) -> Options:
     start = wishes.start_day
     if start is None:
         start = first_day + max(LEARNING_DAYS, 3 * horizon)
-        if start > last_day - horizon:
+        if start > last_day:
             start = halfway
+    if not first_day <= start <= last_day:
+        raise UnusableOptions(f"scoring would start outside the orders, which span {iso(first_day)} to {iso(last_day)}")
     given = {
         "start": wishes.start_day,
         "horizon": wishes.horizon_days,

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -19,6 +20,8 @@ RETURNS = frozenset({"return", "returned", "order.returned", "refund"})
 MAX_REJECTED_RATIO = 0.05
 SHOWN_REJECTS = 20
 PROGRESS_ROWS = 5_000
+STRAY_GAP_DAYS = 400
+MAX_STRAY_RATIO = 0.001
 
 TimeForm = Literal["date", "naive", "zoned"]
 
@@ -29,6 +32,8 @@ class UnreadableOrders(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
+    """`line` is 0 where a reason concerns a day of a customer rather than one line."""
+
     line: int
     reason: str
 
@@ -88,6 +93,7 @@ def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) 
             )
         orders = Orders()
         _take_rows(csv.reader(text, delimiter=_delimiter(head)), at, orders, lambda: _tell(raw, on_progress))
+    _drop_stray_days(orders)
     if not orders.purchases:
         raise UnreadableOrders(f"no purchase in {path.name} could be read{_first_reject(orders)}")
     if orders.n_rejected > MAX_REJECTED_RATIO * orders.n_rows:
@@ -133,6 +139,38 @@ def _take_rows(rows: Iterator[list[str]], at: dict[str, int], orders: Orders, on
             known = days.get(day)
             days[day] = cents if known is None else known + (cents or 0)
     orders.time_form = "zoned" if "zoned" in forms else "naive" if "naive" in forms else "date"
+
+
+def _drop_stray_days(orders: Orders) -> None:
+    """Reject the few days more than a year away from all others: zero dates of spreadsheets and mistyped years."""
+    n_on_day = Counter(day for days in orders.purchases.values() for day in days)
+    days = sorted(n_on_day)
+    allowed = max(MAX_STRAY_RATIO * n_on_day.total(), 1.0)
+    early = _stray_end(days, n_on_day, allowed)
+    late = _stray_end(days[::-1], n_on_day, allowed)
+    for customer_id in [
+        owner for owner, known in orders.purchases.items() if any(d in early or d in late for d in known)
+    ]:
+        known = orders.purchases[customer_id]
+        for day in [day for day in known if day in early or day in late]:
+            del known[day]
+            orders.n_rejected += 1
+            if len(orders.rejected) < SHOWN_REJECTS:
+                when = date.fromordinal(day + EPOCH_ORDINAL).isoformat()
+                orders.rejected.append(RejectedRow(0, f"{when} is more than a year away from all other orders"))
+        if not known:
+            del orders.purchases[customer_id]
+
+
+def _stray_end(days: list[int], n_on_day: Counter[int], allowed: float) -> set[int]:
+    n_seen = 0
+    for index in range(len(days) - 1):
+        n_seen += n_on_day[days[index]]
+        if n_seen > allowed:
+            break
+        if abs(days[index + 1] - days[index]) > STRAY_GAP_DAYS:
+            return set(days[: index + 1])
+    return set()
 
 
 def _day_of(text: str, days_of_date: dict[str, int]) -> tuple[int, TimeForm]:

@@ -1,7 +1,6 @@
 """A replay in figures: what `report.json` holds and `report.html` draws."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from services.churn_alerts.backtest.measure import (
     ReliabilityBin,
     alert_quality,
     calibration_error,
+    iso,
     kaplan_meier,
     precision_recall_points,
     reliability,
@@ -26,7 +26,6 @@ from services.churn_alerts.customer.generation import GROUP_NAMES
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.score import score
 
-EPOCH = date(1970, 1, 1)
 SHOWN_ALERTS = 25
 COHORT_MONTHS = 12
 DAYS_APART = 2**22
@@ -174,11 +173,6 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
         seen=_seen(history, replay, contacts),
         contacted=_contacted(history, replay, contacts) if contacts else None,
     )
-
-
-def iso(day: int) -> str:
-    """Return the ISO date of a day number (days since 1970-01-01)."""
-    return (EPOCH + timedelta(days=day)).isoformat()
 
 
 def _rules(history: History, replay: Replay) -> list[Rule]:

@@ -115,7 +115,7 @@ def snapshots_until(
     parts = [history.scored(day, policy.min_purchases, policy.lost_after_days) for day in days]
     n_rows = sum(len(part) for part in parts)
     # Snapshots a week apart say nearly the same of a customer: leave out days first, then customers.
-    stride = min(-(-n_rows // MAX_ROWS), MAX_STRIDE) if n_newest is None else 1
+    stride = min(max(-(-n_rows // MAX_ROWS), 1), MAX_STRIDE) if n_newest is None else 1
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *parts[::stride]])
     day_of = np.repeat(np.array(days[::stride], dtype=np.int64), [len(part) for part in parts[::stride]])
     share = min(MAX_ROWS / max(len(rows), 1), 1.0)
