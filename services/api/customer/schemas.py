@@ -1,7 +1,7 @@
 """The JSON of customers over HTTP."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Raw, Struct
 
@@ -89,7 +89,7 @@ class TimelineItemView(TimelineItem, frozen=True, kw_only=True):
     """`TimelineItem` for the reference page, where stored JSON has its type."""
 
     sentiment: Sentiment | None  # type: ignore[assignment]  # the same JSON, with its type told
-    event: dict[str, object]  # type: ignore[assignment]  # the same JSON, with its type told
+    event: dict[str, Any]  # type: ignore[assignment]  # the same JSON, with its type told
 
 
 class TimelinePage(Struct, frozen=True, kw_only=True):

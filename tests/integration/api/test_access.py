@@ -162,13 +162,13 @@ def test_an_export_guards_spreadsheets_against_formulas(api: Api) -> None:
     assert lines[1].startswith("'=cmd()")
 
 
-# Last on purpose of its name only: it locks this address out for wrong keys, never for right ones.
-def test_guessing_keys_locks_the_address_out(api: Api) -> None:
-    with httpx2.Client(base_url=api.process.url, trust_env=False) as client:
-        statuses = [
-            client.post("/v1/session", json={"api_key": f"pl_0000000{n % 10}_x"}).status_code for n in range(14)
-        ]
+def test_guessing_keys_locks_the_address_out_of_logging_in(api: Api) -> None:
+    with api.make_process("guessed").start() as process, httpx2.Client(base_url=process.url, trust_env=False) as client:
+        guesses = [client.post("/v1/session", json={"api_key": f"pl_{n:08}_x"}).status_code for n in range(12)]
+        right = client.post("/v1/session", json={"api_key": api.key})
+        with_key = client.get("/v1/session", headers={"Authorization": f"Bearer {api.key}"})
 
-    assert statuses[0] in (401, 429)
-    assert statuses[-1] == 429
-    assert api.get("/v1/session")["role"] == "admin"
+    assert guesses == [401] * 10 + [429] * 2
+    assert right.status_code == 429
+    assert int(right.headers["retry-after"]) > 0
+    assert with_key.status_code == 200
