@@ -26,7 +26,7 @@ from services.sentiment.interaction.characters import (
 )
 from services.sentiment.interaction.vocabulary import ENGLISH, FOREIGN, NEGATION, word_kinds
 
-BUCKET_BITS: Final = 20
+BUCKET_BITS: Final = 22
 N_BUCKETS: Final = 1 << BUCKET_BITS
 MAX_CHARACTERS: Final = 4_000
 """A longer text is judged by its first 3,000 and last 1,000 characters, so that cost is bounded."""

@@ -1,0 +1,123 @@
+"""Fits two heads over hashed features: AdaGrad on logistic loss, soft targets; numpy alone, same in, same out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.sentiment.interaction.features import N_BUCKETS, Hasher
+from services.sentiment.interaction.language import ZH, languages_of
+
+_HASH_AT_ONCE: Final = 2_000
+N_HEADS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Buckets of many texts, row by row: `buckets[starts[i]:starts[i + 1]]`; `is_zh` picks the bias."""
+
+    starts: NDArray[np.int64]
+    buckets: NDArray[np.int32]
+    is_zh: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.is_zh)
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """Found by leave-one-source-out search, 2026-11-22; figures in docs/sentiment.md."""
+
+    n_epochs: int = 3
+    rate: float = 0.3
+    bias_rate: float = 0.1
+    dropout: float = 0.2
+    batch: int = 1_024
+    seed: int = 1
+
+
+def featurise(texts: Sequence[str], hasher: Hasher) -> Features:
+    """Return the features of texts in their order."""
+    starts = [np.zeros(1, np.int64)]
+    buckets: list[NDArray[np.int32]] = []
+    is_zh: list[NDArray[np.intp]] = []
+    total = 0
+    for first in range(0, len(texts), _HASH_AT_ONCE):
+        some = texts[first : first + _HASH_AT_ONCE]
+        batch = hasher.hash_batch(some)
+        flat = np.concatenate(batch.buckets)
+        rows = np.searchsorted(batch.bounds[: len(some)], np.concatenate(batch.positions), side="right") - 1
+        order = np.argsort(rows, kind="stable")
+        buckets.append(flat[order].astype(np.int32))
+        starts.append(total + np.cumsum(np.bincount(rows, minlength=len(some))))
+        total += len(flat)
+        is_zh.append((languages_of(batch.scripts, batch.function_words) == ZH).astype(np.intp))
+    return Features(np.concatenate(starts), np.concatenate(buckets), np.concatenate(is_zh))
+
+
+def fit_heads(
+    features: Features,
+    targets: NDArray[np.float32],
+    importances: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    settings: FitSettings = FitSettings(),
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return weights (N_BUCKETS, 2) and biases (2 languages: not zh, zh; 2 heads).
+
+    `targets`, `importances` and `offsets` have shape (texts, 2): wanted probability, weight of the loss, and the
+    logit that is already explained. A text's logit is offset + sum(weights) / sqrt(count) + bias.
+    """
+    chance = np.random.default_rng(settings.seed)
+    weights = np.zeros((N_BUCKETS, N_HEADS), np.float32)
+    squares = np.full((N_BUCKETS, N_HEADS), 1e-6, np.float32)
+    biases = np.zeros((2, N_HEADS))
+    bias_squares = np.full((2, N_HEADS), 1e-6)
+    counts = np.maximum(np.diff(features.starts), 1)
+    for _ in range(settings.n_epochs):
+        order = chance.permutation(len(features))
+        for first in range(0, len(order), settings.batch):
+            rows = order[first : first + settings.batch]
+            buckets, row_of = _kept(features, rows, chance, settings.dropout)
+            scale = (1 / (np.sqrt(counts[rows]) * (1 - settings.dropout))).astype(np.float32)
+            touched, slot = np.unique(buckets, return_inverse=True)
+            current = weights[touched]
+            languages = features.is_zh[rows]
+            errors = np.empty((len(rows), N_HEADS), np.float32)
+            gradients = np.empty((len(touched), N_HEADS), np.float32)
+            for head in range(N_HEADS):
+                sums = np.bincount(row_of, current[slot, head], minlength=len(rows))
+                logits = sums * scale + offsets[rows, head] + biases[languages, head]
+                errors[:, head] = (1 / (1 + np.exp(-logits)) - targets[rows, head]) * importances[rows, head]
+                gradients[:, head] = np.bincount(slot, (errors[:, head] * scale)[row_of], minlength=len(touched))
+            squares[touched] += gradients**2
+            weights[touched] = current - settings.rate * gradients / np.sqrt(squares[touched])
+            step = np.stack([errors[languages == language].sum(axis=0) for language in (0, 1)])
+            bias_squares += step**2
+            biases -= settings.bias_rate * step / np.sqrt(bias_squares)
+    return weights, biases
+
+
+def _kept(
+    features: Features, rows: NDArray[np.intp], chance: np.random.Generator, dropout: float
+) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Return the buckets of some rows, less those dropped by chance, and the row each belongs to."""
+    first, last = features.starts[rows], features.starts[rows + 1]
+    lengths = last - first
+    row_of = np.repeat(np.arange(len(rows)), lengths)
+    ends = np.cumsum(lengths)
+    at = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths) + np.repeat(first, lengths)
+    kept = chance.random(len(at), dtype=np.float32) >= dropout
+    return features.buckets[at[kept]], row_of[kept]
+
+
+def logits_of(features: Features, weights: NDArray[np.float32], biases: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the two logits of every text, shape (texts, 2)."""
+    counts = np.diff(features.starts)
+    logits = np.empty((len(features), N_HEADS))
+    row_of = np.repeat(np.arange(len(features)), counts)
+    for head in range(N_HEADS):
+        sums = np.bincount(row_of, weights[features.buckets, head], minlength=len(features))
+        logits[:, head] = sums / np.sqrt(np.maximum(counts, 1))
+    return logits + biases[features.is_zh]

@@ -1,0 +1,113 @@
+"""Trains the shipped model from the public corpora, or adapts it to a company's own labelled texts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.sentiment.interaction import model as models
+from services.sentiment.interaction.features import N_BUCKETS, Hasher
+from services.sentiment.interaction.model import LinearModel
+from services.sentiment.training import corpus, prior
+from services.sentiment.training.corpus import NEUTRAL, POSITIVE, LabelledText
+from services.sentiment.training.fit import Features, FitSettings, featurise, fit_heads
+
+_THREE_CLASS_MINIMUM: Final = 1
+_SOFTNESS: Final = 0.5
+"""Share of the teacher in a target; the rest is the label. Source: search of 2026-11-22, docs/sentiment.md."""
+_TYPICAL_SOURCE: Final = 15_000
+_MOST_IMPORTANT: Final = 3.0
+_PRUNE_BELOW: Final = 0.15
+"""Weights this small move a text of 25 features by less than 0.03 logits."""
+_SCALE_QUANTILE: Final = 0.9999
+"""int8 scaled at the very largest weight costs accuracy everywhere else; measured 2026-11-22."""
+_OWN_IMPORTANCE: Final = 2.0
+_OWN_SETTINGS: Final = FitSettings(n_epochs=5, rate=0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Wanted probabilities and importances, both of shape (texts, 2): polarity, neutrality."""
+
+    wanted: NDArray[np.float32]
+    importances: NDArray[np.float32]
+
+
+def targets_of(rows: Sequence[LabelledText], soft: NDArray[np.float32] | None) -> Targets:
+    """Return what the heads should learn from labelled rows and, where known, the teacher's probabilities.
+
+    Polarity learns from non-neutral texts, neutrality from sources that know neutral at all; a small source counts
+    more than its size, up to three times.
+    """
+    labels = np.array([row.label for row in rows])
+    wanted = np.stack([labels == POSITIVE, labels == NEUTRAL], axis=1).astype(np.float32)
+    if soft is not None:
+        wanted = np.float32(_SOFTNESS) * soft + np.float32(1 - _SOFTNESS) * wanted
+    sources = np.array([row.source for row in rows])
+    importances = np.zeros((len(rows), 2), np.float32)
+    for source in np.unique(sources):
+        of_source = sources == source
+        importance = min(_MOST_IMPORTANT, (_TYPICAL_SOURCE / int(of_source.sum())) ** 0.25)
+        importances[of_source, 0] = importance * (labels[of_source] != NEUTRAL)
+        knows_neutral = int((labels[of_source] == NEUTRAL).sum()) >= _THREE_CLASS_MINIMUM
+        importances[of_source, 1] = importance * knows_neutral
+    return Targets(wanted, importances)
+
+
+def train(rows: Sequence[LabelledText], characters: NDArray[np.uint32], settings: FitSettings) -> LinearModel:
+    """Return the model fitted to the public corpora, with the teacher's files if they were made for these rows."""
+    hasher = Hasher(characters)
+    features = featurise([row.text for row in rows], hasher)
+    soft = prior.parse_soft_labels(prior.SOFT_LABELS.read_bytes(), corpus.fingerprint(rows))
+    words = prior.parse_word_prior(prior.WORD_PRIOR.read_bytes())
+    table = words.table(N_BUCKETS)
+    targets = targets_of(rows, soft)
+    offsets = _logits(features, table) + words.biases[features.is_zh].astype(np.float32)
+    weights, biases = fit_heads(features, targets.wanted, targets.importances, offsets, settings)
+    return quantised(weights + table, biases + words.biases, characters)
+
+
+def adapt(base: LinearModel, rows: Sequence[LabelledText]) -> LinearModel:
+    """Return the base model corrected by a company's own labelled texts and its agents' corrections."""
+    hasher = Hasher(base.characters)
+    features = featurise([row.text for row in rows], hasher)
+    table = base.weights.T.astype(np.float32) * np.array(base.scales, np.float32)
+    by_language = base.biases[[1, 0]]
+    targets = targets_of(rows, None)
+    importances = np.full_like(targets.importances, _OWN_IMPORTANCE)
+    importances[targets.importances == 0] = 0
+    offsets = _logits(features, table) + by_language[features.is_zh].astype(np.float32)
+    weights, biases = fit_heads(features, targets.wanted, importances, offsets, _OWN_SETTINGS)
+    return quantised(weights + table, biases + by_language, base.characters)
+
+
+def quantised(weights: NDArray[np.float32], biases: NDArray[np.float64], characters: NDArray[np.uint32]) -> LinearModel:
+    """Return the model with weights (N_BUCKETS, 2) as int8; `biases` has the rows not zh, zh."""
+    kept = np.where(np.abs(weights) < _PRUNE_BELOW, np.float32(0), weights)
+    scales: list[float] = []
+    steps = np.zeros((2, N_BUCKETS), np.int8)
+    for head in (models.POLARITY, models.NEUTRALITY):
+        present = np.abs(kept[:, head][kept[:, head] != 0])
+        scale = float(np.quantile(present, _SCALE_QUANTILE)) / 127 if len(present) else 1.0
+        scales.append(scale)
+        steps[head] = np.clip(np.rint(kept[:, head] / scale), -127, 127)
+    by_language = np.stack([biases[1], biases[0], biases[0]])
+    return LinearModel(models.fingerprint(steps, by_language), steps, (scales[0], scales[1]), by_language, characters)
+
+
+def _logits(features: Features, table: NDArray[np.float32]) -> NDArray[np.float32]:
+    counts = np.diff(features.starts)
+    row_of = np.repeat(np.arange(len(features)), counts)
+    sums = [np.bincount(row_of, table[features.buckets, head], minlength=len(features)) for head in (0, 1)]
+    return (np.stack(sums, axis=1) / np.sqrt(np.maximum(counts, 1))[:, None]).astype(np.float32)
+
+
+def write_artefact(model: LinearModel, path: Path) -> int:
+    """Write the model to a file and return its size in bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    raw = models.dump_model(model)
+    path.write_bytes(raw)
+    return len(raw)
