@@ -36,7 +36,7 @@ _TIER_STEPS: Final[dict[Tier, int]] = {"new": 0, "bronze": 0, "silver": 1, "gold
 _EXCESS_STEPS: Final = (0.7, 1.6)
 
 
-class OpenAlert(Struct, frozen=True, array_like=True):
+class OpenAlert(Struct, frozen=True, array_like=True, gc=False):
     """What the state keeps of the open alert. Times are milliseconds since 1970.
 
     A purchase before `clearable_from_ms` does not clear it: within the day of an alert that an event raised, the order
@@ -107,6 +107,8 @@ def describe(
     excess: float,
     rules: Rules,
     day: int,
+    *,
+    is_about_contacts: bool = False,
 ) -> AlertBody:
     """Return what the alert says as of the end of `day`: severity, cause, signals, one sentence why, and a playbook."""
     cause, p_cause = cause_of(negatives, signals, day)
@@ -114,7 +116,8 @@ def describe(
         reason.group == "baskets_shrinking" and reason.contribution > 0 for reason in risk.reasons
     )
     chosen = choose_playbook(rules.playbooks, cause, tier, sensitivity_of(cause, is_shrinking))
-    en, zh = summary(signals, None if risk is None else risk.p_churn, 0.0 if risk is None else risk.horizon_days)
+    p_churn, horizon_days = (None, 0.0) if risk is None else (risk.p_churn, risk.horizon_days)
+    en, zh = summary(signals, p_churn, horizon_days, is_about_contacts)
     return AlertBody(
         severity=severity_of(excess, tier),
         cause=cause,

@@ -11,46 +11,50 @@ REASONS_TOLD = 3
 LEAST_CONTRIBUTION = 0.1
 
 
-def summary(signals: Sequence[Signal], p_churn: float | None, horizon_days: float) -> tuple[str, str]:
+def summary(
+    signals: Sequence[Signal], p_churn: float | None, horizon_days: float, is_about_contacts: bool = False
+) -> tuple[str, str]:
     """Return one sentence in English and one in Chinese: the strongest reasons, and how likely the customer is gone."""
     told = signals[:REASONS_TOLD]
     en = "; ".join(signal.reason_en for signal in told) or "the customer has gone quiet"
     zh = "；".join(signal.reason_zh for signal in told) or "客户已沉默"
     if p_churn is not None:
         percent = min(max(round(100 * p_churn), 1), 99)
-        en += f"; {percent}% likely not to buy in the next {horizon_days:.0f} days"
-        zh += f"；未来{horizon_days:.0f}天不再购买的概率约{percent}%"
+        verb_en, verb_zh = ("get in touch", "联系") if is_about_contacts else ("buy", "购买")
+        en += f"; {percent}% likely not to {verb_en} in the next {horizon_days:.0f} days"
+        zh += f"；未来{horizon_days:.0f}天不再{verb_zh}的概率约{percent}%"
     return f"{en[0].upper()}{en[1:]}.", f"{zh}。"
 
 
 @dataclass(frozen=True, slots=True)
 class RiskFacts:
-    """The numbers that the reasons quote."""
+    """The numbers that the reasons quote; `n` counts purchases, or contacts where those are what falls silent."""
 
     silence_days: int
     usual_gap_days: float
-    n_purchases: int
+    n: int
+    is_about_contacts: bool = False
 
 
 # Reason group of the score -> (raises: English, Chinese; lowers: English, Chinese).
 _TEXTS: dict[str, tuple[str, str, str, str]] = {
     "beyond_own_history": (
-        "{u} days of silence are more than this customer's own rhythm explains",
-        "沉默{u}天，超出该客户自身的购买节奏",
-        "{u} days of silence fit this customer's own rhythm",
-        "沉默{u}天，符合该客户自身的购买节奏",
+        "%(u)d days of silence are more than this customer's own rhythm explains",
+        "沉默%(u)d天，超出该客户自身的购买节奏",
+        "%(u)d days of silence fit this customer's own rhythm",
+        "沉默%(u)d天，符合该客户自身的购买节奏",
     ),
     "overdue_against_usual_gap": (
-        "overdue: {u} days against a usual gap of {g}",
-        "已逾期：沉默{u}天，通常间隔{g}天",
-        "not overdue: {u} days against a usual gap of {g}",
-        "未逾期：沉默{u}天，通常间隔{g}天",
+        "overdue: %(u)d days against a usual gap of %(g)s",
+        "已逾期：沉默%(u)d天，通常间隔%(g)s天",
+        "not overdue: %(u)d days against a usual gap of %(g)s",
+        "未逾期：沉默%(u)d天，通常间隔%(g)s天",
     ),
     "silence_and_history": (
-        "quiet for {u} days after only {n}",
-        "仅购买{n}次后沉默{u}天",
-        "{n} so far and {u} days of silence",
-        "累计购买{n}次，沉默{u}天",
+        "quiet for %(u)d days after only %(n)d purchases",
+        "仅购买%(n)d次后沉默%(u)d天",
+        "%(n)d purchases so far and %(u)d days of silence",
+        "累计购买%(n)d次，沉默%(u)d天",
     ),
     "gaps_growing": (
         "the gaps between purchases are long or growing",
@@ -80,24 +84,38 @@ _TEXTS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
+def _about_contacts(text: str) -> str:
+    for bought, contacted in _CONTACT_WORDS:
+        text = text.replace(bought, contacted)
+    return text
+
+
+_CONTACT_WORDS = (
+    ("purchases", "contacts"),
+    ("bought less", "got in touch less"),
+    ("bought often", "got in touch often"),
+    ("buys less", "gets in touch less"),
+    ("buys more", "gets in touch more"),
+    ("购买", "联系"),
+)
+_CONTACT_TEXTS = {
+    group: (_about_contacts(a), _about_contacts(b), _about_contacts(c), _about_contacts(d))
+    for group, (a, b, c, d) in _TEXTS.items()
+}
+
+
 def risk_reasons(groups: Sequence[str], contributions: Sequence[float], facts: RiskFacts) -> list[RiskReason]:
     """Return the three groups that move the risk most, strongest first, each with its sentence in both languages."""
-    ranked = sorted(zip(groups, contributions, strict=True), key=lambda pair: -abs(pair[1]))[:REASONS_TOLD]
-    u = facts.silence_days
+    ranked = sorted(zip(map(abs, contributions), range(len(groups)), strict=True), reverse=True)[:REASONS_TOLD]
     gap = f"{facts.usual_gap_days:.0f}" if facts.usual_gap_days >= 1 else "1"
-    n = facts.n_purchases
+    numbers = {"u": facts.silence_days, "g": gap, "n": facts.n}
+    all_texts = _CONTACT_TEXTS if facts.is_about_contacts else _TEXTS
     reasons = []
-    for group, contribution in ranked:
-        if abs(contribution) < LEAST_CONTRIBUTION:
+    for size, index in ranked:
+        if size < LEAST_CONTRIBUTION:
             break
-        up_en, up_zh, down_en, down_zh = _TEXTS[group]
-        en, zh = (up_en, up_zh) if contribution > 0 else (down_en, down_zh)
-        reasons.append(
-            RiskReason(
-                group,
-                round(contribution, 3),
-                en.format(u=u, g=gap, n=f"{n} purchase{'' if n == 1 else 's'}"),
-                zh.format(u=u, g=gap, n=n),
-            )
-        )
+        contribution = contributions[index]
+        texts = all_texts[groups[index]]
+        en, zh = texts[:2] if contribution > 0 else texts[2:]
+        reasons.append(RiskReason(groups[index], round(contribution, 3), en % numbers, zh % numbers))
     return reasons

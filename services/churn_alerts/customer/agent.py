@@ -1,12 +1,12 @@
 """The churn processor: enriched events and due timers in; alerts, risks and states out (docs/events-to-alerts.md)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from services.churn_alerts.customer.checks import View, answer, plan
+from services.churn_alerts.customer.checks import answer, close
 from services.churn_alerts.customer.decide import CHECK_DELAY_MS, Answers, Following, Heard, follow
 from services.churn_alerts.customer.in_force import InForce, ReadDocuments
 from services.churn_alerts.customer.model import DAY_MS
@@ -100,36 +100,23 @@ class ChurnAlerts:
 def _decisions(customers: Sequence[Following], in_force: InForce) -> Decisions[CustomerState]:
     """Return what follows for customers whose events have all been taken in: records, states, wake-ups, outlooks."""
     decisions: Decisions[CustomerState] = Decisions()
+    outputs, states, wake_at_ms = decisions.outputs, decisions.states, decisions.wake_at_ms
     changed = [customer for customer in customers if customer.is_changed]
-    _plan(changed, in_force)
-    for customer in changed:
-        decisions.states[customer.key] = customer.state
-        decisions.outputs.extend(
-            Output(CHURN_ALERTS, customer.key, encode(record), _ALERT_HEADERS) for record in customer.records
-        )
+    closings = [None if customer.state is None else customer.closing() for customer in changed]
+    views, floors = close([closing for closing in closings if closing is not None], in_force)
+    answers = iter(zip(views, floors, strict=True))
+    for customer, closing in zip(changed, closings, strict=True):
+        key = customer.key
+        view, floor = (None, None) if closing is None else next(answers)
+        for record in customer.records:
+            outputs.append(Output(CHURN_ALERTS, key, encode(record), _ALERT_HEADERS))
         if customer.state is None:
-            decisions.wake_at_ms[customer.key] = None
-        elif customer.is_plan_due:
-            decisions.wake_at_ms[customer.key] = customer.wake_at_ms()
-    decisions.outputs.extend(_outlooks(changed, in_force))
+            states[key] = wake_at_ms[key] = None
+            continue
+        outlook = customer.conclude(view, floor)
+        if outlook is not None:
+            outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
+        if customer.is_plan_due:
+            wake_at_ms[key] = customer.wake_at_ms()
+        states[key] = customer.state
     return decisions
-
-
-def _plan(customers: Iterable[Following], in_force: InForce) -> None:
-    unplanned = [customer for customer in customers if customer.state is not None and customer.needs_floor()]
-    silences = [customer.running_silence() for customer in unplanned]
-    floors = plan([silence for _, silence in silences if silence], [basis for basis, _ in silences], in_force)
-    for customer, floor in zip(unplanned, floors, strict=True):
-        if customer.state is not None:
-            customer.state.next_check = floor
-
-
-def _outlooks(customers: Iterable[Following], in_force: InForce) -> Iterable[Output]:
-    """Return the newest risk of every customer of whom there is something new to say."""
-    asking = [customer for customer in customers if customer.is_outlook_due and customer.state is not None]
-    looks = [customer.look() for customer in asking]
-    views = iter(answer([look for look in looks if look is not None], in_force))
-    for customer, look in zip(asking, looks, strict=True):
-        view = None if look is None else next(views)
-        outlook = customer.outlook(view if isinstance(view, View) else None)
-        yield Output(CHURN_RISK, customer.key, encode(outlook), _RISK_HEADERS)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
+from msgspec import Struct
 
+from services.churn_alerts.alert.tier import TierCuts, tier_of
 from services.churn_alerts.customer.columns import Columns, Days
 from services.churn_alerts.customer.due import NEVER, SilencePolicy, first_check_from, first_crossing, floor_days
 from services.churn_alerts.customer.due import InForce as Entry
@@ -21,15 +23,25 @@ from services.churn_alerts.customer.state import UNPLANNED
 from shared.contracts.alert import Tier
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the score says of a customer after `silence_days` of silence; `contributions` are by reason group."""
+class View(Struct, frozen=True, gc=False):
+    """What the score says of a customer after `silence_days` of silence, and what it knows of him.
+
+    `contributions` are by reason group. `frequency` is the decayed number of purchases a horizon, `money` his usual
+    basket in the company's usual baskets (None where either is unknown).
+    """
 
     p: float
-    contributions: tuple[float, ...]
+    contributions: list[float]
     silence_days: int
     usual_gap_days: float
+    n_purchases: int
+    frequency: float
+    money: float | None
     generation: Generation
+
+    def tier(self, cuts: TierCuts) -> Tier:
+        """Return his tier as of this silence."""
+        return tier_of(self.n_purchases, self.silence_days / self.usual_gap_days, self.frequency, self.money, cuts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +106,28 @@ def answer(questions: Sequence[Question], in_force: InForce) -> list[View | Cros
     ]
 
 
-def plan(purchases: Sequence[Purchases], bases: Sequence[Basis], in_force: InForce) -> list[int]:
-    """Return the floor of each running silence: its first check."""
-    if not purchases:
-        return []
-    columns = Columns.from_states(purchases)
-    return [int(floor) for floor in _floors(range(len(purchases)), purchases, bases, columns, in_force)]
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What is asked of a customer at the end of a run: a look after `silence_days` (None: no look), and his floor."""
+
+    purchases: Purchases
+    basis: Basis
+    silence_days: int | None
+    needs_floor: bool
+
+
+def close(closings: Sequence[Closing], in_force: InForce) -> tuple[list[View | None], list[int | None]]:
+    """Return the view and the floor (the first check of the running silence) of each, None where not asked for."""
+    if not closings:
+        return [], []
+    columns = Columns.from_states([closing.purchases for closing in closings])
+    asking = [row for row, closing in enumerate(closings) if closing.needs_floor]
+    floors: list[int | None] = [None] * len(closings)
+    for row, floor in zip(asking, _floors(asking, closings, columns, in_force).tolist(), strict=True):
+        floors[row] = floor
+    looks = [(row, closing.silence_days) for row, closing in enumerate(closings) if closing.silence_days is not None]
+    views = _views(closings, looks, columns, in_force)
+    return [views.get(row) for row in range(len(closings))], floors
 
 
 def _cross(
@@ -110,9 +138,7 @@ def _cross(
     unplanned = [row for row, question in asked.items() if question.first_check == UNPLANNED]
     floors = {row: question.first_check for row, question in asked.items()}
     if unplanned:
-        purchases = [question.purchases for question in questions]
-        bases = [question.basis for question in questions]
-        floors.update(zip(unplanned, _floors(unplanned, purchases, bases, columns, in_force).tolist(), strict=True))
+        floors.update(zip(unplanned, _floors(unplanned, questions, columns, in_force).tolist(), strict=True))
     groups: dict[tuple[object, ...], tuple[list[Entry], SilencePolicy, list[int]]] = {}
     for row, question in asked.items():
         last_day = int(columns.last_day[row])
@@ -160,16 +186,16 @@ def _schedule(
         day = end_day if is_same_until_end else day + 1
 
 
-def _floors(
-    rows: Sequence[int], purchases: Sequence[Purchases], bases: Sequence[Basis], columns: Columns, in_force: InForce
-) -> Days:
+def _floors(rows: Sequence[int], asking: Sequence[Question | Closing], columns: Columns, in_force: InForce) -> Days:
     """Return the floors of the rows; the generation and policy are those of the day before the purchase."""
     floors = np.zeros(len(rows), dtype=np.int64)
     groups: dict[tuple[int, SilencePolicy], tuple[Generation, list[int]]] = {}
+    last_days = columns.last_day.tolist()
     for position, row in enumerate(rows):
-        day = int(columns.last_day[row]) - 1
-        policy = in_force.policy_for_day(day).silence(bases[row])
-        generation = in_force.generation_for_day(bases[row], day, purchases[row].horizon_days)
+        day = last_days[row] - 1
+        basis = asking[row].basis
+        policy = in_force.policy_for_day(day).silence(basis)
+        generation = in_force.generation_for_day(basis, day, asking[row].purchases.horizon_days)
         groups.setdefault((id(generation), policy), (generation, []))[1].append(position)
     for (_, policy), (generation, positions) in groups.items():
         members = np.array([rows[position] for position in positions])
@@ -178,21 +204,37 @@ def _floors(
 
 
 def _views(
-    questions: Sequence[Question], looks: Sequence[tuple[int, int]], columns: Columns, in_force: InForce
+    asking: Sequence[Question | Closing], looks: Sequence[tuple[int, int]], columns: Columns, in_force: InForce
 ) -> dict[int, View]:
-    groups: dict[int, tuple[Generation, list[tuple[int, int]]]] = {}
+    groups: dict[int, tuple[Generation, list[int], list[int]]] = {}
+    last_days = columns.last_day.tolist()
     for row, u in looks:
-        question = questions[row]
-        day = int(columns.last_day[row]) + u
-        generation = in_force.generation_for_day(question.basis, day, question.purchases.horizon_days)
-        groups.setdefault(id(generation), (generation, []))[1].append((row, u))
+        question = asking[row]
+        generation = in_force.generation_for_day(question.basis, last_days[row] + u, question.purchases.horizon_days)
+        _, rows, silences = groups.setdefault(id(generation), (generation, [], []))
+        rows.append(row)
+        silences.append(u)
     views: dict[int, View] = {}
-    for generation, members in groups.values():
-        part = columns.take(np.array([row for row, _ in members]))
-        silences = np.array([u for _, u in members], dtype=np.int64)
-        scores = score(part, silences, generation)
+    for generation, rows, silences in groups.values():
+        part = columns if len(rows) == len(columns) else columns.take(np.array(rows))
+        scores = score(part, np.array(silences, dtype=np.int64), generation)
+        usual = generation.baseline.log_amount
+        money: list[float | None] = [None] * len(rows)
+        if usual is not None:
+            ratios = np.exp(part.recent_log_amount - usual).tolist()
+            money = [ratio if n else None for ratio, n in zip(ratios, part.n_amounts.tolist(), strict=True)]
+        p, contributions = scores.p.tolist(), scores.contributions.tolist()
         gaps = usual_gap_days(part, generation.baseline).tolist()
-        rows = zip(members, scores.p.tolist(), scores.contributions.tolist(), gaps, strict=True)
-        for (row, u), p, contributions, gap in rows:
-            views[row] = View(p, tuple(contributions), u, gap, generation)
+        n_gaps, frequencies = part.n_gaps.tolist(), part.decayed_middle.tolist()
+        for at, row in enumerate(rows):
+            views[row] = View(
+                p[at],
+                contributions[at],
+                silences[at],
+                gaps[at],
+                int(n_gaps[at]) + 1,
+                frequencies[at],
+                money[at],
+                generation,
+            )
     return views

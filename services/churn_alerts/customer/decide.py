@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from services.churn_alerts.alert.decide import (
@@ -25,10 +26,10 @@ from services.churn_alerts.alert.decide import (
     silence_alert_id,
     updated,
 )
-from services.churn_alerts.customer.checks import Crossed, Crossing, Look, Question, View
+from services.churn_alerts.customer.checks import Closing, Crossed, Crossing, Look, Question, View
 from services.churn_alerts.customer.in_force import Basis, InForce, Policy
 from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
-from services.churn_alerts.customer.outlook import risk_of, tier_at
+from services.churn_alerts.customer.outlook import risk_of, tier_at_purchase
 from services.churn_alerts.customer.purchases import no_purchases, observe, observe_return
 from services.churn_alerts.customer.state import (
     DONE,
@@ -75,8 +76,7 @@ Phase = Literal["unscored", "active", "at_risk", "lost"]
 Answers = Generator[Question, Any, None]
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(Struct, frozen=True, gc=False):
     """One event of the customer, its text's sentiment, and the partition's watermark after it."""
 
     event: EventBase
@@ -225,34 +225,45 @@ class Following:
         earliest_ms = self.now_ms + CHECK_DELAY_MS
         return due_ms if due_ms >= earliest_ms else _rounded_up(earliest_ms)
 
-    def needs_floor(self) -> bool:
-        """Return whether the first check of the running silence is still to be computed before `wake_at_ms`."""
-        state = self._present()
-        if state.next_check != UNPLANNED or state.settle_ms or state.merged_into:
-            return False
-        basis, silence = self.running_silence()
-        return silence is not None and silence.n_days >= self.policy_now().silence(basis).min_purchases
-
-    def look(self) -> Look | None:
-        """Return the question whose answer `outlook` needs; None while nothing can be scored, or he is lost."""
-        basis, silence = self.running_silence()
-        if silence is None or self._phase(basis, silence) is not None:
+    def closing(self) -> Closing | None:
+        """Return what must be asked before `conclude`, once all events are taken in; None if nothing need be."""
+        if not (self.is_outlook_due or self.is_plan_due):
             return None
-        return Look(silence, basis, self._silence_days(silence))
-
-    def outlook(self, view: View | None) -> CustomerRisk:
-        """Return what is to be said of the customer's risk, given the answer to `look`."""
         state = self._present()
+        basis, silence = self.running_silence()
+        if silence is None:
+            return None
+        phase = self._phase(basis, silence)
+        needs_floor = (
+            state.next_check == UNPLANNED and phase != "unscored" and not state.settle_ms and not state.merged_into
+        )
+        silence_days = self._silence_days(silence) if self.is_outlook_due and phase is None else None
+        if silence_days is None and not needs_floor:
+            return None
+        return Closing(silence, basis, silence_days, needs_floor)
+
+    def conclude(self, view: View | None, floor: int | None) -> CustomerRisk | None:
+        """Plan the running silence and return what is to be said of the customer's risk, if there is news of it."""
+        state = self._present()
+        if floor is not None:
+            state.next_check = floor
+        if not self.is_outlook_due:
+            return None
         basis, silence = self.running_silence()
         day = self._as_of_day()
         as_of_ms = state.clock_ms if self._woken_day is None else end_of_day_ms(day)
+        policy = self._in_force.policy_for_day(day)
         phase = self._phase(basis, silence)
-        risk = None
-        if view is not None and silence is not None:
-            policy = self._in_force.policy_for_day(day)
-            risk = risk_of(view, silence, as_of_ms, policy.in_force.rules.tier_cuts, state.currency)
+        if view is not None:
             is_high = view.p >= policy.silence_threshold(self._tier(silence, basis, view, policy))
             phase = "at_risk" if state.alert is not None or is_high else "active"
+        told = f"{phase}:{view.p:.2f}" if view is not None else phase or "unscored"
+        if self._woken_day is not None and told == state.told:
+            return None
+        state.told = told
+        risk = None
+        if view is not None and silence is not None:
+            risk = risk_of(view, silence, as_of_ms, policy.in_force.rules.tier_cuts, state.currency, basis)
         return CustomerRisk(
             customer_id=self.key,
             as_of=from_ms(as_of_ms),
@@ -276,10 +287,6 @@ class Following:
 
     def _silence_days(self, silence: Purchases) -> int:
         return max(self._as_of_day() - _last_day(silence), 0)
-
-    def policy_now(self) -> Policy:
-        """Return the policy in force for the newest day of the customer's own time."""
-        return self._in_force.policy_for_day(max(self._present().clock_ms, self.now_ms) // DAY_MS - 1)
 
     def _purchase(self, event: OrderPlaced, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
         state = self._present()
@@ -453,7 +460,7 @@ class Following:
         findings = self._findings(day, policy, view, basis)
         tier = self._tier(silence, basis, view, policy)
         excess = log_odds(view.p) + raising_contribution(findings) - log_odds(policy.silence_threshold(tier))
-        said = self._say(findings, view, silence, tier, excess, policy, moment, day)
+        said = self._say(findings, view, basis, silence, tier, excess, policy, moment, day)
         if state.alert is not None:
             self._update(said, moment, is_silence=True)
             return
@@ -502,7 +509,7 @@ class Following:
         if alert is None:
             if total >= threshold:
                 alert_id = signals_alert_id(self.key, day, policy.version)
-                said = self._say(findings, view, silence, tier, total - threshold, policy, moment, day)
+                said = self._say(findings, view, basis, silence, tier, total - threshold, policy, moment, day)
                 self._raise(alert_id, said, policy, moment, is_silence=False, clearable_from_ms=end_of_day_ms(day))
             return
         if on_event is None and not alert.is_silence:
@@ -515,7 +522,7 @@ class Following:
         excess = total - threshold
         if alert.is_silence and view is not None:
             excess = log_odds(view.p) + total - log_odds(policy.silence_threshold(tier))
-        said = self._say(findings, view, silence, tier, excess, policy, moment, day)
+        said = self._say(findings, view, basis, silence, tier, excess, policy, moment, day)
         if is_material(alert, said.body) or (on_event is None and is_news(alert, said.body)):
             self._update(said, moment, is_silence=False)
         elif on_event is None:
@@ -524,8 +531,7 @@ class Following:
     def _tier(self, silence: Purchases | None, basis: Basis, view: View | None, policy: Policy) -> Tier:
         if silence is None or view is None or basis == "contacts":
             return "new"
-        cuts = policy.in_force.rules.tier_cuts
-        return tier_at(silence, view.silence_days / view.usual_gap_days, view.generation, cuts)
+        return view.tier(policy.in_force.rules.tier_cuts)
 
     def _bought_after_evidence(self, day: int) -> bool:
         """Return whether the customer of an alert that an event raised bought again, by the end of `day`."""
@@ -540,6 +546,7 @@ class Following:
         self,
         findings: list[Finding],
         view: View | None,
+        basis: Basis,
         silence: Purchases | None,
         tier: Tier,
         excess: float,
@@ -551,9 +558,10 @@ class Following:
         rules = policy.in_force.rules
         risk = None
         if view is not None and silence is not None:
-            risk = risk_of(view, silence, moment.at_ms, rules.tier_cuts, state.currency)
+            risk = risk_of(view, silence, moment.at_ms, rules.tier_cuts, state.currency, basis)
         signals = [finding.signal for finding in findings]
-        body = describe(signals, state.signals.mismatch.negatives, risk, tier, excess, rules, day)
+        negatives = state.signals.mismatch.negatives
+        body = describe(signals, negatives, risk, tier, excess, rules, day, is_about_contacts=basis == "contacts")
         ends_day = min((finding.ends_day for finding in findings), default=day + _REVIEW_DAYS)
         return _Said(body, max(ends_day, day + 1))
 
@@ -680,7 +688,7 @@ class Following:
         if basis == "contacts" or policy.is_uniform:
             return "new"
         generation = self._in_force.generation_for_day(basis, _last_day(silence) - 1, silence.horizon_days)
-        return tier_at(silence, 0.0, generation, policy.in_force.rules.tier_cuts)
+        return tier_at_purchase(silence, generation, policy.in_force.rules.tier_cuts)
 
     def _quiet_until_day(self, cooldown_days: int) -> int:
         cleared_ms = self._present().cleared_ms

@@ -1,11 +1,11 @@
 """What the processor keeps of one customer, its codec, and the merge of two identities; mostly under 1 KB of JSON."""
 
 import hashlib
-from copy import copy
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.churn_alerts.alert.decide import OpenAlert
 from services.churn_alerts.customer.model import Purchases
@@ -28,7 +28,7 @@ _KEPT_TODAY: Final = 1_024
 _KEPT_EARLIER: Final = 12
 
 
-class ContactDays(Struct, frozen=True, array_like=True):
+class ContactDays(Struct, frozen=True, array_like=True, gc=False):
     """On how many UTC days the customer got in touch, the first and the last of them."""
 
     n_days: int
@@ -36,12 +36,13 @@ class ContactDays(Struct, frozen=True, array_like=True):
     last_day: int
 
 
-class CustomerState(Struct, array_like=True):
+class CustomerState(Struct, array_like=True, gc=False):
     """One customer. A copy may be changed; a state in the worker's hands is a value.
 
     Days are UTC days since 1970, times milliseconds since 1970. `clock_ms` is the customer's own time: his newest
     event. `next_check` is the silence (days) of the next check, UNPLANNED or DONE. `judged_day` is the last day whose
-    end judged the signals. After imported history nothing is judged before `settle_ms`. `cleared_ms` is when his last alert ended.
+    end judged the signals. After imported history nothing is judged before `settle_ms`. `cleared_ms` is when his last
+    alert ended. `told` is what was last said of his risk, to a hundredth: wake-ups do not repeat it.
     `contacts` is kept as if contacts were purchases while he has not bought; afterwards `contact_days` is enough.
     `seen_today` and `seen_earlier` are 8-byte hashes of (source, id): repeated deliveries change nothing.
     """
@@ -60,19 +61,20 @@ class CustomerState(Struct, array_like=True):
     last_order_id: str = ""
     currency: str = "USD"
     merged_into: str = ""
+    told: str = ""
     seen_day: int = NEVER
     seen_today: bytes = b""
     seen_earlier: bytes = b""
 
     def copied(self) -> "CustomerState":
         """Return a copy to change; parts are values and shared."""
-        twin = copy(self)
-        twin.signals = copy(self.signals)
-        return twin
+        return replace(self, signals=replace(self.signals))
 
     def has_seen(self, fingerprint: bytes, day: int) -> bool:
         """Return whether an event of that fingerprint was applied lately; if not, remember it as applied."""
-        if _holds(self.seen_today, fingerprint) or _holds(self.seen_earlier, fingerprint):
+        if fingerprint in self.seen_today and _holds(self.seen_today, fingerprint):
+            return True
+        if fingerprint in self.seen_earlier and _holds(self.seen_earlier, fingerprint):
             return True
         if day == self.seen_day:
             self.seen_today = (self.seen_today + fingerprint)[-_HASH_BYTES * _KEPT_TODAY :]

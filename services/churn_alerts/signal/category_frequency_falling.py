@@ -14,7 +14,7 @@ MOST_OF_USUAL = 0.34
 NAME_LENGTH = 48
 
 
-class Category(Struct, frozen=True, array_like=True):
+class Category(Struct, frozen=True, array_like=True, gc=False):
     """Orders that held something of the category `name`."""
 
     name: str

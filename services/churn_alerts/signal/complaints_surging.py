@@ -28,7 +28,7 @@ PRIOR_COMPLAINTS = 0.5
 PRIOR_DAYS = 100.0
 
 
-class Complaints(Struct, frozen=True, array_like=True):
+class Complaints(Struct, frozen=True, array_like=True, gc=False):
     """How many ever, the UTC days of the newest 40 (ascending, with repetitions), and proofs."""
 
     total: int

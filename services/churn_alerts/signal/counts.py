@@ -7,7 +7,7 @@ BLOCKS_KEPT = 7
 BLOCKS_RECENT = 3
 
 
-class BlockCounts(Struct, frozen=True, array_like=True):
+class BlockCounts(Struct, frozen=True, array_like=True, gc=False):
     """`recent[i]` counts the block `newest_block` − i (block = day // 30); `total` counts all since `first_day`."""
 
     total: int
@@ -16,7 +16,7 @@ class BlockCounts(Struct, frozen=True, array_like=True):
     recent: tuple[int, ...]
 
 
-class Lately(Struct, frozen=True):
+class Lately(Struct, frozen=True, gc=False):
     """The running block and the two before it (61–90 days), against everything earlier."""
 
     n_recent: int

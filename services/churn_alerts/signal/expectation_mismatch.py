@@ -14,7 +14,7 @@ CLEARLY_NEGATIVE = 0.8
 BEFORE_SALE_SHARE = 0.5
 
 
-class Negative(Struct, frozen=True, array_like=True):
+class Negative(Struct, frozen=True, array_like=True, gc=False):
     """One unhappy text: when, event id, p_negative in thousandths, and its aspects as bits (see `alert/cause.py`)."""
 
     at_ms: int
@@ -23,12 +23,12 @@ class Negative(Struct, frozen=True, array_like=True):
     aspects: int = 0
 
 
-class Sale(Struct, frozen=True, array_like=True):
+class Sale(Struct, frozen=True, array_like=True, gc=False):
     at_ms: int
     event_id: str
 
 
-class Mismatch(Struct, frozen=True, array_like=True):
+class Mismatch(Struct, frozen=True, array_like=True, gc=False):
     """The newest unhappy texts, the newest orders, and the newest consultations that missed their goal."""
 
     negatives: tuple[Negative, ...] = ()

@@ -11,7 +11,7 @@ INQUIRIES_KEPT = 5
 TOPIC_LENGTH = 48
 
 
-class Asked(Struct, frozen=True, array_like=True):
+class Asked(Struct, frozen=True, array_like=True, gc=False):
     """One inquiry: when (milliseconds), the event's id, and what it was about."""
 
     at_ms: int

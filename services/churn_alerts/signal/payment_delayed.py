@@ -10,7 +10,7 @@ ID_LENGTH = 48
 WINDOW_DAYS = 120
 
 
-class Invoice(Struct, frozen=True, array_like=True):
+class Invoice(Struct, frozen=True, array_like=True, gc=False):
     """One invoice; a day of −1 is not known (yet). `event_id` called it late, or announced it."""
 
     invoice_id: str
@@ -20,7 +20,7 @@ class Invoice(Struct, frozen=True, array_like=True):
     event_id: str = ""
 
 
-class Payments(Struct, frozen=True, array_like=True):
+class Payments(Struct, frozen=True, array_like=True, gc=False):
     """Open and recent invoices (six, by due day), and how late the settled ones that gave way were."""
 
     invoices: tuple[Invoice, ...] = ()

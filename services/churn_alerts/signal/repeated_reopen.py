@@ -10,7 +10,7 @@ REOPENS_KEPT = 6
 ID_LENGTH = 48
 
 
-class Reopen(Struct, frozen=True, array_like=True):
+class Reopen(Struct, frozen=True, array_like=True, gc=False):
     at_ms: int
     event_id: str
     ticket_id: str

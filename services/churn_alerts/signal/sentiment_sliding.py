@@ -16,7 +16,7 @@ SPREAD = 0.5
 SIGNIFICANT = 1.645
 
 
-class Block(Struct, frozen=True, array_like=True):
+class Block(Struct, frozen=True, array_like=True, gc=False):
     """Texts of ten days: how many, and the sum of their scores in thousandths."""
 
     block: int
@@ -24,7 +24,7 @@ class Block(Struct, frozen=True, array_like=True):
     permille: int
 
 
-class Moods(Struct, frozen=True, array_like=True):
+class Moods(Struct, frozen=True, array_like=True, gc=False):
     """The newest five blocks (ascending), and everything older together."""
 
     blocks: tuple[Block, ...] = ()
@@ -34,7 +34,12 @@ class Moods(Struct, frozen=True, array_like=True):
 
 def observe(part: Moods, day: int, score: float) -> Moods:
     """Return the part with one more text of `score` (−1..1)."""
-    return merge(part, Moods((Block(day // BLOCK_DAYS, 1, round(1000 * score)),)))
+    number, permille = day // BLOCK_DAYS, round(1000 * score)
+    if part.blocks and part.blocks[-1].block == number:
+        newest = part.blocks[-1]
+        grown = Block(number, newest.n + 1, newest.permille + permille)
+        return Moods((*part.blocks[:-1], grown), part.n_older, part.permille_older)
+    return merge(part, Moods((Block(number, 1, permille),)))
 
 
 def merge(one: Moods, other: Moods) -> Moods:

@@ -25,7 +25,7 @@ from services.churn_alerts.signal.surveys import Answer
 NEVER = -1
 
 
-class SignalState(Struct, array_like=True):
+class SignalState(Struct, array_like=True, gc=False):
     """Every part is a value; a copy of this struct may be given new parts without touching the original.
 
     `since_day` is the first UTC day anything is known of. `evidence_day` is the newest day whose end must

@@ -7,7 +7,7 @@ from services.churn_alerts.signal.model import DAY_MS
 ANSWERS_KEPT = 3
 
 
-class Answer(Struct, frozen=True, array_like=True):
+class Answer(Struct, frozen=True, array_like=True, gc=False):
     """One answer: when, event id, what was said and the top of its scale, and its place on the scale in thousandths."""
 
     at_ms: int
