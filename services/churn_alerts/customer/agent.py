@@ -1,6 +1,6 @@
 """The churn processor: enriched events and due timers in; alerts, risks and states out (docs/events-to-alerts.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from services.churn_alerts.customer.in_force import InForce, ReadDocuments
 from services.churn_alerts.customer.model import DAY_MS
 from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_state
 from shared.clock import to_ms
+from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import decode_json, encode
 from shared.contracts.enriched import Sentiment
 from shared.contracts.event import Event
@@ -32,8 +33,12 @@ class EnrichedView(Struct, frozen=True, tag_field="type", tag="event.enriched"):
 _decoder: Final = msgspec.json.Decoder(EnrichedView)
 
 
+OnDecided = Callable[[Sequence[AlertRecord], int], None]
+"""Hears of the alert records of a call, and how many risks it told."""
+
+
 class ChurnAlerts:
-    """The processor; its only memory between calls is parsed rules and models."""
+    """The processor; its only memory between calls is parsed rules and models. `on_decided` may count, nothing else."""
 
     name = "churn_alerts"
     input_topic: Topic = ENRICHED
@@ -42,8 +47,9 @@ class ChurnAlerts:
     forward_controls_to: Topic | None = None
     shortest_wake_ms = CHECK_DELAY_MS
 
-    def __init__(self) -> None:
+    def __init__(self, on_decided: OnDecided | None = None) -> None:
         self._documents = ReadDocuments()
+        self._on_decided = on_decided
 
     def decode(self, value: bytes) -> EnrichedView:
         """Return the event and its sentiment; raises `Reject`."""
@@ -64,7 +70,7 @@ class ChurnAlerts:
         in_force = InForce(controls, self._documents)
         heard: dict[str, list[Heard]] = {}
         for one in inputs:
-            seen = Heard(one.event.event, one.event.sentiment, one.now_ms)
+            seen = Heard(one.event.event, one.event.sentiment, one.now_ms, one.headers)
             events = heard.get(one.key)
             if events is None:
                 heard[one.key] = [seen]
@@ -82,7 +88,7 @@ class ChurnAlerts:
             customers.append(customer)
         if open_ones:
             follow(open_ones, lambda questions: answer(questions, in_force))
-        return _decisions(customers, in_force)
+        return self._decisions(customers, in_force)
 
     def wake(
         self, states: StateView[CustomerState], keys: Sequence[str], due_ms: int, controls: ControlView
@@ -94,29 +100,31 @@ class ChurnAlerts:
             if state is not None
         ]
         follow([customer.wake(due_ms) for customer in customers], lambda questions: answer(questions, in_force))
-        return _decisions(customers, in_force)
+        return self._decisions(customers, in_force)
 
-
-def _decisions(customers: Sequence[Following], in_force: InForce) -> Decisions[CustomerState]:
-    """Return what follows for customers whose events have all been taken in: records, states, wake-ups, outlooks."""
-    decisions: Decisions[CustomerState] = Decisions()
-    outputs, states, wake_at_ms = decisions.outputs, decisions.states, decisions.wake_at_ms
-    changed = [customer for customer in customers if customer.is_changed]
-    closings = [None if customer.state is None else customer.closing() for customer in changed]
-    views, floors = close([closing for closing in closings if closing is not None], in_force)
-    answers = iter(zip(views, floors, strict=True))
-    for customer, closing in zip(changed, closings, strict=True):
-        key = customer.key
-        view, floor = (None, None) if closing is None else next(answers)
-        for record in customer.records:
-            outputs.append(Output(CHURN_ALERTS, key, encode(record), _ALERT_HEADERS))
-        if customer.state is None:
-            states[key] = wake_at_ms[key] = None
-            continue
-        outlook = customer.conclude(view, floor)
-        if outlook is not None:
-            outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
-        if customer.is_plan_due:
-            wake_at_ms[key] = customer.wake_at_ms()
-        states[key] = customer.state
-    return decisions
+    def _decisions(self, customers: Sequence[Following], in_force: InForce) -> Decisions[CustomerState]:
+        """Return what follows once all events are taken in: records, states, wake-ups and outlooks."""
+        decisions: Decisions[CustomerState] = Decisions()
+        outputs, states, wake_at_ms = decisions.outputs, decisions.states, decisions.wake_at_ms
+        changed = [customer for customer in customers if customer.is_changed]
+        closings = [None if customer.state is None else customer.closing() for customer in changed]
+        views, floors = close([closing for closing in closings if closing is not None], in_force)
+        answers = iter(zip(views, floors, strict=True))
+        for customer, closing in zip(changed, closings, strict=True):
+            key = customer.key
+            view, floor = (None, None) if closing is None else next(answers)
+            for record in customer.records:
+                outputs.append(Output(CHURN_ALERTS, key, encode(record), _ALERT_HEADERS))
+            if customer.state is None:
+                states[key] = wake_at_ms[key] = None
+                continue
+            outlook = customer.conclude(view, floor)
+            if outlook is not None:
+                outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
+            if customer.is_plan_due:
+                wake_at_ms[key] = customer.wake_at_ms()
+            states[key] = customer.state
+        if self._on_decided is not None:
+            records = [record for customer in changed for record in customer.records]
+            self._on_decided(records, len(outputs) - len(records))
+        return decisions

@@ -72,16 +72,18 @@ _REVIEW_DAYS: Final = 365
 # Signals that time brings about, not an event; they need no newer evidence to raise after an earlier alert.
 _TIMED: Final = frozenset({"inquiry_without_order", "payment_delayed", "contact_falling_silent"})
 
+Headers = Sequence[tuple[str, bytes]]
 Phase = Literal["unscored", "active", "at_risk", "lost"]
 Answers = Generator[Question, Any, None]
 
 
 class Heard(Struct, frozen=True, gc=False):
-    """One event of the customer, its text's sentiment, and the partition's watermark after it."""
+    """One event of the customer, its text's sentiment, the partition's watermark after it, and its record's headers."""
 
     event: EventBase
     sentiment: Sentiment | None
     now_ms: int
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Following:
     """A customer while a run or a wake-up is decided. `state` is a copy of his own; None once he is erased."""
 
     __slots__ = (
+        "_headers",
         "_in_force",
         "_woken_day",
         "is_changed",
@@ -118,6 +121,7 @@ class Following:
         self.is_plan_due = False
         self.now_ms = 0
         self._woken_day: int | None = None
+        self._headers: Headers = ()
         self._in_force = in_force
 
     def hear_all(self, events: Sequence[Heard]) -> Answers | None:
@@ -146,6 +150,7 @@ class Following:
             return None
         self.is_changed = True
         self.now_ms = heard.now_ms
+        self._headers = heard.headers
         received_at = event.received_at
         is_history = isinstance(received_at, datetime) and received_at - event.occurred_at > _HISTORY
         if is_history and isinstance(received_at, datetime):
@@ -578,7 +583,7 @@ class Following:
             clearable_from_ms=clearable_from_ms,
             ends_day=said.ends_day,
         )
-        self.records.append(record)
+        self._tell(record)
         self.is_plan_due = True
 
     def _update(self, said: "_Said", moment: Moment, *, is_silence: bool) -> None:
@@ -588,7 +593,7 @@ class Following:
         state.alert, record = updated(
             self.key, state.alert, said.body, moment, is_silence=is_silence, ends_day=said.ends_day
         )
-        self.records.append(record)
+        self._tell(record)
         self.is_plan_due = True
 
     def _return_of_customer(self, at_ms: int, is_history: bool) -> None:
@@ -629,10 +634,15 @@ class Following:
         state = self._present()
         if state.alert is None:
             raise LookupError("no alert is open")
-        self.records.append(cleared(self.key, state.alert, reason, moment))
+        self._tell(cleared(self.key, state.alert, reason, moment))
         state.cleared_ms = max(moment.at_ms, state.alert.last_ms)
         state.alert = None
         self.is_plan_due = True
+
+    def _tell(self, record: AlertRecord) -> None:
+        """Keep a record to publish, under the trace of the event that led to it."""
+        trace_id = _trace_id(self._headers)
+        self.records.append(record if trace_id is None else replace(record, correlation_id=trace_id))
 
     def _findings(self, day: int, policy: Policy, view: View | None, basis: Basis) -> list[Finding]:
         """Return every signal that holds at the end of `day`, the silence among them if the score is known."""
@@ -722,6 +732,15 @@ def _newest_evidence_ms(state: CustomerState) -> int:
     if signals.complaints is not None:
         times.append(signals.complaints.proofs[-1][0])
     return max(times)
+
+
+def _trace_id(headers: Headers) -> str | None:
+    """Return the trace id of a W3C traceparent header, 32 hex digits, if there is one."""
+    for name, value in headers:
+        if name == "traceparent":
+            parts = value.decode("ascii", "replace").split("-")
+            return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
+    return None
 
 
 def _rounded_up(at_ms: int) -> int:

@@ -1,0 +1,38 @@
+"""`python -m services.churn_alerts`: watches customers until SIGTERM."""
+
+import asyncio
+
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+
+from services.churn_alerts.bootstrap import build
+from services.churn_alerts.settings import ChurnSettings
+from shared.clock import SystemClock
+from shared.health import serve_health
+from shared.logs import configure_logging
+from shared.settings import refuse_unknown
+
+
+async def run(settings: ChurnSettings) -> None:
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    worker = build(settings, registry, SystemClock())
+    health = asyncio.create_task(
+        serve_health(settings.churn_alerts_host, settings.churn_alerts_port, worker.checks(), registry)
+    )
+    try:
+        await worker.run()
+    finally:
+        health.cancel()
+        await asyncio.gather(health, return_exceptions=True)
+
+
+def main() -> None:
+    refuse_unknown([ChurnSettings])
+    settings = ChurnSettings()
+    configure_logging("churn_alerts", settings.log_level, settings.log_format)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The churn service's metrics are the worker's own (shared/kafka/metrics.py) and these."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from shared.contracts.alert import ClearReason, Severity
+
+SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+CLEAR_REASONS: tuple[ClearReason, ...] = ("returned", "lost", "evidence_undone", "recovered", "merged", "erased")
+
+
+class ChurnMetrics:
+    """Decisions as they are made; a repeated decision after a crash is counted again, the topic has it once by id."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        raised = Counter(
+            "pulseline_churn_alerts_raised",
+            "Alerts raised, by severity; history apart.",
+            ["severity"],
+            registry=registry,
+        )
+        cleared = Counter(
+            "pulseline_churn_alerts_cleared", "Alerts cleared, by reason; history apart.", ["reason"], registry=registry
+        )
+        self.raised = {severity: raised.labels(severity) for severity in SEVERITIES}
+        self.cleared = {reason: cleared.labels(reason) for reason in CLEAR_REASONS}
+        self.updated = Counter(
+            "pulseline_churn_alerts_updated", "Updates of open alerts; history apart.", registry=registry
+        )
+        self.historical = Counter(
+            "pulseline_churn_alerts_historical", "Alert records about imported history.", registry=registry
+        )
+        self.outlooks = Counter("pulseline_churn_alerts_risks", "Risks of customers published.", registry=registry)
+        self.rules_version = Gauge(
+            "pulseline_churn_alerts_rules_version", "Newest rules version seen in a decision.", registry=registry
+        )

@@ -1,0 +1,15 @@
+"""Every setting of the churn service."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class ChurnSettings(ServiceSettings):
+    churn_alerts_host: str = Field("127.0.0.1", description="Address to serve health and metrics on.")
+    churn_alerts_port: Annotated[int, Field(ge=1, le=65535)] = Field(8003, description="Port for health and metrics.")
+    churn_alerts_max_poll_records: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        3_000, description="Most records in one batch; bounds latency under load."
+    )
