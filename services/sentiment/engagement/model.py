@@ -1,0 +1,53 @@
+"""What is kept of a customer's engagement: daily buckets over 90 days, instants of first and last contact."""
+
+from msgspec import Struct
+
+WINDOW_DAYS = 90
+# Ids remembered a day: beyond so many events of one customer on one day a repetition is counted again.
+MAX_IDS_A_DAY = 256
+ID_BYTES = 8
+# Turns (who spoke when) kept for response times.
+MAX_TURNS = 64
+
+
+class Day(Struct, frozen=True, array_like=True):
+    """One UTC day of one customer, all parts commutative: sorted sets, minima, maxima, integer sums.
+
+    `ids` holds the sorted 8-byte names of the day's events; `contacts` counts by channel × direction code;
+    `complaints` by aspect index, the last index counting complaints of any kind; scores are in ten-thousandths.
+    """
+
+    ids: bytes = b""
+    first_ms: int = 0
+    last_ms: int = 0
+    contacts: dict[int, int] = {}
+    kinds: dict[int, int] = {}
+    complaints: dict[int, int] = {}
+    n_scored: int = 0
+    score_sum: int = 0
+
+
+class EngagementState(Struct, frozen=True, array_like=True):
+    """A customer's engagement. Days since 1970 as keys; equal sets of events give equal states.
+
+    `turns` are instants in ms doubled, plus one for an answer by a person: sorted, the newest ones.
+    """
+
+    newest_day: int = -1
+    first_ms: int = 0
+    last_ms: int = 0
+    days: dict[int, Day] = {}
+    turns: list[int] = []
+
+
+class Observation(Struct, frozen=True):
+    """What an event adds: derived from the event and its sentiment, see `observe`."""
+
+    id: bytes
+    at_ms: int
+    kind: int
+    contact: int | None = None
+    is_answer: bool = False
+    is_customers: bool = False
+    score: int | None = None
+    complaint_aspects: tuple[int, ...] | None = None

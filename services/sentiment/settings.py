@@ -1,0 +1,22 @@
+"""Every setting of the sentiment service."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class SentimentSettings(ServiceSettings):
+    sentiment_host: str = Field("127.0.0.1", description="Address to serve health and metrics on.")
+    sentiment_port: Annotated[int, Field(ge=1, le=65535)] = Field(8002, description="Port for health and metrics.")
+    sentiment_model: Path | None = Field(
+        None, description="A model of your own made by `pulseline sentiment train`; empty: the one that ships."
+    )
+    sentiment_tick_s: Annotated[float, Field(gt=0)] = Field(
+        5.0, description="How often a clock.ticked record moves event time in every partition."
+    )
+    sentiment_max_poll_records: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        3_000, description="Most records in one batch; bounds latency under load."
+    )
