@@ -15,7 +15,7 @@ from shared.contracts.enriched import Engagement, Origin, Sentiment
 from shared.contracts.event import CustomerErased, EventBase
 from shared.errors import Reject
 from shared.kafka.processor import NEVER_WAKES, ControlView, Decisions, Headers, Input, Output, StateView
-from shared.topics import ENGAGEMENT, ENRICHED, INTERACTIONS
+from shared.topics import ENGAGEMENT, ENRICHED, INTERACTIONS, Topic
 
 _SCHEMA = ("schema", ENRICHED.schema.encode())
 
@@ -35,8 +35,8 @@ class SentimentProcessor:
     name = "sentiment"
     input_topic = INTERACTIONS
     state_topic = ENGAGEMENT
-    output_topics = (ENRICHED,)
-    forward_controls_to = ENRICHED
+    output_topics: Sequence[Topic] = (ENRICHED,)
+    forward_controls_to: Topic | None = ENRICHED
     shortest_wake_ms = NEVER_WAKES
 
     def __init__(self, scorer: Scorer) -> None:

@@ -66,9 +66,7 @@ def test_mood_that_worsens_has_a_negative_trend() -> None:
 
 
 def test_longest_silence_is_between_days_with_contact() -> None:
-    derived = after(
-        (message(AT - timedelta(days=20)), None), (message(AT - timedelta(days=5)), None), (message(), None)
-    )
+    derived = after(*((message(AT - timedelta(days=days)), None) for days in (20, 5, 0)))
 
     assert derived.longest_silence_days == 15.0
 
