@@ -18,7 +18,7 @@ from services.churn_alerts.customer.history import history_of
 def run_backtest(orders_file: Path, out: Path, wishes: Wishes, interactions: Path | None, console: Console) -> Summary:
     """Read, replay, judge and write; return the figures.
 
-    Raises `UnreadableOrders`, `UnusableOptions` or `OSError` when the input cannot be used; the command shows the message.
+    Raises `UnreadableOrders`, `UnusableOptions` or `OSError` when the input is unusable.
     """
     columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

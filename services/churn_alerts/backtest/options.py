@@ -15,8 +15,8 @@ LEARNING_DAYS = 182
 """Options are chosen from, and scoring starts after, half a year: it shows the usual gap and whole horizons."""
 
 HORIZONS = (14, 28, 60, 90)
-"""Days a company plans in; the horizon is the first that is `GAPS_PER_HORIZON` usual gaps long, at most what half a year
-can teach. A company whose customers come back yearly says its own."""
+"""Days a company plans in; the horizon is the first that is `GAPS_PER_HORIZON` usual gaps long, at most what half a
+year can teach. A company whose customers come back yearly says its own."""
 
 GAPS_PER_HORIZON = 3.4
 """Both public logs the prior was fitted on have horizons of 3.4 usual gaps (e^1.22, docs/churn.md)."""
@@ -63,7 +63,9 @@ def choose(customers: list[CustomerDays], wishes: Wishes) -> Options:
     first_day = min(purchases[0].day for _, purchases, _ in customers if purchases)
     last_day = max(purchases[-1].day for _, purchases, _ in customers if purchases)
     halfway = first_day + max((last_day - first_day) // 2, 1)
-    learnt_by = min(first_day + LEARNING_DAYS, halfway if wishes.start_day is None else wishes.start_day)
+    learnt_by = first_day + LEARNING_DAYS if first_day + LEARNING_DAYS <= last_day else halfway
+    if wishes.start_day is not None:
+        learnt_by = min(first_day + LEARNING_DAYS, wishes.start_day)
     usual_gap = _usual_gap_days(customers, learnt_by)
     horizon = wishes.horizon_days or next(
         (days for days in HORIZONS if days >= GAPS_PER_HORIZON * usual_gap), HORIZONS[-1]

@@ -35,6 +35,7 @@ class Columns:
     n_amounts: Floats
     recent_log_amount: Floats
     mean_log_amount: Floats
+    mean_amount: Floats
     returns: Floats
 
     def __len__(self) -> int:
@@ -81,5 +82,6 @@ def row_of(run: Statistics, returns: float = 0.0) -> tuple[float, ...]:
         run.n_amounts,
         mean_recent_log_amount(run),
         run.sum_log_amount / run.n_amounts if run.n_amounts else 0.0,
+        run.sum_cents / (100 * run.n_amounts) if run.n_amounts else 0.0,
         returns,
     )

@@ -16,8 +16,10 @@ from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.features import terms
 from services.churn_alerts.customer.generation import REGULARITIES, Baseline, Generation, Mixture, Origin, prior_for
 from services.churn_alerts.customer.history import History
+from services.churn_alerts.customer.maximum import maximise
 from services.churn_alerts.customer.mixture import class_masses, digamma, log_gamma
 from services.churn_alerts.customer.score import CLIP_DEVIATIONS, risk
+from services.churn_alerts.customer.value import fit_spend
 
 REFIT_EVERY_DAYS = 28
 SNAPSHOT_EVERY_DAYS = 7
@@ -41,9 +43,6 @@ ROUGH_STRIDE = 10
 
 BLOCK_ROWS = 256
 
-PENALTY = 1e-5
-"""On |θ|² of the mixture: holds what the data does not determine."""
-
 DIGITS = 10
 """Fitted numbers are rounded to ten decimals: above the noise of a linear-algebra library's summation order."""
 
@@ -66,6 +65,7 @@ def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy
     horizon = history.horizon_days
     known = history.as_of(until_day)
     columns = history.columns.take(known)
+    hashes = history.id_hash[history.customer[known]]
     n_repeat = int(np.count_nonzero(columns.n_gaps > 0))
     prior = prior_for(horizon, fit_log_amount(columns), version)
     if n_repeat < MIXTURE_CUSTOMERS:
@@ -73,9 +73,10 @@ def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy
     else:
         gaps = (columns.n_gaps, columns.sum_log_gap, columns.sum_log_gap_squared)
         baseline = fit_baseline(*gaps, prior.baseline)
-        mixture = fit_mixture(columns, until_day, horizon, history.id_hash[history.customer[known]])
+        mixture = fit_mixture(columns, until_day, horizon, hashes)
         base = replace(prior, baseline=baseline, mixture=mixture)
-    base = replace(base, fitted_until_day=until_day, n_repeat_customers=n_repeat)
+    spend = fit_spend(columns.n_amounts, columns.mean_amount, hashes)
+    base = replace(base, fitted_until_day=until_day, n_repeat_customers=n_repeat, spend=spend)
     snapshots = snapshots_until(history, until_day, anchor_day, policy)
     n_leavers = int(snapshots.labels.sum())
     base = replace(base, n_rows=len(snapshots.rows))
@@ -157,38 +158,22 @@ def fit_baseline(n_gaps: Floats, sum_log_gap: Floats, sum_squares: Floats, prior
 def fit_mixture(columns: Columns, until_day: int, horizon_days: float, hashes: NDArray[np.uint32]) -> Mixture:
     """Return the maximum-likelihood mixture of the customers' gaps as of `until_day`.
 
-    Over log r, log α, log a, log b and softmax weights, time scaled so that the longest age is 10, penalty 1e-5 · |θ|²
-    on the mean log likelihood; one-time buyers are grouped by age, repeat customers sampled by `hashes`. Damped scoring
-    with the outer product of the customers' gradients (Berndt, Hall, Hall & Hausman 1974): a dozen evaluations.
+    Over log r, log α, log a, log b and softmax weights, time scaled so that the longest age is 10; one-time buyers are
+    grouped by age, repeat customers sampled by `hashes`.
     """
     age = (until_day - columns.first_day + 1).astype(np.float64)
     scale = 10.0 / float(age.max())
-    likelihood = _MixtureLikelihood(columns, age, scale, hashes)
+    sample = _MixtureSample(columns, age, scale, hashes)
     prior = prior_for(horizon_days).mixture
-    theta = np.array([log(prior.r), log(prior.alpha * scale), log(prior.a), log(prior.b), *np.log(prior.weights)])
-    loss, gradient, information = likelihood(theta)
-    damping = 1e-3
-    for _ in range(60):
-        step = np.linalg.solve(information + damping * np.diag(np.diag(information)), gradient)
-        moved = np.clip(theta - np.clip(step, -1.0, 1.0), -12.0, 12.0)
-        new_loss, new_gradient, new_information = likelihood(moved)
-        if new_loss > loss:
-            damping *= 8.0
-            if damping > 1e6:
-                break
-            continue
-        gain = loss - new_loss
-        theta, loss, gradient, information = moved, new_loss, new_gradient, new_information
-        damping = max(damping / 8.0, 1e-6)
-        if gain < 1e-6:
-            break
+    start = np.array([log(prior.r), log(prior.alpha * scale), log(prior.a), log(prior.b), *np.log(prior.weights)])
+    theta = maximise(sample.contributions, sample.weights, start)
     r, alpha, a, b = (round(exp(value), DIGITS) for value in theta[:4])
     w = _softmax(theta[4:])
     return Mixture(r, round(alpha / scale, DIGITS), a, b, (w[0], w[1], w[2], w[3]))
 
 
-class _MixtureLikelihood:
-    """Minus the penalised mean log likelihood of the mixture, its gradient, and the gradients' outer product."""
+class _MixtureSample:
+    """The customers a mixture is fitted on, their weights, and their log likelihoods with gradients."""
 
     def __init__(self, columns: Columns, age: Floats, scale: float, hashes: NDArray[np.uint32]) -> None:
         repeat = np.flatnonzero(columns.n_gaps > 0)
@@ -202,10 +187,10 @@ class _MixtureLikelihood:
         self.silence: Floats = scale * np.concatenate([age[sampled] - span[sampled], once])
         self.log_gaps: Floats = np.concatenate([log_gaps, zeros])
         share = len(repeat) / max(len(sampled), 1)
-        weights = np.concatenate([np.full(len(sampled), share), counts])
-        self.weights: Floats = weights / weights.sum()
+        self.weights: Floats = np.concatenate([np.full(len(sampled), share), counts])
 
-    def __call__(self, theta: Floats) -> tuple[float, Floats, Floats]:
+    def contributions(self, theta: Floats) -> tuple[Floats, Floats]:
+        """Return the log likelihoods and their gradients by log r, log α, log a, log b and the weight logits."""
         r, alpha, a, b = (exp(value) for value in theta[:4])
         w = _softmax(theta[4:], DIGITS + 6)
         x = self.x
@@ -233,10 +218,7 @@ class _MixtureLikelihood:
                 *(part / total - weight for part, weight in zip(parts, w, strict=True)),
             ]
         )
-        weighted = gradients * self.weights
-        loss = -float((self.weights * log_likelihood).sum()) + PENALTY * float((theta * theta).sum())
-        information = np.einsum("in,jn->ij", weighted, gradients) + 2.0 * PENALTY * np.eye(len(theta))
-        return loss, -weighted.sum(axis=1) + 2.0 * PENALTY * theta, information
+        return log_likelihood, gradients
 
 
 def _survival_gradient(k: int, shape: Floats, scale: Floats, silence_days: Floats) -> tuple[Floats, Floats, Floats]:

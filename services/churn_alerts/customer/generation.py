@@ -61,6 +61,14 @@ class Baseline(Struct, frozen=True):
     log_amount: float | None = None
 
 
+class Spend(Struct, frozen=True):
+    """Gamma-Gamma of baskets in the company's currency: a basket ~ Gamma(p, ν), ν ~ Gamma(q, γ); q > 1."""
+
+    p: float
+    q: float
+    gamma: float
+
+
 class Generation(Struct, frozen=True):
     """A fitted model, complete: scores depend on it and on the customer's state alone."""
 
@@ -76,6 +84,7 @@ class Generation(Struct, frozen=True):
     fitted_until_day: int | None = None
     n_repeat_customers: int = 0
     n_rows: int = 0
+    spend: Spend | None = None
 
     def __post_init__(self) -> None:
         if {len(self.means), len(self.deviations), len(self.weights)} != {len(TERMS)}:
