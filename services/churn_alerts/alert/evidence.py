@@ -7,6 +7,8 @@ from shared.contracts.alert import RiskReason, Signal
 
 # A sentence of more parts is not read; the rest stands in the alert's list of signals.
 REASONS_TOLD = 3
+# A small risk beside a complaint would talk the complaint down.
+LEAST_RISK_TOLD = 0.3
 # Log-odds under which a group of terms is not worth a line.
 LEAST_CONTRIBUTION = 0.1
 
@@ -18,7 +20,7 @@ def summary(
     told = signals[:REASONS_TOLD]
     en = "; ".join(signal.reason_en for signal in told) or "the customer has gone quiet"
     zh = "；".join(signal.reason_zh for signal in told) or "客户已沉默"
-    if p_churn is not None:
+    if p_churn is not None and p_churn >= LEAST_RISK_TOLD:
         percent = min(max(round(100 * p_churn), 1), 99)
         verb_en, verb_zh = ("get in touch", "联系") if is_about_contacts else ("buy", "购买")
         en += f"; {percent}% likely not to {verb_en} in the next {horizon_days:.0f} days"

@@ -149,7 +149,9 @@ class Following:
         if state.has_seen(fingerprint_of(event.source, event.id), day):
             return None
         self.is_changed = True
-        self.now_ms = heard.now_ms
+        # Wake-ups fall on whole five minutes: of the watermark, which depends on the other customers of the partition,
+        # only those count.
+        self.now_ms = heard.now_ms // ROUND_MS * ROUND_MS
         self._headers = heard.headers
         received_at = event.received_at
         is_history = isinstance(received_at, datetime) and received_at - event.occurred_at > _HISTORY
@@ -207,7 +209,7 @@ class Following:
         if state.merged_into:
             return None
         if state.settle_ms:
-            return max(state.settle_ms, _rounded_up(self.now_ms + CHECK_DELAY_MS))
+            return max(state.settle_ms, self.now_ms + CHECK_DELAY_MS + ROUND_MS)
         days = []
         day_now = max(state.clock_ms, self.now_ms) // DAY_MS
         policy = self._in_force.policy_for_day(day_now - 1)
@@ -227,8 +229,7 @@ class Following:
         if not days:
             return None
         due_ms = end_of_day_ms(min(days)) + CHECK_DELAY_MS
-        earliest_ms = self.now_ms + CHECK_DELAY_MS
-        return due_ms if due_ms >= earliest_ms else _rounded_up(earliest_ms)
+        return max(due_ms, self.now_ms + CHECK_DELAY_MS + ROUND_MS)
 
     def closing(self) -> Closing | None:
         """Return what must be asked before `conclude`, once all events are taken in; None if nothing need be."""
@@ -707,14 +708,16 @@ class Following:
     def _may_raise(self, day: int, policy: Policy, findings: list[Finding]) -> bool:
         """Return whether signals may raise an alert: strong enough for some tier, no cooldown, and something is new."""
         state = self._present()
-        if raising_contribution(findings) < min(policy.in_force.rules.signal_thresholds.values()):
+        least = min(policy.in_force.rules.signal_thresholds.values())
+        if raising_contribution(findings) < least:
             return False
         if not state.cleared_ms:
             return True
         if day < state.cleared_ms // DAY_MS + max(policy.in_force.rules.cooldown_days, 1):
             return False
-        is_timed = any(finding.signal.name in _TIMED for finding in findings)
-        return is_timed or _newest_evidence_ms(state) > state.cleared_ms
+        if _newest_evidence_ms(state) > state.cleared_ms:
+            return True
+        return raising_contribution([finding for finding in findings if finding.signal.name in _TIMED]) >= least
 
     def _present(self) -> CustomerState:
         if self.state is None:

@@ -67,6 +67,7 @@ def evaluate(part: Complaints | None, moment: Moment, weight: float, threshold: 
     if tail > threshold:
         return None
     usual = shape / days * WINDOW_DAYS
+    told_en, told_zh = (f"about {usual:.1f}", f"约{usual:.1f}次") if usual >= 0.05 else ("none", "没有")
     enough = count_at_tail(threshold, shape, days, WINDOW_DAYS, LEAST)
     signal = Signal(
         name="complaints_surging",
@@ -74,8 +75,8 @@ def evaluate(part: Complaints | None, moment: Moment, weight: float, threshold: 
         threshold=float(enough),
         contribution=round(weight * strength(len(recent) / enough), 4),
         evidence=ids_since(part.proofs, first_day),
-        reason_en=f"{len(recent)} complaints in the last 30 days; about {usual:.1f} would be usual for this customer",
-        reason_zh=f"近30天投诉{len(recent)}次，该客户通常约{usual:.1f}次",
+        reason_en=f"{len(recent)} complaints in the last 30 days, {told_en} would be usual for this customer",
+        reason_zh=f"近30天投诉{len(recent)}次，该客户通常{told_zh}",
     )
     return Finding(signal, recent[0] + WINDOW_DAYS)
 

@@ -1,0 +1,171 @@
+"""Sentiment and churn in one process over a recorded log: the live processors, the live engine's order, no Kafka."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from services.churn_alerts.customer.agent import ChurnAlerts
+from services.churn_alerts.customer.decide import ROUND_MS
+from services.ingest.identity.resolve import resolve
+from services.sentiment.interaction.agent import SentimentProcessor
+from services.sentiment.interaction.score import Scorer
+from shared.clock import from_ms, to_ms
+from shared.contracts.codec import decode_event, encode
+from shared.contracts.control import CONTROL_TYPES, ClockTicked, Control
+from shared.contracts.event import CustomerIdentified, EventBase
+from shared.errors import Reject
+from shared.ids import CustomerId
+from shared.kafka.changelog import LoadedState
+from shared.kafka.partition import Forwarded, InRecord, Partition, Poison
+from shared.kafka.processor import Headers
+from shared.kafka.publisher import partition_for
+from shared.topics import CHURN_ALERTS
+
+_BATCH: Final = 2_000
+
+
+class Recorded(NamedTuple):
+    """A record of a partition's log in memory."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    timestamp: int = 0
+
+
+class Replayed(NamedTuple):
+    """An alert record with what orders it: event time, alert id, revision. `value` is its JSON as published."""
+
+    at: str
+    alert_id: str
+    revision: int
+    value: bytes
+
+
+class _AlertHead(msgspec.Struct, frozen=True):
+    at: str
+    alert_id: str
+    revision: int
+
+
+class _Lane:
+    """One partition of the chain: the log of interactions, and both processors' memory."""
+
+    def __init__(self, number: int, scorer: Scorer) -> None:
+        self.pending: list[Recorded] = []
+        self._n_in = self._n_enriched = 0
+        self._sentiment = Partition(SentimentProcessor(scorer), number, _nothing_yet())
+        self._churn = Partition(ChurnAlerts(), number, _nothing_yet())
+
+    def append(self, key: str | None, value: bytes) -> None:
+        self.pending.append(Recorded(self._n_in, None if key is None else key.encode(), value))
+        self._n_in += 1
+
+    def advance(self) -> Iterator[Replayed | Poison]:
+        """Decide what is pending; yields alert records, and inputs that could not be decided."""
+        enriched: list[InRecord] = []
+        for work in self._sentiment.advance(self.pending):
+            yield from work.poison
+            for output in work.outputs:
+                if isinstance(output, Forwarded):
+                    enriched.append(Recorded(self._n_enriched, None, output.value, output.headers))
+                elif output.topic is ChurnAlerts.input_topic:
+                    enriched.append(Recorded(self._n_enriched, output.key.encode(), output.value, output.headers))
+                else:
+                    continue
+                self._n_enriched += 1
+        self.pending = []
+        for work in self._churn.advance(enriched):
+            yield from work.poison
+            for output in work.outputs:
+                if not isinstance(output, Forwarded) and output.topic is CHURN_ALERTS:
+                    head = _head.decode(output.value)
+                    yield Replayed(head.at, head.alert_id, head.revision, output.value)
+
+
+class Chain:
+    """The chain of all partitions. Time reaches every partition at once, as the live ticker sees to."""
+
+    def __init__(self, scorer: Scorer, partitions: int) -> None:
+        self._lanes = [_Lane(number, scorer) for number in range(partitions)]
+        self._known: dict[str, CustomerId] = {}
+        self._ticked_ms = 0
+
+    def run(self, lines: Iterable[bytes], until_ms: int | None = None) -> Iterator[Replayed | Poison | Reject]:
+        """Yield what the log of `lines` leads to; `until_ms` is when the last tick comes, if later than the events.
+
+        A line is an event, or a control record, which goes to every partition. A line that ingest would refuse is
+        yielded as its `Reject`.
+        """
+        n_pending = 0
+        for line in lines:
+            try:
+                self._take(line)
+            except Reject as error:
+                yield error
+            n_pending += 1
+            if n_pending == _BATCH:
+                yield from self._advance()
+                n_pending = 0
+        if until_ms is not None:
+            self._tick(until_ms)
+        yield from self._advance()
+
+    def _take(self, line: bytes) -> None:
+        if (control := _control_of(line)) is not None:
+            if isinstance(control, ClockTicked):
+                self._tick(to_ms(control.at))
+                return
+            for lane in self._lanes:
+                lane.append(None, line)
+            return
+        event = decode_event(line)
+        customer_id = event.customer.id or resolve(event.customer, self._known)
+        if isinstance(event, CustomerIdentified):
+            self._known.update(dict.fromkeys(event.customer.handles, CustomerId(customer_id)))
+        self._tick(to_ms(event.occurred_at) // ROUND_MS * ROUND_MS)
+        self._lanes[partition_for(customer_id, len(self._lanes))].append(
+            customer_id, line if event.customer.id else _with_id(event, customer_id)
+        )
+
+    def _tick(self, at_ms: int) -> None:
+        """Move time in every partition. Wake-ups fall on whole five minutes, so ticks between them change nothing."""
+        if at_ms <= self._ticked_ms:
+            return
+        self._ticked_ms = at_ms
+        tick = encode(ClockTicked(at=from_ms(at_ms)))
+        for lane in self._lanes:
+            lane.append(None, tick)
+
+    def _advance(self) -> Iterator[Replayed | Poison]:
+        for lane in self._lanes:
+            yield from lane.advance()
+
+
+def _nothing_yet() -> LoadedState:
+    return LoadedState(rows={}, fence=-1, watermark_ms=0, controls=[], next_offset=0, heal=[], n_records=0)
+
+
+def _with_id(event: EventBase, customer_id: str) -> bytes:
+    return encode(replace(event, customer=replace(event.customer, id=customer_id)))
+
+
+def _control_of(line: bytes) -> Control | None:
+    if b'"type"' not in line:
+        return None
+    try:
+        return _control.decode(line) if _tag.decode(line).type in CONTROL_TYPES else None
+    except msgspec.DecodeError:
+        return None
+
+
+class _Tag(msgspec.Struct, frozen=True):
+    type: str
+
+
+_tag: Final = msgspec.json.Decoder(_Tag)
+_head: Final = msgspec.json.Decoder(_AlertHead)
+_control: Final = msgspec.json.Decoder(Control)
