@@ -1,0 +1,27 @@
+"""What judges texts: the linear model that ships, one retrained from it, or an ONNX model of the user's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from services.sentiment.interaction.model import SHIPPED_ARTEFACT
+from services.sentiment.interaction.score import Reason, Scorer
+from shared.contracts.enriched import Sentiment
+
+
+class Backend(Protocol):
+    """Judges texts, many at once; the same text gets the same judgement in any company."""
+
+    name: str
+
+    def analyse(self, texts: Sequence[str]) -> list[Sentiment]: ...
+
+    def explain(self, text: str, top: int = 12) -> list[Reason]: ...
+
+
+def load_backend(path: Path | None = None) -> Backend:
+    """Return the backend for a model file: .onnx, or a linear artefact; without a file, the one that ships.
+
+    Raises ModelError when the file is not a model.
+    """
+    return Scorer.load(path or SHIPPED_ARTEFACT)
