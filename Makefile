@@ -27,15 +27,15 @@ $(VENV)/.created:
 
 $(VENV)/.runtime: requirements/build.txt requirements/runtime.txt pyproject.toml | $(VENV)/.created
 	@echo "── installing the product's packages (hashes checked) into $(VENV)"
-	@$(PIP) install --quiet --require-hashes --no-deps -r requirements/build.txt
-	@$(PIP) install --require-hashes --no-deps -r requirements/runtime.txt
+	@$(BIN)/python deploy/install_requirements.py requirements/build.txt
+	@$(BIN)/python deploy/install_requirements.py requirements/runtime.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m shared.embedded.warm
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "── installing test and lint tools (hashes checked) into $(VENV)"
-	@$(PIP) install --require-hashes --no-deps -r requirements/dev.txt
+	@$(BIN)/python deploy/install_requirements.py requirements/dev.txt
 	@touch $@
 
 .PHONY: requirements
