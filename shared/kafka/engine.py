@@ -18,8 +18,8 @@ from shared.kafka.dead_letters import dead_letter, dead_letter_message
 from shared.kafka.metrics import WorkerMetrics
 from shared.kafka.partition import WAKE_KEYS, WORK_ROWS, Forwarded, InRecord, Partition, Work
 from shared.kafka.processor import E, Output, Processor, S
-from shared.kafka.publisher import Acked, BatchPublisher, Message, Place, RecordTooLargeError, partition_for
-from shared.kafka.rows import Row
+from shared.kafka.publisher import Acked, BatchPublisher, Place, RecordTooLargeError, partition_for
+from shared.kafka.rows import Message, message_of
 from shared.topics import DEAD_LETTERS, Topic
 
 _log = logging.getLogger(__name__)
@@ -189,14 +189,15 @@ class Engine(Generic[E, S]):
         place = (name, partition_for(output.key, await self._publisher.partition_count(name)))
         batches.setdefault(place, []).append((output.key.encode(), output.value, output.headers, None))
 
-    async def _store(self, number: int, cell: _Cell[E, S], rows: Sequence[Row], is_ours: Callable[[], bool]) -> bool:
-        messages: list[Message] = [(key.encode(), value, headers, None) for key, value, headers in rows]
+    async def _store(
+        self, number: int, cell: _Cell[E, S], messages: Sequence[Message], is_ours: Callable[[], bool]
+    ) -> bool:
         place = (self._state, number)
         acked = (await self._persist(number, lambda: self._publisher.publish_batches({place: messages}), is_ours))[
             place
         ]
-        self._metrics.state_rows_written.inc(len(rows))
-        self._metrics.state_bytes_written.inc(sum(len(value) for _, value, _ in rows if value is not None))
+        self._metrics.state_rows_written.inc(len(messages))
+        self._metrics.state_bytes_written.inc(sum(map(len, [value for _, value, _, _ in messages if value])))
         is_overwritten = not _is_seamless(acked, cell.next_offset)
         cell.next_offset = acked[-1].first_offset + acked[-1].n_records
         return is_overwritten
@@ -229,7 +230,7 @@ class Engine(Generic[E, S]):
         cell = _Cell(Partition(self._processor, number, loaded, **self._limits), loaded.next_offset)
         if loaded.heal:
             _log.warning("%d rows of %s/%d were overwritten by a dead worker", len(loaded.heal), self._state, number)
-            await self._store(number, cell, loaded.heal, is_ours)
+            await self._store(number, cell, [message_of(row) for row in loaded.heal], is_ours)
             self._metrics.healed.inc(len(loaded.heal))
         took_s = self._clock.monotonic() - started
         self._metrics.stage["load"].observe(took_s)

@@ -6,7 +6,7 @@ in one call. Where a fetched batch begins or ends changes nothing.
 """
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop
 from typing import Any, Final, Generic, NamedTuple, Protocol
 
@@ -17,12 +17,15 @@ from shared.kafka.changelog import LoadedState
 from shared.kafka.controls import Controls, decode_control, generation_of
 from shared.kafka.processor import Decisions, E, Headers, Input, Output, Processor, S
 from shared.kafka.rows import (
+    Message,
     Row,
     control_row,
     control_tombstone,
-    encode_row,
+    encode_row_from,
     fence_of,
+    message_of,
     partition_row,
+    row_head,
     state_of,
     tombstone,
     wake_at_ms_of,
@@ -36,6 +39,8 @@ WORK_ROWS: Final = 10_000
 # Decoded states kept between batches, in two generations; beyond them a state is bytes.
 _LIVE_STATES: Final = 25_000
 _ERROR_LENGTH: Final = 4_000
+_NO_STATE: Final = b"null"
+_UNTOUCHED: Final = object()
 # Leaves room for key and headers in a record that every broker takes.
 MAX_VALUE_BYTES: Final = 950_000
 
@@ -79,7 +84,7 @@ class Work:
 
     def __init__(self) -> None:
         self.outputs: list[Output | Forwarded] = []
-        self.rows: list[Row] = []
+        self.rows: list[Message] = []
         self.poison: list[Poison] = []
         self.n_inputs = 0
         self.fence = -1
@@ -109,8 +114,9 @@ class States(Generic[S]):
     def get(self, key: str) -> S | None:
         """Return the key's state, None if it has none."""
         live = self._live
-        if key in live:
-            return live[key]
+        state = live.get(key)
+        if state is not None or key in live:
+            return state
         if key in self._older:
             state = self._older[key]
         else:
@@ -128,20 +134,25 @@ class States(Generic[S]):
         row = self._rows.get(key)
         return -1 if row is None else fence_of(row)
 
-    def write(self, key: str, fence: int, wake_at_ms: int | None) -> Row:
-        """Return the row of a key that was touched, and keep it."""
-        if key in self._live:
-            state = self._live[key]
-            encoded = None if state is None else self._encode(state)
-        else:
-            row = self._rows.get(key)
-            encoded = None if row is None else _present(state_of(row))
-        if encoded is None and wake_at_ms is None:
-            self._rows.pop(key, None)
-            return tombstone(key, fence)
-        row = encode_row(fence, wake_at_ms, b"null" if encoded is None else encoded)
-        self._rows[key] = row
-        return Row(key, row)
+    def write(self, keys: Iterable[str], fence: int, wake_at_ms: Callable[[str], int | None]) -> list[Message]:
+        """Return the rows of keys that were touched, ready to publish, and keep them."""
+        live, rows, encode, head = self._live, self._rows, self._encode, row_head(fence)
+        messages: list[Message] = []
+        add = messages.append
+        for key in keys:
+            at_ms = wake_at_ms(key)
+            state = live.get(key, _UNTOUCHED)
+            if state is _UNTOUCHED:
+                encoded = state_of(rows[key]) if key in rows else _NO_STATE
+            else:
+                encoded = _NO_STATE if state is None else encode(state)  # type: ignore[arg-type]  # _UNTOUCHED is gone
+            if encoded == _NO_STATE and at_ms is None:
+                rows.pop(key, None)
+                add(message_of(tombstone(key, fence)))
+            else:
+                rows[key] = row = encode_row_from(head, at_ms, encoded)
+                add((key.encode(), row, (), None))
+        return messages
 
     def age(self) -> None:
         """Let go of decoded states that were not touched lately; only rows that were written may be let go."""
@@ -149,12 +160,8 @@ class States(Generic[S]):
             self._older, self._live = self._live, {}
 
     def _decoded(self, row: bytes) -> S | None:
-        encoded = _present(state_of(row))
-        return None if encoded is None else self._decode(encoded)
-
-
-def _present(encoded: bytes) -> bytes | None:
-    return None if encoded == b"null" else encoded
+        encoded = state_of(row)
+        return None if encoded == _NO_STATE else self._decode(encoded)
 
 
 class Partition(Generic[E, S]):
@@ -188,6 +195,7 @@ class Partition(Generic[E, S]):
         self._touched: dict[str, object] = {}
         self._control_rows: list[Row] = []
         self._work = Work()
+        self._n_inputs = 0
 
     def advance(self, records: Sequence[InRecord]) -> Iterator[Work]:
         """Yield the work that the records demand, in pieces that must be performed one after another, in order.
@@ -200,11 +208,11 @@ class Partition(Generic[E, S]):
         run: list[Input[E]] = []
         add = run.append
         run_ends_ms = 0
+        self._n_inputs += sum(record.offset > fence for record in records)
         for record in records:
             offset = record.offset
             if offset <= fence:
                 continue
-            self._work.n_inputs += 1
             key_bytes, value = record.key, record.value
             if key_bytes is None:
                 self.watermark_ms = watermark
@@ -366,10 +374,10 @@ class Partition(Generic[E, S]):
     def _close(self, fence: int) -> Work:
         """Return the work up to `fence` with the rows that make it durable, and begin the next."""
         work, self._work = self._work, Work()
-        timers, write = self.timers, self.states.write
-        work.rows = [write(key, fence, timers.get(key)) for key in self._touched]
-        work.rows.extend(self._control_rows)
-        work.rows.append(partition_row(fence, self.watermark_ms))
+        work.rows = self.states.write(self._touched, fence, self.timers.get)
+        work.rows.extend(map(message_of, self._control_rows))
+        work.rows.append(message_of(partition_row(fence, self.watermark_ms)))
+        work.n_inputs, self._n_inputs = self._n_inputs, 0
         work.fence, work.watermark_ms = fence, self.watermark_ms
         self._touched.clear()
         self._control_rows.clear()

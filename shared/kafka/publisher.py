@@ -6,8 +6,9 @@ Why not `AIOKafkaProducer.send`: it costs 9 µs a record, whole batches 1.2 (doc
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from time import time_ns
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -23,11 +24,14 @@ from aiokafka.structs import RecordMetadata
 
 from shared.errors import Reject, Stop, Unavailable
 from shared.kafka.processor import Headers
+from shared.kafka.rows import Message as Message
 
 # The broker's default message.max.bytes is 1 MiB + 12; a batch that it refuses wedges an idempotent producer for ever
 # (aiokafka issue 1017), so that sizes are checked here, before anything is appended.
 MAX_BATCH_BYTES: Final = 1 << 20
 MAX_RECORD_BYTES: Final = 1_000_000
+# Records this much below the limit are not measured in full: their keys and headers fit.
+_ROOM_FOR_HEADERS: Final = 65_536
 _STOP_TIMEOUT_S: Final = 5.0
 # aiokafka's builder takes nothing but a list, and does not change it.
 _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
@@ -43,11 +47,6 @@ class OutRecord(NamedTuple):
     value: bytes | None
     headers: Headers = ()
     timestamp_ms: int | None = None
-
-
-# Key, value, headers and timestamp of a record whose topic and partition stand outside it; a plain tuple because a
-# named one costs as much again as appending it.
-Message = tuple[bytes | None, bytes | None, Headers, int | None]
 
 
 class Acked(NamedTuple):
@@ -247,13 +246,15 @@ class Publisher:
 
     def _refuse_oversize(self, place: Place, messages: Sequence[Message]) -> None:
         limit = self._max_record_bytes
+        longest = max(map(len, [value for _, value, _, _ in messages if value]), default=0)
+        if longest + _ROOM_FOR_HEADERS <= limit:
+            return
         for key, value, headers, _ in messages:
-            if value is not None and len(value) + 4096 > limit:
-                size = record_size(key, value, headers)
-                if size > limit:
-                    raise RecordTooLargeError(
-                        f"record of {size} bytes for {place[0]}/{place[1]} with key {key!r}: the limit is {limit}"
-                    )
+            size = record_size(key, value, headers)
+            if size > limit:
+                raise RecordTooLargeError(
+                    f"record of {size} bytes for {place[0]}/{place[1]} with key {key!r}: the limit is {limit}"
+                )
 
 
 def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
@@ -263,12 +264,17 @@ def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int
 
 
 class _Flight:
-    """One batch on its way, and the future of its ack."""
+    """One batch on its way, and the future of its ack.
 
-    __slots__ = ("acked", "builder")
+    `append` is that of aiokafka's compiled builder: the Python method around it costs as much as the appending.
+    """
+
+    __slots__ = ("acked", "append", "builder", "n_records")
 
     def __init__(self, builder: BatchBuilder, acked: "asyncio.Future[RecordMetadata]") -> None:
         self.builder = builder
+        self.append: Callable[..., object] = builder._builder.append
+        self.n_records = 0
         self.acked = acked
         # Every caller may have given up waiting.
         acked.add_done_callback(_mark_retrieved)
@@ -285,19 +291,23 @@ class _Lane:
 
     def add(self, messages: Sequence[Message]) -> list[tuple[_Flight, range]]:
         """Append the messages to batches; return each batch used and the stretch of it that holds them."""
+        now_ms = time_ns() // 1_000_000
         flight = self._waiting[-1] if self._waiting else self._open()
         used: list[tuple[_Flight, range]] = []
-        start = flight.builder.record_count()
-        append = flight.builder.append
-        for key, value, given, timestamp_ms in messages:
-            headers = list(given) if given else _NO_HEADERS
-            if append(timestamp=timestamp_ms, key=key, value=value, headers=headers) is None:
-                if (count := flight.builder.record_count()) > start:
-                    used.append((flight, range(start, count)))
-                flight, start = self._open(), 0
-                append = flight.builder.append
-                append(timestamp=timestamp_ms, key=key, value=value, headers=headers)
-        used.append((flight, range(start, flight.builder.record_count())))
+        start = at = flight.n_records
+        append = flight.append
+        for key, value, headers, timestamp_ms in messages:
+            room = append(at, timestamp_ms or now_ms, key, value, list(headers) if headers else _NO_HEADERS)
+            if room is None:
+                if at > start:
+                    used.append((flight, range(start, at)))
+                flight.n_records = at
+                flight, start, at = self._open(), 0, 0
+                append = flight.append
+                append(at, timestamp_ms or now_ms, key, value, list(headers) if headers else _NO_HEADERS)
+            at += 1
+        flight.n_records = at
+        used.append((flight, range(start, at)))
         if self.drain is None:
             # Starts at the next turn of the loop: calls made in this turn share the batch.
             self.drain = asyncio.get_running_loop().create_task(self._drain())
@@ -331,6 +341,8 @@ class _Lane:
             self.drain = None
 
     async def _send(self, flight: _Flight, producer: AIOKafkaProducer) -> None:
+        # What the builder's own `append` would have counted.
+        flight.builder._relative_offset = flight.n_records
         flight.builder.close()
         try:
             # Waits until the partition's batch before it has left, which is what lets the next one fill up.

@@ -16,11 +16,13 @@ RESERVED: Final = "\x00"
 PARTITION_KEY: Final = "\x00partition"
 FENCE_HEADER: Final = "fence"
 
-_ROW: Final = b'{"fence":%20d,"wake_at_ms":%20b,"state":%b}'
+_HEAD: Final = b'{"fence":%20d,"wake_at_ms":'
+_TAIL: Final = b',"state":'
 _FENCE: Final = slice(9, 29)
 _WAKE_AT: Final = slice(43, 63)
 _STATE: Final = slice(72, -1)
 _NO_TIMER: Final = b"                null"
+_UNTIMED_TAIL: Final = _NO_TIMER + _TAIL
 
 
 class PartitionRow(msgspec.Struct, frozen=True):
@@ -38,9 +40,32 @@ class Row(NamedTuple):
     headers: Headers = ()
 
 
+# Key, value, headers and timestamp of a record whose topic and partition stand outside it; a plain tuple because a
+# named one costs as much again as appending it.
+Message = tuple[bytes | None, bytes | None, Headers, int | None]
+
+
+def message_of(row: Row) -> Message:
+    """Return a row as a record to publish."""
+    key, value, headers = row
+    return key.encode(), value, headers, None
+
+
 def encode_row(fence: int, wake_at_ms: int | None, state: bytes) -> bytes:
     """Return a customer's row around its encoded state."""
-    return _ROW % (fence, _NO_TIMER if wake_at_ms is None else b"%d" % wake_at_ms, state)
+    return encode_row_from(row_head(fence), wake_at_ms, state)
+
+
+def row_head(fence: int) -> bytes:
+    """Return what all rows of one fence begin with."""
+    return _HEAD % fence
+
+
+def encode_row_from(head: bytes, wake_at_ms: int | None, state: bytes) -> bytes:
+    """Return a customer's row that begins with `head`; joining costs a quarter of formatting."""
+    if wake_at_ms is None:
+        return head + _UNTIMED_TAIL + state + b"}"
+    return b"%b%20d%b%b}" % (head, wake_at_ms, _TAIL, state)
 
 
 def fence_of(row: bytes) -> int:

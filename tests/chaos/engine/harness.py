@@ -54,6 +54,7 @@ class Chaos:
 
     def __post_init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._logs: dict[int, Path] = {}
 
     async def prepare(self) -> None:
         await ensure_topics(self.bootstrap, self.prefix, PARTITIONS, 1, WATCH_TOPICS)
@@ -70,12 +71,21 @@ class Chaos:
 
     def worker(self, member: str = "-", *options: str) -> subprocess.Popen[bytes]:
         """Start a worker process; what it logs stands in the test's folder."""
-        output = (self.folder / f"worker-{len(self._processes)}.log").open("wb")
+        log = self.folder / f"worker-{len(self._processes)}.log"
+        output = log.open("wb")
         command = [sys.executable, "-m", "tests.chaos.engine.worker", self.bootstrap, self.prefix, member, *options]
         process = subprocess.Popen(command, cwd=_ROOT, stdout=output, stderr=subprocess.STDOUT)
         output.close()
         self._processes.append(process)
+        self._logs[process.pid] = log
         return process
+
+    async def assigned(self, process: subprocess.Popen[bytes], within_s: float = 60) -> None:
+        """Return when a worker has been given partitions."""
+        async with asyncio.timeout(within_s):
+            while b" assigned [" not in self._logs[process.pid].read_bytes():
+                assert process.poll() is None, self._logs[process.pid].read_text()
+                await asyncio.sleep(0.05)
 
     async def died(self, process: subprocess.Popen[bytes], within_s: float = 40) -> int:
         """Return the exit code of a process that is about to end."""

@@ -33,7 +33,8 @@ async def test_twenty_kills_at_random_lose_nothing(chaos: Chaos) -> None:
     for kill in range(20):
         await chaos.feed(logs, 1_000 * kill, 1_000 * (kill + 1))
         victim = chaos.worker("last")
-        await asyncio.sleep(1.5 + 1.5 * chance.random())
+        await chaos.assigned(victim)
+        await asyncio.sleep(chance.random())
         victim.send_signal(signal.SIGKILL)
         await chaos.died(victim)
 
@@ -49,7 +50,8 @@ async def test_ten_rebalances_with_a_third_worker_lose_nothing(chaos: Chaos) -> 
     for turn in range(5):
         await chaos.feed(logs, 1_000 * turn, 1_000 * turn + 500)
         third = chaos.worker()
-        await asyncio.sleep(3.5)
+        await chaos.assigned(third)
+        await asyncio.sleep(0.5)
         await chaos.feed(logs, 1_000 * turn + 500, 1_000 * (turn + 1))
         third.terminate()
         assert await chaos.died(third) == 0

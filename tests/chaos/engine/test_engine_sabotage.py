@@ -1,6 +1,5 @@
 """Each rule of the engine broken on purpose: the stranger notices, so the tests that rest on it can fail."""
 
-import asyncio
 import signal
 
 import pytest
@@ -53,7 +52,7 @@ async def test_memory_of_an_older_generation_goes_wrong(chaos: Chaos) -> None:
     await chaos.feed(logs, 0, 1_000)
     await chaos.handled()
     visitor = chaos.worker("-")
-    await asyncio.sleep(5)
+    await chaos.assigned(visitor)
     await chaos.feed(logs, 1_000, 2_000)
     await chaos.handled()
     visitor.send_signal(signal.SIGTERM)

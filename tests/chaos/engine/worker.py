@@ -132,7 +132,8 @@ class LatestReader(DyingReader):
     async def _read(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> AsyncIterator[Sequence[StateRecord]]:
         consumer.assign([place])
         await consumer.seek_to_end(place)
-        yield (await consumer.getmany(place, timeout_ms=100)).get(place, [])
+        for records in (await consumer.getmany(timeout_ms=100)).values():
+            yield records
 
 
 async def main() -> None:

@@ -149,7 +149,7 @@ def test_a_control_is_passed_on_in_its_place() -> None:
 def test_controls_that_landed_before_their_batch_did_are_read_again() -> None:
     partition = _partition()
     stored = _advance(partition, rules(0, 1, 0, 300))
-    control = [row for row in stored.rows if row.key != PARTITION_KEY]
+    control = [row for row in stored.rows if row[0] != PARTITION_KEY.encode()]
 
     assert len(control) == 1
     assert len(partition.controls) == 1
@@ -217,4 +217,4 @@ def test_an_erased_key_leaves_a_tombstone() -> None:
 
     work = _advance(_partition(Forget()), sighting(0, "a", 1_000))
 
-    assert (work.rows[0].key, work.rows[0].value) == ("a", None)
+    assert work.rows[0][:2] == (b"a", None)

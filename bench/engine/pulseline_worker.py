@@ -1,0 +1,73 @@
+"""Work W1 as a processor of ours, run by the worker as a service runs it."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from bench.peers.work import count, decode, encode, enrich
+from shared.clock import SystemClock
+from shared.kafka.processor import NEVER_WAKES, ControlView, Decisions, Input, Output, StateView
+from shared.kafka.worker import WorkerSettings, run_worker
+from shared.topics import Topic
+
+State = dict[str, Any]
+EVENTS = Topic("events", "customer", "event/1", "delete", timedelta(days=1), (), ())
+
+
+class Counting:
+    """Work W1."""
+
+    input_topic = EVENTS
+    forward_controls_to: Topic | None = None
+    shortest_wake_ms = NEVER_WAKES
+
+    def __init__(self, name: str, sink: str, changelog: str) -> None:
+        self.name = name
+        self._sink = Topic(sink, "customer", "enriched/1", "delete", timedelta(days=1), (), ())
+        self.output_topics: Sequence[Topic] = (self._sink,)
+        self.state_topic = Topic(changelog, "customer", "counters/1", "compact", None, (), ())
+
+    def decode(self, value: bytes) -> State:
+        event: State = decode(value)
+        return event
+
+    def event_time_ms(self, event: State) -> int:
+        at_ms: int = event["at_ms"]
+        return at_ms
+
+    def encode_state(self, state: State) -> bytes:
+        return encode(state)
+
+    def decode_state(self, value: bytes) -> State:
+        state: State = decode(value)
+        return state
+
+    def decide(
+        self, states: StateView[State], inputs: Sequence[Input[State]], _controls: ControlView
+    ) -> Decisions[State]:
+        touched: dict[str, State | None] = {}
+        outputs: list[Output] = []
+        sink, get = self._sink, states.get
+        for one in inputs:
+            key = one.key
+            counted: State = count(touched.get(key) or get(key), one.event)
+            touched[key] = counted
+            outputs.append(Output(sink, key, enrich(one.event, counted)))
+        return Decisions(outputs=outputs, states=touched)
+
+    def wake(
+        self, _states: StateView[State], _keys: Sequence[str], _due_ms: int, _controls: ControlView
+    ) -> Decisions[State]:
+        return Decisions()
+
+
+if __name__ == "__main__":
+    bootstrap, source, sink, changelog, group = sys.argv[1:]
+    EVENTS = Topic(source, "customer", "event/1", "delete", timedelta(days=1), (), ())
+    Counting.input_topic = EVENTS
+    worker = run_worker(Counting(group, sink, changelog), WorkerSettings(bootstrap), CollectorRegistry(), SystemClock())
+    asyncio.run(worker)
