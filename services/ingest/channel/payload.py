@@ -22,6 +22,7 @@ from services.ingest.channel.ports import PayloadError
 Json: TypeAlias = Any
 MAX_FORM_FIELDS = 2_000
 MAX_XML_BYTES = 1_000_000
+MAX_XML_TAGS = 5_000
 MAX_PARTS = 500
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -227,8 +228,8 @@ def _form_part(chunk: bytes) -> FormPart | None:
 
 def xml_root(body: bytes) -> Element:
     """Return the root of an XML document without entities, DTDs or external references; raise `PayloadError`."""
-    if len(body) > MAX_XML_BYTES:
-        raise PayloadError(f"the XML is larger than {MAX_XML_BYTES} bytes")
+    if len(body) > MAX_XML_BYTES or body.count(b"<") > MAX_XML_TAGS:
+        raise PayloadError(f"the XML is larger than {MAX_XML_BYTES} bytes or {MAX_XML_TAGS} tags")
     try:
         root: Element = SafeTree.fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError) as error:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
+from shared.contracts.codec import encode
 from shared.contracts.event import EventBase
 from shared.errors import Reject
 
@@ -21,7 +22,6 @@ HeaderSource: TypeAlias = Mapping[str, HeaderValue] | Iterable[tuple[str | bytes
 QuerySource: TypeAlias = Mapping[str, str | Sequence[str]] | Iterable[tuple[str, str]] | None
 
 MAX_QUERY_FIELDS = 1_000
-MAX_TWINS = 50  # events with one id compared with each other, so that a hostile delivery stays linear
 
 
 class SignatureError(Reject):
@@ -116,16 +116,19 @@ class ChannelParse:
 
     events: list[EventBase] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
-    _by_key: dict[tuple[str, str], list[EventBase]] = field(default_factory=dict, repr=False)
+    _first: dict[tuple[str, str], EventBase] = field(default_factory=dict, repr=False)
+    _seen: set[bytes] = field(default_factory=set, repr=False)
 
     def add(self, event: EventBase) -> None:
         """Keep `event`, unless the very same one is already here (a message repeated inside one delivery)."""
-        twins = self._by_key.setdefault((event.source, event.id), [])
-        if event in twins[:MAX_TWINS]:
-            self.ignored["duplicate"] += 1
-        else:
-            twins.append(event)
-            self.events.append(event)
+        first = self._first.setdefault((event.source, event.id), event)
+        if first is not event:
+            self._seen.add(encode(first))
+            if (encoded := encode(event)) in self._seen:
+                self.ignored["duplicate"] += 1
+                return
+            self._seen.add(encoded)
+        self.events.append(event)
 
     def ignore(self, reason: str) -> None:
         self.ignored[reason] += 1

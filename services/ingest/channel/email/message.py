@@ -7,21 +7,18 @@ import binascii
 import quopri
 import re
 from datetime import datetime
-from email import message_from_bytes
 from email.message import Message
-from email.policy import compat32
 
 import msgspec
 
 from services.ingest.channel.draft import attachment, clean
 from services.ingest.channel.email import charset
 from services.ingest.channel.email.html_text import text_of_html
+from services.ingest.channel.email.mime import Part, leaves, read_entity
 from services.ingest.channel.email.reply import visible_text
 from services.ingest.channel.payload import instant_of
 from shared.contracts.event import Attachment
 
-MAX_PARTS = 500
-MAX_NESTING = 30
 MAX_BODY = 2_000_000
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]{0,4000})\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)[ \t\r\n]+(?==\?)")
@@ -32,7 +29,6 @@ _ADDRESS = re.compile(
 _ANGLE = re.compile(r"<([^<>]{1,400})>")
 _COMMENT = re.compile(r"\(([^()]{0,200})\)")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
-_BOUNDARY = re.compile(rb"boundary\s*=", re.IGNORECASE)
 _FOLD = re.compile(r"\r?\n[ \t]*")
 _AUTO_SUBJECT = re.compile(
     r"^\s*(?:auto(?:matic|matische|)?[ :-]?(?:reply|response|antwort)|autoreply|out of (?:the )?office|"
@@ -90,7 +86,6 @@ class _Body(msgspec.Struct):
     htmls: list[str] = []
     attachments: list[Attachment] = []
     has_calendar: bool = False
-    n_parts: int = 0
 
 
 def read_mail(raw: bytes, language: str | None = None) -> Mail:
@@ -98,16 +93,16 @@ def read_mail(raw: bytes, language: str | None = None) -> Mail:
 
     `language` is the connection's, for texts that declare no charset.
     """
-    message = _parsed(raw)
+    message, rest = read_entity(raw.lstrip(b"\r\n"))
     headers = _Headers(message, language)
     body = _Body()
-    if not _is_hostile(raw):
-        _collect(message, body, language, 0, "")
+    for part in leaves(message, rest):
+        _collect(part, body, language)
     html = "\n".join(body.htmls) or None
     text = "\n".join(part.rstrip("\n") for part in body.texts if part.strip())
-    from_html = not text and html is not None
-    readable = text_of_html(html) if from_html and html is not None else text
-    shown = text_of_html(html, has_quotes=False) if from_html and html is not None else text
+    readable, shown = text, text
+    if not text and html is not None:
+        readable, shown = text_of_html(html), text_of_html(html, has_quotes=False)
     sender = next(iter(headers.addresses("from")), None) or next(iter(headers.addresses("sender")), None)
     subject = headers.text("subject")
     is_bounce = _is_bounce(message, sender, subject)
@@ -133,22 +128,6 @@ def read_mail(raw: bytes, language: str | None = None) -> Mail:
         failed_recipient=_failed_recipient(headers, raw) if is_bounce else None,
         return_path=next((a.address for a in headers.addresses("return-path")), None),
     )
-
-
-def _parsed(raw: bytes) -> Message:
-    """Parse, or keep the header block alone when the structure is a bomb."""
-    cleaned = raw.lstrip(b"\r\n") if raw[:1] in (b"\r", b"\n") else raw
-    if cleaned.startswith((b"From ", b">From ")):
-        cleaned = cleaned.partition(b"\n")[2]
-    if _is_hostile(cleaned):
-        head = re.split(rb"\r?\n\r?\n", cleaned, maxsplit=1)[0][:200_000]
-        cleaned = re.sub(rb"(?im)^content-type:.*(?:\r?\n[ \t].*)*", b"", head) + b"\n\n"
-    return message_from_bytes(cleaned, policy=compat32)
-
-
-def _is_hostile(raw: bytes) -> bool:
-    """Return whether the mail nests or repeats boundaries as no mail does (the stdlib parser is quadratic there)."""
-    return len(_BOUNDARY.findall(raw[:20_000_000])) > MAX_NESTING * 3
 
 
 class _Headers:
@@ -276,76 +255,46 @@ def _split_addresses(value: str) -> list[str]:
     return [piece for piece in pieces if piece.strip()]
 
 
-def _collect(part: Message, body: _Body, language: str | None, depth: int, parent: str) -> None:
+def _collect(part: Part, body: _Body, language: str | None) -> None:
     """Gather texts and list everything else; a forwarded mail inside counts as one attachment."""
-    body.n_parts += 1
-    if body.n_parts > MAX_PARTS or depth > MAX_NESTING:
-        return
-    media_type = part.get_content_type()
-    if part.is_multipart() and media_type.startswith("multipart/"):
-        for child in part.get_payload():
-            if isinstance(child, Message):
-                _collect(child, body, language, depth + 1, media_type)
-        return
     name = _filename(part, language)
-    disposition = str(part.get("content-disposition", "")).strip().lower()
+    disposition = str(part.headers.get("content-disposition", "")).strip().lower()
     is_attached = disposition.startswith("attachment") or (bool(name) and not disposition.startswith("inline"))
-    if media_type.startswith("message/") or part.is_multipart():
-        body.attachments.append(attachment(name or _nested_name(part), media_type))
-    elif media_type in ("text/plain", "text/html") and not is_attached and _is_body(media_type, body, parent):
-        content = _content(part, language)
-        (body.texts if media_type == "text/plain" else body.htmls).append(content[:MAX_BODY])
+    if part.media_type.startswith("message/"):
+        body.attachments.append(attachment(name or _nested_subject(part), part.media_type, size_bytes=part.size))
+    elif part.media_type in ("text/plain", "text/html") and not is_attached and _is_body(part, body):
+        (body.texts if part.media_type == "text/plain" else body.htmls).append(_content(part, language))
     else:
-        body.has_calendar |= media_type in ("text/calendar", "application/ics")
-        body.attachments.append(attachment(name, media_type, size_bytes=_size(part)))
+        body.has_calendar |= part.media_type in ("text/calendar", "application/ics")
+        body.attachments.append(attachment(name, part.media_type, size_bytes=part.size))
 
 
-def _is_body(media_type: str, body: _Body, parent: str) -> bool:
+def _is_body(part: Part, body: _Body) -> bool:
     """The first text of a kind is the body; later inline ones belong to it in mixed mails, reports' parts do not."""
-    already = body.texts if media_type == "text/plain" else body.htmls
-    return not already or parent == "multipart/mixed"
+    already = body.texts if part.media_type == "text/plain" else body.htmls
+    return not already or (part.parent == "multipart/mixed" and sum(map(len, already)) < MAX_BODY)
 
 
-def _nested_name(part: Message) -> str:
-    payload = part.get_payload()
-    inner = payload[0] if isinstance(payload, list) and payload else None
-    subject = str(inner.get("subject", "")) if isinstance(inner, Message) else ""
-    return decoded_header(_FOLD.sub(" ", subject)[:2_000])[:200] or "message"
+def _nested_subject(part: Part) -> str:
+    headers, _ = read_entity(part.body[:100_000])
+    subject = _FOLD.sub(" ", str(headers.get("subject", "")))
+    return decoded_header(subject[:2_000])[:200] or "message"
 
 
-def _filename(part: Message, language: str | None) -> str:
+def _filename(part: Part, language: str | None) -> str:
     try:
-        found = part.get_filename("") or ""
+        found = part.headers.get_filename("") or ""
     except (LookupError, ValueError, TypeError, AttributeError, IndexError):
         found = ""
     return decoded_header(_FOLD.sub(" ", str(found))[:2_000], language).strip()
 
 
-def _content(part: Message, language: str | None) -> str:
+def _content(part: Part, language: str | None) -> str:
     try:
-        declared = part.get_content_charset("")
+        declared = part.headers.get_content_charset("")
     except (LookupError, ValueError, TypeError, AttributeError, UnicodeError):
         declared = ""
-    return charset.decode(_payload(part), str(declared or "") or None, language).replace("\r\n", "\n")
-
-
-def _payload(part: Message) -> bytes:
-    try:
-        raw = part.get_payload(decode=True)
-    except (ValueError, LookupError, TypeError, AssertionError, AttributeError, binascii.Error):
-        raw = None
-    return raw if isinstance(raw, bytes) else b""
-
-
-def _size(part: Message) -> int:
-    """Return the decoded size without decoding: three quarters of base64's letters, the text's length otherwise."""
-    payload = part.get_payload()
-    if not isinstance(payload, str):
-        return 0
-    if str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
-        letters = len(payload) - payload.count("\n") - payload.count("\r")
-        return letters * 3 // 4 - payload[-6:].count("=")
-    return len(payload)
+    return charset.decode(part.decoded(MAX_BODY), str(declared or "")[:60] or None, language).replace("\r\n", "\n")
 
 
 def _is_auto_reply(headers: _Headers, subject: str) -> bool:
