@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -130,9 +130,21 @@ class ConsoleFiles(StaticFiles):
         super().__init__(directory=folder, html=True, check_dir=False)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        # The console's mount sees whatever no route took, an API path with a wrong method too.
+        if allowed := _allowed_methods(scope):
+            return problem(405, f"{scope['method']} is not one of {allowed}", {"Allow": allowed})
         response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = "no-cache"
         return response
+
+
+def _allowed_methods(scope: Scope) -> str:
+    path = scope["root_path"] + scope["path"] if not scope["path"].startswith(scope["root_path"]) else scope["path"]
+    methods: set[str] = set()
+    for route in scope["app"].routes:
+        if isinstance(route, Route) and route.path_regex.match(path):
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 # Systems differ in what they call a module; browsers refuse one that is not JavaScript.

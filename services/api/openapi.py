@@ -1,6 +1,6 @@
 """How routes describe themselves: answers and bodies are msgspec types, listed under components by name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -31,14 +31,14 @@ def answers(
     *problems: int,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
-    media_type: str = "application/json",
+    media_type: str | Sequence[str] = "application/json",
 ) -> Responses:
     """Return a route's `responses`: the good one, and every problem it may answer (401, 429 and 503 always)."""
     good: dict[str, Any] = {"description": description}
-    if model is not None:
-        good["content"] = {media_type: {"schema": _reference(model)}}
-    elif media_type != "application/json":
-        good["content"] = {media_type: {"schema": {"type": "string"}}}
+    media_types = [media_type] if isinstance(media_type, str) else media_type
+    schema = _reference(model) if model is not None else {"type": "string"}
+    if model is not None or media_type != "application/json":
+        good["content"] = {kind: {"schema": schema} for kind in media_types}
     if headers:
         good["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()}
     responses: Responses = {status: good}

@@ -56,13 +56,15 @@ class Guard:
         return authorize
 
     async def identify(self, request: Request) -> Principal:
-        """Return who is asking. Raises `ProblemError` 401, 403 (no CSRF proof) or 429."""
+        """Return who is asking. Raises `ProblemError` 401, 403 (no CSRF proof) or 429.
+
+        Wrong keys are not counted here: a key is 256 bits of chance. People type keys at login, so that is counted.
+        """
         secret, is_session = _credentials(request)
         if secret is None:
             raise unauthorized("send an API key: Authorization: Bearer <key>, or log in")
         principal = await self._known(secret, is_session)
         if principal is None:
-            self._count_failure(request)
             raise unauthorized("the key or session is unknown, expired or revoked")
         if (wait := self._rates.take(principal.key_id, self._clock.monotonic())) > 0:
             raise rate_limited(wait, "this key makes too many requests")
@@ -77,7 +79,7 @@ class Guard:
             raise rate_limited(wait, "too many wrong keys from this address")
         principal = await self._known(key, is_session=False)
         if principal is None:
-            self._count_failure(request)
+            self._failures.take(_address(request), self._clock.monotonic())
             raise unauthorized("the key is unknown, expired or revoked")
         return principal
 
@@ -117,10 +119,6 @@ class Guard:
                 self._cache = {known: entry for known, entry in self._cache.items() if entry[0] > now}
             self._cache[cache_key] = (now + _CACHE_S, principal)
         return principal
-
-    def _count_failure(self, request: Request) -> None:
-        if (wait := self._failures.take(_address(request), self._clock.monotonic())) > 0:
-            raise rate_limited(wait, "too many wrong keys from this address")
 
 
 def unauthorized(detail: str) -> ProblemError:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
+from msgspec import structs
 from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
@@ -18,6 +19,7 @@ from services.api.auth.store import audit
 from services.api.customer import store
 from services.api.customer.schemas import (
     CustomerDetail,
+    CustomerHit,
     CustomerHits,
     CustomerPage,
     CustomerSummary,
@@ -52,7 +54,7 @@ def customer_routes(pool: Any, guard: Guard) -> APIRouter:
         summary="List customers by their last event, or search them",
         description="`q` looks for an id, a handle, a name, then in what customers wrote; Chinese from two characters "
         "(one works too). A search answers its best matches in one page.",
-        responses=answers(CustomerHits, "A page; `match` and `snippet` are there when `q` was sent"),
+        responses=answers(CustomerHits, "A page"),
     )
     async def list_customers(
         _: reader,
@@ -66,13 +68,13 @@ def customer_routes(pool: Any, guard: Guard) -> APIRouter:
         async with reading(pool) as connection:
             if q is not None and q.strip():
                 hits = await store.find(connection, q.strip(), limit)
-                return json_response({"items": hits, "next_cursor": None})
+                return json_response(CustomerHits(items=hits, next_cursor=None))
             rows = await store.newest(connection, tiers=tier, risk_states=risk_state, before=before, limit=limit + 1)
-        page = rows[:limit]
+        page = [CustomerHit(**structs.asdict(row), match=None, snippet=None) for row in rows[:limit]]
         next_cursor = None
         if len(rows) > limit:
             next_cursor = encode_cursor(_NEWEST_CURSOR, page[-1].last_seen_at, page[-1].customer_id)
-        return json_response(CustomerPage(items=page, next_cursor=next_cursor))
+        return json_response(CustomerHits(items=page, next_cursor=next_cursor))
 
     @router.get(
         "/at-risk",
@@ -92,7 +94,7 @@ def customer_routes(pool: Any, guard: Guard) -> APIRouter:
     @router.get(
         "/export",
         summary="All customers as CSV or NDJSON, streamed",
-        responses=answers(None, "One line a customer", media_type="text/csv"),
+        responses=answers(None, "One line a customer", media_type=("text/csv", "application/x-ndjson")),
     )
     async def export(
         principal: Annotated[Principal, Depends(guard.needs("export:read"))],

@@ -27,9 +27,9 @@ class CustomerSummary(Struct, frozen=True, kw_only=True):
 
 
 class CustomerHit(CustomerSummary, frozen=True, kw_only=True):
-    """A customer a search found; `snippet` is the newest text that matched, when a text did."""
+    """A customer in a list; `match` says how a search found it, `snippet` is the newest text that matched."""
 
-    match: MatchKind
+    match: MatchKind | None
     snippet: str | None
 
 
