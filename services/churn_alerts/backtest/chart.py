@@ -22,11 +22,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis' range and how its ticks read."""
+    """An axis' range, its name in both languages, and how its ticks read."""
 
     low: float
     high: float
     label: str = ""
+    label_zh: str = ""
     percent: bool = False
 
 
@@ -88,7 +89,7 @@ def nice_top(value: float) -> float:
     if value <= 0:
         return 1.0
     unit: float = 10 ** floor(log10(value))
-    return next(step * unit for step in (1, 2, 2.5, 5, 10) if step * unit >= value)
+    return next(step * unit for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * unit >= value)
 
 
 def _grid(x: Axis, y: Axis, x_ticks: bool = True) -> str:
@@ -102,8 +103,9 @@ def _grid(x: Axis, y: Axis, x_ticks: bool = True) -> str:
         if x_ticks:
             value = x.low + share * (x.high - x.low)
             parts.append(_text(_x(value, x), HEIGHT - BOTTOM + 16, _tick(value, x), "middle"))
-    if x.label:
-        parts.append(_text(LEFT + (WIDTH - LEFT - RIGHT) / 2, HEIGHT - 6, x.label, "middle"))
+    middle = LEFT + (WIDTH - LEFT - RIGHT) / 2
+    for language, label in (("en", x.label), ("zh", x.label_zh)):
+        parts.append(f'<g class="{language}">{_text(middle, HEIGHT - 6, label, "middle")}</g>')
     return "".join(parts)
 
 

@@ -225,24 +225,27 @@ def _ranking_charts(summary: Summary) -> str:
         _figure(
             "ROC: Pulseline against days of silence (grey)",
             "ROC：Pulseline 与仅按沉默天数（灰）",
-            line_chart("ROC", [diagonal, *roc], Axis(0, 1, "false alarms", True), unit),
+            line_chart("ROC", [diagonal, *roc], Axis(0, 1, "false alarms", "误报率", True), unit),
         ),
         _figure(
             "Precision by recall",
             "精确率–召回率",
             line_chart(
-                "precision and recall", [base, Line(summary.precision_recall)], Axis(0, 1, "recall", True), unit
+                "precision and recall",
+                [base, Line(summary.precision_recall)],
+                Axis(0, 1, "recall", "召回率", True),
+                unit,
             ),
         ),
         _figure(
             "Calibration: predicted risk and what came true",
             "校准：预测风险与实际比例",
-            line_chart("calibration", [diagonal, Line(bins, dots=True)], Axis(0, 1, "predicted", True), unit),
+            line_chart("calibration", [diagonal, Line(bins, dots=True)], Axis(0, 1, "predicted", "预测", True), unit),
         ),
         _figure(
             "ROC-AUC at each checkpoint",
             "各检查点的 ROC-AUC",
-            line_chart("AUC by checkpoint", [Line(weekly)], Axis(0, last, "checkpoint"), Axis(0.5, 1)),
+            line_chart("AUC by checkpoint", [Line(weekly)], Axis(0, last, "checkpoint", "检查点"), Axis(0.5, 1)),
         ),
     ]
     head = [_both("score", "评分"), "ROC-AUC", _both("calibration error", "校准误差")]
@@ -261,7 +264,7 @@ def _customer_charts(summary: Summary) -> str:
     curve = _figure(
         "Share of repeat customers not back yet, by days since the purchase",
         "购买后尚未再次购买的回头客比例（按天）",
-        line_chart("survival", [Line(survival)], Axis(0, end, "days"), Axis(0, 1, percent=True), marks),
+        line_chart("survival", [Line(survival)], Axis(0, end, "days", "天"), Axis(0, 1, percent=True), marks),
     )
     cohorts = _figure(
         "Cohorts by month of first purchase: share buying in later months",
