@@ -30,11 +30,10 @@ class ServiceProcess:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{name}.log"
-        prefix = f"PULSELINE_{'CHURN' if name == 'churn_alerts' else name.upper()}"
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PULSELINE_")},
             "PULSELINE_STATE_DIR": str(folder / "state"),
-            f"{prefix}_PORT": str(self.port),
+            f"PULSELINE_{name.upper()}_PORT": str(self.port),
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -30,10 +30,12 @@ class System:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        for service in self.services.values():
-            self._stack.enter_context(service).start(until_ready=False)
-        for service in self.services.values():
-            service.wait_ready()
+        with ExitStack() as starting:
+            for service in self.services.values():
+                starting.enter_context(service).start(until_ready=False)
+            for service in self.services.values():
+                service.wait_ready()
+            self._stack = starting.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

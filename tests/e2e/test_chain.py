@@ -80,9 +80,9 @@ async def test_surge_of_complaints_raises_one_explained_alert(system: System) ->
     [alert] = eventually(lambda: system.get("/v1/alerts?customer_id=c-1").json()["items"])
 
     detail = system.get(f"/v1/alerts/{alert['alert_id']}").json()
-    [signal] = [one for one in detail["body"]["signals"] if one["name"] == "complaints_surging"]
+    [signal] = [one for one in detail["signals"] if one["name"] == "complaints_surging"]
     assert signal["evidence"]
-    assert detail["body"]["summary_en"] and detail["body"]["summary_zh"]
+    assert detail["summary_en"] and detail["summary_zh"]
 
 
 async def test_raw_garbage_is_dead_lettered_and_the_stream_goes_on(
@@ -142,7 +142,7 @@ async def test_imported_orders_are_exact_whatever_is_killed(
         expected = sum(Decimal(row.values["amount"]) for row in rows)
         assert await _totals(database_url) == (len(rows), expected)
         alerts = system.get("/v1/alerts?historical=true&limit=50").json()["items"]
-        assert alerts and all(alert["body"]["signals"] for alert in alerts)
+        assert alerts and all(alert["signals"] for alert in alerts)
 
 
 def _found(system: System, customer: str) -> Any:
