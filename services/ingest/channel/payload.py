@@ -68,13 +68,15 @@ def member(value: Json, *path: str | int) -> Json:
 def text_of(value: Json, *path: str | int) -> str | None:
     """Return a text, or a number's digits (ids come as either); None for anything else, the empty text included."""
     found = member(value, *path) if path else value
+    if isinstance(found, str):
+        return found or None
     if isinstance(found, bool):
         return None
     if isinstance(found, int):
         return str(found) if abs(found) < 10**40 else None
     if isinstance(found, float):
         return str(int(found)) if math.isfinite(found) and found == int(found) and abs(found) < 1e18 else None
-    return found if isinstance(found, str) and found else None
+    return None
 
 
 def object_of(value: Json, *path: str | int) -> dict[str, Json]:

@@ -117,17 +117,18 @@ class ChannelParse:
     events: list[EventBase] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
     _first: dict[tuple[str, str], EventBase] = field(default_factory=dict, repr=False)
-    _seen: set[bytes] = field(default_factory=set, repr=False)
+    _twins: dict[tuple[str, str], set[bytes]] = field(default_factory=dict, repr=False)
 
     def add(self, event: EventBase) -> None:
         """Keep `event`, unless the very same one is already here (a message repeated inside one delivery)."""
-        first = self._first.setdefault((event.source, event.id), event)
+        key = (event.source, event.id)
+        first = self._first.setdefault(key, event)
         if first is not event:
-            self._seen.add(encode(first))
-            if (encoded := encode(event)) in self._seen:
+            twins = self._twins.setdefault(key, {encode(first)})
+            if (encoded := encode(event)) in twins:
                 self.ignored["duplicate"] += 1
                 return
-            self._seen.add(encoded)
+            twins.add(encoded)
         self.events.append(event)
 
     def ignore(self, reason: str) -> None:

@@ -47,7 +47,6 @@ _ALIASES = {
 }
 _BY_LANGUAGE = {"zh": "gb18030", "ja": "cp932", "ko": "cp949", "ru": "cp1251"}
 _DETECTABLE = 32
-_HZ = re.compile(rb"~\{[\x21-\x7e]{2,}~\}")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]|\x1b\([BJI]")
 _WIDE = frozenset({"utf_16", "utf_32", "utf-16", "utf-32", "idna", "punycode"})
 
@@ -73,7 +72,7 @@ def _candidates(raw: bytes, declared: str | None) -> Iterator[str]:
     name = (declared or "").strip().strip("\"'").lower()
     known = _known(name)
     is_plain = known in (None, "utf-8")
-    if _HZ.search(raw) and (is_plain or name.startswith("hz")):
+    if b"~{" in raw and b"~}" in raw and raw.isascii() and (is_plain or name.startswith("hz")):
         yield "hz"
     if is_plain and _ISO_2022_JP.search(raw):
         yield "iso2022_jp_ext"

@@ -88,7 +88,7 @@ def text_of_html(markup: str, *, has_quotes: bool = True) -> str:
     if "<" not in markup:
         return html.unescape(markup).strip()
     if len(markup) > MAX_HTML or _is_deep(markup):
-        return _tidy(_without_tags(markup[: 4 * MAX_HTML]))
+        return _tidy(_without_tags(markup[: 2 * MAX_HTML]))
     return _tidy(_rendered(LexborHTMLParser(markup), has_quotes))
 
 

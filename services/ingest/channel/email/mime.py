@@ -13,7 +13,7 @@ from email.policy import compat32
 
 MAX_NESTING = 30
 MAX_PARTS = 500
-MAX_HEADER = 300_000
+MAX_HEADER = 200_000
 _SCAN_BUDGET = 120_000_000
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,10}:")
 _BLANK = (b"", b"\r")

@@ -7,8 +7,10 @@ European languages. A reply written between quoted lines keeps the quotes it ans
 
 import re
 
-MAX_TEXT = 400_000
-MAX_LINES = 20_000
+MAX_TEXT = 200_000
+MAX_LINES = 5_000
+MAX_CHECKS = 500  # lines of one mail that may be looked at closely as attribution or header
+_MAX_ATTRIBUTION = 600
 _SPAN = 6  # lines an attribution may be wrapped over
 _LINE = 400  # characters of a line that are looked at
 
@@ -132,14 +134,16 @@ def _without_history(lines: list[str]) -> list[str]:
     last_quote = max((i for i, line in enumerate(lines) if _QUOTE.match(line)), default=-1)
     has_late_text = _has_text(_signed_off(lines[last_quote + 1 :])) if last_quote >= 0 else False
     has_text = is_in_fence = False
-    index = 0
+    index = n_checks = 0
     while index < len(lines):
         line = lines[index][:_LINE]
         if line.lstrip().startswith("```"):
             is_in_fence = not is_in_fence
         if has_text and not is_in_fence and _ends_message(lines, index, kept):
             break
-        end = None if is_in_fence else _attribution_end(lines, index)
+        is_candidate = not is_in_fence and n_checks < MAX_CHECKS and _may_attribute(line)
+        n_checks += is_candidate
+        end = _attribution_end(lines, index) if is_candidate else None
         if end is not None:
             follows = next((i for i in range(end + 1, len(lines)) if lines[i].strip()), None)
             is_quoted = follows is not None and bool(_QUOTE.match(lines[follows]))
@@ -200,21 +204,22 @@ def _label_kind(line: str) -> str | None:
     return _LABEL_KIND.get(match[1].lower()) if match else None
 
 
+def _may_attribute(line: str) -> bool:
+    return bool(line.strip()) and not _QUOTE.match(line) and bool(_OPENER.match(line) or _DATE.search(line))
+
+
 def _attribution_end(lines: list[str], start: int) -> int | None:
     """Return the last line of an attribution ("On …, X wrote:") that starts here, wrapped or not; else None."""
-    first = lines[start][:_LINE]
-    if not first.strip() or _QUOTE.match(first):
-        return None
-    if _BARE_DATE_LINE.match(first):
+    if _BARE_DATE_LINE.match(lines[start][:_LINE]):
         return _end_of_bare_date(lines, start)
-    if not (_OPENER.match(first) or _DATE.search(first)):
-        return None
     joined = ""
     for end in range(start, min(start + _SPAN, len(lines))):
         piece = lines[end][:_LINE].strip()
         if end > start and _OPENER.match(piece) and _DATE.search(piece):
             return None
         joined = f"{joined} {piece}" if joined else piece
+        if len(joined) > _MAX_ATTRIBUTION:
+            return None
         if _is_attribution(joined):
             return end
         if end > start and not piece and not lines[end - 1].strip():
@@ -233,7 +238,7 @@ def _end_of_bare_date(lines: list[str], start: int) -> int:
 
 def _is_attribution(joined: str) -> bool:
     has_date = _DATE.search(joined) is not None
-    if _ENDS_WITH_VERB.search(joined) and (has_date or "@" in joined):
+    if (has_date or "@" in joined) and _ENDS_WITH_VERB.search(joined[-80:]):
         return True
     if not joined.endswith((":", "：", ">:")) or not has_date:
         return False
