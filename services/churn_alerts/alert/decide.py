@@ -36,6 +36,12 @@ _TIER_STEPS: Final[dict[Tier, int]] = {"new": 0, "bronze": 0, "silver": 1, "gold
 _EXCESS_STEPS: Final = (0.7, 1.6)
 
 
+# Signals that follow from silence: they explain an alert, their coming and going is no news.
+_FOLLOWING: Final = frozenset(
+    {"purchase_overdue", "purchase_frequency_falling", "category_frequency_falling", "contact_falling_silent"}
+)
+
+
 class OpenAlert(Struct, frozen=True, array_like=True, gc=False):
     """What the state keeps of the open alert. Times are milliseconds since 1970.
 
@@ -171,9 +177,9 @@ def raised(
 
 def is_material(alert: OpenAlert, body: AlertBody) -> bool:
     """Return whether the news cannot wait for the day's end: severity rose, or a signal that was not there."""
-    return SEVERITIES.index(body.severity) > SEVERITIES.index(alert.severity) or not set(_names(body)) <= set(
-        alert.signals
-    )
+    if SEVERITIES.index(body.severity) > SEVERITIES.index(alert.severity):
+        return True
+    return not set(_names(body)) <= _FOLLOWING.union(alert.signals)
 
 
 def is_news(alert: OpenAlert, body: AlertBody) -> bool:
@@ -233,5 +239,6 @@ def _names(body: AlertBody) -> tuple[str, ...]:
 
 
 def _fingerprint(body: AlertBody) -> str:
-    said = (body.severity, body.cause, sorted((signal.name, signal.evidence) for signal in body.signals))
+    news = sorted((signal.name, signal.evidence) for signal in body.signals if signal.name not in _FOLLOWING)
+    said = (body.severity, body.cause, news)
     return hashlib.blake2b(msgspec.json.encode(said), digest_size=6).hexdigest()

@@ -62,7 +62,7 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     purchases: SilenceRules = SilenceRules()
     contacts: SilenceRules = SilenceRules(horizon_days=45, window_days=30, lost_after_days=90, min_events=4)
     alerts_on_contact_silence: bool = True
-    silence_thresholds: dict[Tier, Probability] = field(default_factory=lambda: _per_tier(0.65))
+    silence_thresholds: dict[Tier, Probability] = field(default_factory=lambda: _per_tier(0.5))
     signal_thresholds: dict[Tier, LogOdds] = field(default_factory=lambda: _per_tier(1.5))
     signals: dict[SignalName, SignalWeight] = {}
     tier_cuts: TierCuts = TierCuts()

@@ -387,6 +387,7 @@ class Following:
             if state.alert is not None and state.alert.is_silence:
                 self._return_of_customer(at_ms, is_history)
         state.contacts = observe(before, day)
+        self.is_plan_due = True
         self.is_outlook_due = self.is_outlook_due or not is_history
 
     def _fold(self, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
@@ -505,7 +506,7 @@ class Following:
         state = self._present()
         basis, silence = self.running_silence()
         view: View | None = None
-        if silence is not None and silence.recent:
+        if silence is not None and silence.n_days >= policy.silence(basis).min_purchases:
             view = yield Look(silence, basis, max(day - _last_day(silence), 0))
         findings = self._findings(day, policy, view, basis)
         tier = self._tier(silence, basis, view, policy)

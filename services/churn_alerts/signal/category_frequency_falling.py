@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from services.churn_alerts.signal.counts import BlockCounts, counted, lately, merged_counts
-from services.churn_alerts.signal.model import Finding, Moment, SignalRule, strength
+from services.churn_alerts.signal.model import FAR_DAYS, Finding, Moment, SignalRule, strength
 from services.churn_alerts.signal.tail import lower_tail
 from shared.contracts.alert import Signal
 
@@ -72,7 +72,7 @@ def evaluate(part: tuple[Category, ...], moment: Moment, weight: float, threshol
         reason_en=f"{name} bought {times} in the last {counts.recent_days} days; {counts.usual:.1f} would be usual",
         reason_zh=f"近{counts.recent_days}天购买“{name}”{counts.n_recent}次，通常约{counts.usual:.1f}次",
     )
-    return Finding(signal, moment.day + 30)
+    return Finding(signal, moment.day + FAR_DAYS)
 
 
 RULE = SignalRule(

@@ -1,7 +1,7 @@
 """Purchase frequency falling: fewer orders in the last two to three months than the earlier rate makes likely."""
 
 from services.churn_alerts.signal.counts import BlockCounts, lately
-from services.churn_alerts.signal.model import Finding, Moment, SignalRule, strength
+from services.churn_alerts.signal.model import FAR_DAYS, Finding, Moment, SignalRule, strength
 from services.churn_alerts.signal.tail import lower_tail
 from shared.contracts.alert import Signal
 
@@ -31,7 +31,7 @@ def evaluate(part: BlockCounts | None, moment: Moment, weight: float, threshold:
         reason_en=f"{_orders(counts.n_recent)} in the last {counts.recent_days} days; {usual:.1f} would be usual",
         reason_zh=f"近{counts.recent_days}天下单{counts.n_recent}次，通常约{usual:.1f}次",
     )
-    return Finding(signal, moment.day + 30)
+    return Finding(signal, moment.day + FAR_DAYS)
 
 
 def _orders(n: int) -> str:

@@ -1,0 +1,207 @@
+"""What the churn processor decides over small logs."""
+
+from datetime import timedelta
+
+from services.churn_alerts.alert.rules import Rules, SilenceRules
+from shared.contracts.alert import AlertRaised, AlertUpdated, Tier
+from tests.factories.churn_log import (
+    Heard,
+    at,
+    calm,
+    complaint,
+    decided,
+    erased,
+    inquiry,
+    kinds,
+    merged,
+    message,
+    order,
+    published,
+    regular,
+    tick,
+)
+
+TIERS: tuple[Tier, ...] = ("new", "bronze", "silver", "gold", "platinum")
+
+
+def test_customer_who_simply_stops_is_alerted_once() -> None:
+    orders = regular("a", 20)
+
+    log = decided([*orders, *(tick(at(140 + day)) for day in range(200))])
+
+    assert kinds(log.alerts) == ["raised", "lost"]
+    assert log.alerts[0].at > at(19 * 7 + 15)
+    assert not any(record.is_historical for record in log.alerts)
+    assert log.risks["a"].state == "lost" and log.risks["a"].risk is None
+
+
+def test_decisions_are_stamped_with_their_due_time_however_late_time_is_told() -> None:
+    orders = regular("a", 20)
+
+    daily = decided([*orders, *(tick(at(140 + day, 16)) for day in range(120))])
+    at_once = decided([*orders, tick(at(300))])
+
+    assert [record.at for record in daily.alerts] == [record.at for record in at_once.alerts]
+    assert daily.alerts[0].at.time().isoformat() == "00:00:00"
+
+
+def test_no_alert_comes_before_the_floor() -> None:
+    orders = regular("a", 20)
+
+    log = decided([*orders, tick(at(19 * 7 + 15, 10))])
+
+    assert log.alerts == []
+
+
+def test_purchase_clears_the_alert_as_returned_at_its_own_time() -> None:
+    back = order("a", at(19 * 7 + 115, 500))
+
+    log = decided([*regular("a", 20), tick(at(19 * 7 + 114)), calm(back)])
+
+    assert kinds(log.alerts) == ["raised", "returned"]
+    assert log.alerts[1].at == back.occurred_at
+    assert log.risks["a"].state == "active"
+
+
+def test_late_purchase_undoes_the_silence_it_disproves() -> None:
+    before_the_alert = calm(order("a", at(19 * 7 + 20), received=at(19 * 7 + 20, 600)))
+
+    log = decided([*regular("a", 20), tick(at(19 * 7 + 114)), before_the_alert])
+
+    assert kinds(log.alerts) == ["raised", "evidence_undone"]
+
+
+def test_imported_history_notifies_nobody_and_leaves_the_lost_lost() -> None:
+    now = at(1_000)
+    bought = [*range(0, 140, 7), 300]
+    history: list[Heard] = [calm(order("a", at(day, 720), received=now)) for day in bought]
+
+    log = decided([tick(now), *history, *(tick(now + timedelta(minutes=minute)) for minute in range(60))])
+
+    assert kinds(log.alerts)[:2] == ["raised", "lost"]
+    assert all(record.is_historical for record in log.alerts)
+    assert log.alerts[1].at == at(133 + 121)
+    assert log.risks["a"].state == "lost"
+
+
+def test_imported_customer_is_not_judged_before_he_has_settled() -> None:
+    now = at(200)
+    history: list[Heard] = [calm(order("a", at(day, 720), received=now)) for day in range(0, 140, 7)]
+
+    early = decided([tick(now), *history, tick(now + timedelta(minutes=14))])
+    settled = decided([tick(now), *history, tick(now + timedelta(minutes=25))])
+
+    assert early.risks == {} and early.alerts == []
+    assert settled.risks["a"].n_purchases == 20
+
+
+def test_complaints_raise_at_once_and_a_client_retry_changes_nothing() -> None:
+    said = [complaint("a", at(200, minute)) for minute in (1, 2, 3)]
+
+    log = decided([*said, *said])
+
+    assert kinds(log.alerts)[0] == "raised"
+    assert log.alerts[0].at == at(200, 3)
+    assert kinds(log.alerts) == kinds(decided(said).alerts)
+
+
+def test_alert_carries_evidence_cause_playbook_and_one_sentence_in_both_languages() -> None:
+    log = decided([complaint("a", at(200, minute), f"m{minute}") for minute in (1, 2, 3)])
+
+    raised = log.alerts[0]
+    assert isinstance(raised, AlertRaised)
+    assert raised.body.cause == "quality" and raised.body.p_cause > 0.6
+    assert raised.body.signals[0].evidence == ["m1", "m2", "m3"]
+    assert raised.body.playbook == "make-it-right" and raised.body.playbook_reason
+    assert raised.body.summary_en == "3 complaints in the last 30 days, about 0.1 would be usual for this customer."
+    assert raised.body.summary_zh == "近30天投诉3次，该客户通常约0.1次。"
+
+
+def test_new_evidence_updates_the_one_open_alert() -> None:
+    said = [complaint("a", at(200, minute)) for minute in range(5)]
+
+    log = decided([*said, tick(at(201, 30))])
+
+    assert {record.alert_id for record in log.alerts} == {log.alerts[0].alert_id}
+    assert [record.revision for record in log.alerts] == list(range(1, len(log.alerts) + 1))
+    last = log.alerts[-1]
+    assert isinstance(last, AlertUpdated) and last.body.signals[0].value == 5
+
+
+def test_alert_of_signals_ends_as_recovered_when_its_evidence_is_old() -> None:
+    said = [complaint("a", at(200, minute)) for minute in (1, 2, 3)]
+
+    log = decided([*said, *(tick(at(201 + day)) for day in range(40))])
+
+    assert kinds(log.alerts) == ["raised", "recovered"]
+    assert log.alerts[1].at == at(231)
+
+
+def test_inquiry_that_leads_to_no_order_counts_a_week_later() -> None:
+    rules = Rules(signal_thresholds=dict.fromkeys(TIERS, 0.7))
+    asked = [calm(inquiry("a", at(10), "kettle")), calm(inquiry("a", at(12), "kettle"))]
+
+    silent = decided([published(2, at(0), rules), *asked, tick(at(20, 30))])
+    bought = decided([published(2, at(0), rules), *asked, calm(order("a", at(13))), tick(at(20, 30))])
+
+    assert kinds(silent.alerts) == ["raised"] and silent.alerts[0].at == at(20)
+    assert silent.alerts[0].rules_version == 2
+    assert bought.alerts == []
+
+
+def test_contacts_stand_in_for_purchases_where_nothing_is_sold() -> None:
+    contacts: list[Heard] = [calm(message("a", at(4 * i, 600))) for i in range(20)]
+
+    log = decided([*contacts, tick(at(160))])
+
+    raised = log.alerts[0]
+    assert isinstance(raised, AlertRaised)
+    assert [signal.name for signal in raised.body.signals] == ["contact_falling_silent"]
+    assert "get in touch" in raised.body.summary_en
+    assert kinds(decided([*contacts, tick(at(140)), calm(message("a", at(141)))]).alerts) == ["raised", "returned"]
+
+
+def test_change_of_rules_redecides_nothing() -> None:
+    strict = Rules(silence_thresholds=dict.fromkeys(TIERS, 0.99))
+    orders = regular("a", 20)
+
+    log = decided([*orders, tick(at(19 * 7 + 100)), published(2, at(19 * 7 + 101), strict), tick(at(19 * 7 + 115))])
+
+    assert kinds(log.alerts) == ["raised"]
+    assert log.alerts[0].rules_version == 1
+
+
+def test_rules_of_the_business_decide_what_counts_as_silence() -> None:
+    silence = SilenceRules(horizon_days=28, window_days=14, lost_after_days=28, min_events=3)
+    weekly = Rules(purchases=silence, silence_thresholds=dict.fromkeys(TIERS, 0.2))
+    orders = regular("a", 20)
+
+    log = decided([published(2, at(-1), weekly), *orders, *(tick(at(134 + day)) for day in range(40))])
+
+    assert kinds(log.alerts)[-2:] == ["raised", "lost"]
+    assert at(134 + 4) <= log.alerts[-2].at <= at(134 + 27)
+
+
+def test_erased_customer_leaves_no_state() -> None:
+    log = decided([*(complaint("a", at(200, minute)) for minute in (1, 2, 3)), calm(erased("a", at(201)))])
+
+    assert kinds(log.alerts)[-1] == "erased"
+    assert log.partition.states.get("a") is None
+    assert len(log.partition.states) == 0 and log.partition.timers.get("a") is None
+
+
+def test_merged_customer_is_judged_no_more() -> None:
+    log = decided([*regular("a", 20), calm(merged("a", at(140), "b")), tick(at(400))])
+
+    assert log.alerts == []
+    assert log.partition.timers.get("a") is None
+
+
+def test_risk_is_told_with_reasons_in_both_languages_and_marked_as_prior() -> None:
+    log = decided(regular("a", 8))
+
+    outlook = log.risks["a"]
+    assert outlook.state == "active" and outlook.n_purchases == 8
+    assert outlook.risk is not None and outlook.risk.is_prior and 0 < outlook.risk.p_churn < 0.5
+    assert outlook.risk.reasons and all(reason.reason_en and reason.reason_zh for reason in outlook.risk.reasons)
+    assert outlook.risk.expected_next_at is not None and outlook.risk.expected_next_at > at(49)
