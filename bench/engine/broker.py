@@ -63,7 +63,7 @@ class Stretch:
 
 
 async def count_outputs(bootstrap: str, name: str, wanted: int, within_s: float) -> int:
-    """Wait until the topic has `wanted` records or the time is over; return how many it has."""
+    """Wait until the topic has `wanted` records, or the time is over, or nothing comes; return how many it has."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     await consumer.start()
     places = [TopicPartition(name, partition) for partition in range(PARTITIONS)]
@@ -80,12 +80,16 @@ async def count_outputs(bootstrap: str, name: str, wanted: int, within_s: float)
 
 async def output_stretch(bootstrap: str, name: str) -> Stretch:
     """Return the records after the first batch, and the time from that batch's append to the last one's."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, max_partition_fetch_bytes=1 << 22)
+    # Not the default, "latest": with it a seek that comes too late reads nothing and says nothing.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=1 << 22
+    )
     await consumer.start()
     places = [TopicPartition(name, partition) for partition in range(PARTITIONS)]
     consumer.assign(places)
     ends = await consumer.end_offsets(places)
-    await consumer.seek_to_beginning(*places)
+    for place in places:
+        consumer.seek(place, 0)
     times: list[int] = []
     while any([await consumer.position(place) < end for place, end in ends.items()]):
         for fetched in (await consumer.getmany(timeout_ms=500)).values():
