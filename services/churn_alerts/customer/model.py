@@ -21,7 +21,7 @@ class ReturnDay(NamedTuple):
     n_returns: int
 
 
-class Statistics(Struct, frozen=True, array_like=True):
+class Statistics(Struct, frozen=True, array_like=True, gc=False):
     """Everything the score needs from a run of purchase days, as of its last day; adjoining runs concatenate.
 
     Times are days. The moving averages are kept as (part that started at zero, first value), which is what makes them
@@ -46,7 +46,7 @@ class Statistics(Struct, frozen=True, array_like=True):
     sum_cents: int = 0
 
 
-class Purchases(Struct, frozen=True, omit_defaults=True):
+class Purchases(Struct, frozen=True, omit_defaults=True, gc=False):
     """A customer's purchases, bounded: at most 91 recent days, everything older folded.
 
     `before` covers every purchase day but the last (so that a second basket of the day is cheap); `folded` covers the

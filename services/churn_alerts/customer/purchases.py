@@ -39,7 +39,10 @@ def observe(state: Purchases, day: int, amount: float | str | None = None) -> Pu
         return _with_purchases(state, (*recent[:-1], same_day), state.folded, state.before)
     if day > last.day:
         before = append(state.before, last, state.horizon_days)
-        folded, kept = _fold_old(state.folded, (*recent, PurchaseDay(day, cents)), state.horizon_days)
+        newest = (*recent, PurchaseDay(day, cents))
+        if recent[0].day >= day - RECENT_DAYS:
+            return _with_purchases(state, newest, state.folded, before)
+        folded, kept = _fold_old(state.folded, newest, state.horizon_days)
         return _with_purchases(state, kept, folded, before)
     return _observe_late(state, PurchaseDay(day, cents))
 
@@ -99,34 +102,32 @@ def append(run: Statistics | None, entry: PurchaseDay, horizon_days: float) -> S
         return Statistics(1, day, day, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1, 0.0, amount, amount, cents)
     gap = day - run.last_day
     log_gap = log(gap)
-    scaled = gap / horizon_days
-    n_amounts = run.n_amounts
-    amount_ewma = run.amount_ewma
-    first_log_amount = run.first_log_amount
-    sum_log_amount = run.sum_log_amount
-    if amount is not None:
-        if n_amounts:
-            amount_ewma = FORGET * amount_ewma + MEMORY * amount
-        else:
-            first_log_amount = amount
-        n_amounts += 1
-        sum_log_amount += amount
-    is_first_gap = run.n_days == 1
+    fade = exp(gap / (-3.0 * horizon_days))
+    fade_middle = fade * fade * fade
+    n_days, n_amounts = run.n_days, run.n_amounts
+    if n_days == 1:
+        gap_ewma, first_log_gap = 0.0, log_gap
+    else:
+        gap_ewma, first_log_gap = FORGET * run.gap_ewma + MEMORY * log_gap, run.first_log_gap
+    if amount is None:
+        amounts = (n_amounts, run.amount_ewma, run.first_log_amount, run.sum_log_amount)
+    elif n_amounts:
+        ewma = FORGET * run.amount_ewma + MEMORY * amount
+        amounts = (n_amounts + 1, ewma, run.first_log_amount, run.sum_log_amount + amount)
+    else:
+        amounts = (1, 0.0, amount, amount)
     return Statistics(
-        run.n_days + 1,
+        n_days + 1,
         run.first_day,
         day,
         run.sum_log_gap + log_gap,
         run.sum_log_gap_squared + log_gap * log_gap,
-        0.0 if is_first_gap else FORGET * run.gap_ewma + MEMORY * log_gap,
-        log_gap if is_first_gap else run.first_log_gap,
-        run.decayed_short * exp(-3.0 * scaled) + 1.0,
-        run.decayed_middle * exp(-scaled) + 1.0,
-        run.decayed_long * exp(-scaled / 3.0) + 1.0,
-        n_amounts,
-        amount_ewma,
-        first_log_amount,
-        sum_log_amount,
+        gap_ewma,
+        first_log_gap,
+        run.decayed_short * (fade_middle * fade_middle * fade_middle) + 1.0,
+        run.decayed_middle * fade_middle + 1.0,
+        run.decayed_long * fade + 1.0,
+        *amounts,
         run.sum_cents + cents,
     )
 
