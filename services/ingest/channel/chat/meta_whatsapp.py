@@ -86,7 +86,12 @@ def _add(
             event_id=text_of(message, "id"),
             kind=kind,
             direction=direction,
-            handles=[normalise("whatsapp", customer)],
+            handles=[
+                normalise("whatsapp", customer),
+                normalise(
+                    "whatsapp", text_of(message, "from_user_id" if direction == "inbound" else "to_user_id") or ""
+                ),
+            ],
             actor_kind=actor,
             sender=sender,
             sender_name=name,
