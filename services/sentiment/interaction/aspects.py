@@ -4,6 +4,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.sentiment.interaction.features import (
+    BUCKET_BITS,
+    FAMILIES,
+    HashedBatch,
+    bucket_of,
+    han_hash,
+    word_hash,
+)
 from shared.contracts.enriched import ASPECT_NAMES, Aspect, AspectHit
 
 COMPLAINT: Final = "complaint"
@@ -13,8 +24,8 @@ Cue = str
 _ZH: Final[Mapping[Cue, str]] = {
     "quality": (
         "质量 做工 材质 劣质 假货 次品 正品 瑕疵 破损 破了 坏了 坏掉 开裂 裂了 裂开 褪色 掉色 起球 掉漆 生锈 "
-        "异味 味道怪 发霉 变质 过期 不新鲜 烂了 烂的 碎了 划痕 漏水 漏液 漏气 粗糙 脏 有毛 残次 二手 翻新 "
-        "山寨 冒牌 不耐用 断了 变形 缩水 色差 虫子 盗版 印刷 缺页 面料 薄"
+        "异味 味道怪 发霉 变质 过期 不新鲜 烂了 烂的 碎了 划痕 漏水 漏液 漏气 粗糙 很脏 太脏 好脏 脏兮兮 有毛 残次 "
+        "二手 翻新 山寨 冒牌 不耐用 断了 变形 缩水 色差 虫子 盗版 印刷 缺页 太薄 很薄"
     ),
     "function": (
         "功能 死机 卡顿 很卡 太卡 卡死 闪退 崩溃 黑屏 蓝屏 重启 没反应 无法使用 不能用 用不了 打不开 登录不了 "
@@ -36,7 +47,7 @@ _ZH: Final[Mapping[Cue, str]] = {
         "拒绝退 退不了 不退"
     ),
     "attitude": (
-        "态度 服务差 服务员 服务态度 服务太差 服务很差 不耐烦 敷衍 推诿 踢皮球 推卸 骂人 骂我 凶 没礼貌 "
+        "态度 服务差 服务员 服务态度 服务太差 服务很差 不耐烦 敷衍 推诿 踢皮球 推卸 骂人 骂我 好凶 很凶 没礼貌 "
         "不礼貌 冷漠 傲慢 爱理不理 不理人 不理睬 挂电话 挂断 挂了我 素质 不专业 嘲讽 辱骂 忽悠 欺骗 骗人 骗子 "
         "前台 店员 恶劣"
     ),
@@ -50,12 +61,12 @@ _ZH: Final[Mapping[Cue, str]] = {
         "自动续费 续费 押金 余额 月租 话费 订阅 信用卡 银行卡 金额 手续费 套餐 盗刷 利息"
     ),
     COMPLAINT: (
-        "投诉 差评 举报 曝光 12315 消协 消费者协会 工商局 维权 讨说法 给个说法 起诉 律师 骗子 欺诈 赔偿 退款 "
+        "投诉 差评 举报 曝光 消协 消费者协会 工商局 维权 讨说法 给个说法 起诉 律师 骗子 欺诈 赔偿 退款 "
         "退货 不满意 太失望 很失望 失望 无法接受 不能接受 坑人 垃圾 再也不 不会再来 不会再买 没解决 没有解决 "
         "还没解决 一直没"
     ),
     URGENT: (
-        "马上 立刻 立即 紧急 尽快 赶紧 急用 着急 很急 急急 加急 今天必须 最后一次 12315 律师 起诉 报警 消协 "
+        "马上 立刻 立即 紧急 尽快 赶紧 急用 着急 很急 急急 加急 今天必须 最后一次 律师 起诉 报警 消协 "
         "投诉 曝光 法院 工商局 人身安全 受伤 着火 起火 冒烟 爆炸 漏电 触电 过敏 住院 盗刷 被盗"
     ),
 }
@@ -108,18 +119,17 @@ _EN: Final[Mapping[Cue, str]] = {
         "deposit|statement|transaction|unauthorized|deducted|debited|account balance|surcharge"
     ),
     COMPLAINT: (
-        "complaint|complain|complaining|unacceptable|disappointed|disappointing|dissatisfied|unsatisfied|"
+        "complaint|12315|complain|complaining|unacceptable|disappointed|disappointing|dissatisfied|unsatisfied|"
         "unhappy|terrible|horrible|worst|awful|refund|ridiculous|scam|fraud|lawsuit|lawyer|bbb|never again|"
         "fed up|frustrated|frustrating|disgusted|disgusting|appalling|cancel|cancelling|report you|"
         "not resolved|unresolved|still waiting|let down"
     ),
     URGENT: (
-        "urgent|urgently|immediately|asap|right now|at once|emergency|lawyer|lawsuit|sue|legal action|police|"
+        "urgent|12315|urgently|immediately|asap|right now|at once|emergency|lawyer|lawsuit|sue|legal action|police|"
         "fraud|small claims|bbb|court|final notice|last chance|safety|injured|injury|fire|smoke|burned|burnt|"
         "allergic|hospital|stolen|hacked|unauthorized|today or"
     ),
 }
-_EN_WORD: Final = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
 
 
 def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[Cue, ...]]:
@@ -131,40 +141,83 @@ def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[C
     return cues
 
 
-def _longest_first(words: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern that finds the longest word at each place; alternatives share their first letter's branch."""
-    by_first: dict[str, list[str]] = {}
+class _Branch(dict[str, "_Branch"]):
+    """Letters that may come next; `is_end` says that a cue may stop here."""
+
+    is_end = False
+
+
+def _pattern_of(branch: _Branch) -> str:
+    ways = [re.escape(letter) + _pattern_of(following) for letter, following in sorted(branch.items())]
+    if not ways:
+        return ""
+    joined = ways[0] if len(ways) == 1 else "|".join(ways)
+    return f"(?:{joined})?" if branch.is_end else f"(?:{joined})"
+
+
+def _longest_first(words: Iterable[str]) -> str:
+    """Return a pattern that finds the longest cue at each place, read letter by letter."""
+    root = _Branch()
     for word in words:
-        by_first.setdefault(word[0], []).append(word[1:])
-    branches = (
-        re.escape(first) + "(?:" + "|".join(map(re.escape, sorted(rest, key=len, reverse=True))) + ")"
-        for first, rest in sorted(by_first.items())
-    )
-    return re.compile("|".join(branches))
+        branch = root
+        for letter in word:
+            branch = branch.setdefault(letter, _Branch())
+        branch.is_end = True
+    return _pattern_of(root)
 
 
 _zh_cues: Final = _cues_by_word(_ZH, " ")
 _en_cues: Final = _cues_by_word(_EN, "|")
-_zh_pattern: Final = _longest_first(_zh_cues)
-_en_phrase_lengths: Final = (3, 2, 1)
+_cues: Final = {**_zh_cues, **_en_cues}
+_pattern: Final = re.compile(rf"{_longest_first(_zh_cues)}|(?<![a-z0-9]){_longest_first(_en_cues)}(?![a-z0-9])")
+_EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*|0+")
+_first_words: Final = frozenset(token.group() for cue in _en_cues if (token := _EN_TOKEN.match(cue)))
+_first_pairs: Final = frozenset(cue[:2] for cue in _zh_cues)
+_START_BITS: Final = 16
 
 
-def find_cues(folded: str) -> dict[Cue, list[str]]:
+def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
+    table = np.zeros(1 << _START_BITS, np.bool_)
+    table[[bucket_of(family, value) >> (BUCKET_BITS - _START_BITS) for value in hashes]] = True
+    return table
+
+
+_pair_starts: Final = _start_table("han2", map(han_hash, _first_pairs))
+_word_starts: Final = _start_table("word", map(word_hash, _first_words))
+
+
+def possible_starts(batch: HashedBatch) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return places in a batch where a cue may begin, ascending: the text's index and the place within its folded form.
+
+    None is missed; a few are false, because buckets are shared.
+    """
+    shift = np.uint32(BUCKET_BITS - _START_BITS)
+    places = [
+        batch.positions[family][starts.take(batch.buckets[family] >> shift)]
+        for family, starts in ((FAMILIES.index("han2"), _pair_starts), (FAMILIES.index("word"), _word_starts))
+    ]
+    at = np.sort(np.concatenate(places))
+    texts = np.searchsorted(batch.bounds, at, side="right") - 1
+    return texts, at - batch.bounds[texts] - 1
+
+
+def starts_in(folded: str) -> list[int]:
+    """Return the places in one text where a cue may begin, ascending."""
+    starts = [token.start() for token in _EN_TOKEN.finditer(folded) if token.group() in _first_words]
+    if not folded.isascii():
+        starts += [at for at in range(len(folded) - 1) if folded[at : at + 2] in _first_pairs]
+        starts.sort()
+    return starts
+
+
+def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
     """Return the words that speak for each cue, in the order met; `folded` is lower case, simplified, digits 0."""
     found: dict[Cue, list[str]] = {}
-    for match in _zh_pattern.finditer(folded):
-        _note(found, _zh_cues[match.group()], match.group())
-    words = _EN_WORD.findall(folded)
-    at = 0
-    while at < len(words):
-        for length in _en_phrase_lengths:
-            phrase = words[at] if length == 1 else " ".join(words[at : at + length])
-            cues = _en_cues.get(phrase)
-            if cues is not None:
-                _note(found, cues, phrase)
-                at += length - 1
-                break
-        at += 1
+    end = 0
+    for start in starts:
+        if start >= end and (match := _pattern.match(folded, start)):
+            end = match.end()
+            _note(found, _cues[match.group()], match.group())
     return found
 
 

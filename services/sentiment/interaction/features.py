@@ -134,7 +134,8 @@ def _count_packed(units: NDArray[np.uint64], at: Positions, n_fields: int) -> ND
 
 
 def _bucket(value: Codes, family: str) -> Codes:
-    mixed = (value ^ np.uint32(_SEEDS[family])) * np.uint32(_MIX[0])
+    mixed = value ^ np.uint32(_SEEDS[family])
+    mixed *= np.uint32(_MIX[0])
     mixed ^= mixed >> np.uint32(15)
     mixed *= np.uint32(_MIX[1])
     mixed >>= np.uint32(32 - BUCKET_BITS)
@@ -153,6 +154,22 @@ def han_hash(gram: str) -> int:
     if len(gram) == 1:
         return ord(gram)
     return sum(ord(character) * factor for character, factor in zip(gram, _MIX[2:5], strict=False)) & _MASK
+
+
+def hash_han(letters: Codes, at: Positions) -> tuple[list[Codes], list[Positions]]:
+    """Return buckets and positions of the 1-, 2- and 3-grams of Han characters, which stand at the positions `at`."""
+    one = letters[at]
+    if not len(at):
+        return [one, one, one], [at, at, at]
+    is_next = at[1:] - at[:-1] == 1
+    two = one[:-1] * np.uint32(_MIX[2])
+    two += one[1:] * np.uint32(_MIX[3])
+    is_next_two = is_next[1:] & is_next[:-1]
+    three = (two[:-1] + one[2:] * np.uint32(_MIX[4]))[is_next_two]
+    return (
+        [_bucket(one, "han1"), _bucket(two[is_next], "han2"), _bucket(three, "han3")],
+        [at, at[:-1][is_next], at[:-2][is_next_two]],
+    )
 
 
 def pair_hash(first: int, second: int) -> int:
@@ -193,7 +210,10 @@ class Hasher:
 
     def codes(self, texts: Sequence[str]) -> Codes:
         """Return folded characters with their classes, a break before and after every text, runs of 3 cut to 2."""
-        joined = replace_addresses("\n".join([clean(text) for text in texts]))
+        joined = "\n".join(texts)
+        if len(joined) > MAX_CHARACTERS or joined.count("\n") >= len(texts):
+            joined = "\n".join([clean(text) for text in texts])
+        joined = replace_addresses(joined)
         raw = np.frombuffer(f"\n{joined}\n\n\n\n\n".encode("utf-32-le", "surrogatepass"), np.uint32)
         codes: Codes = self._characters.take(raw, mode="clip")
         is_repeat = codes[1:] == codes[:-1]
@@ -212,7 +232,7 @@ class Hasher:
         self._grow(len(codes))
         breaks = np.flatnonzero(classes == BREAK)
         bounds = breaks[: len(texts) + 1]
-        han = self._hash_han(letters, classes)
+        han = hash_han(letters, np.flatnonzero(classes == HAN))
         words = self._hash_words(letters, classes)
         return HashedBatch(
             buckets=(*han[0], *words[0]),
@@ -221,19 +241,6 @@ class Hasher:
             scripts=_count_packed(_script_units.take(codes >> np.uint32(SCRIPT_SHIFT)), bounds, 4),
             letters=letters,
             function_words=_count_packed(_word_units.take(words[2]), np.searchsorted(words[3], bounds), 2),
-        )
-
-    def _hash_han(self, letters: Codes, classes: NDArray[np.uint8]) -> tuple[list[Codes], list[Positions]]:
-        at = np.flatnonzero(classes == HAN)
-        one = letters[at]
-        first = one * np.uint32(_MIX[2])
-        is_next = at[1:] - at[:-1] == 1
-        two = first[:-1] + one[1:] * np.uint32(_MIX[3])
-        is_next_two = is_next[1:] & is_next[:-1]
-        three = two[:-1][is_next_two] + one[2:][is_next_two] * np.uint32(_MIX[4])
-        return (
-            [_bucket(one, "han1"), _bucket(two[is_next], "han2"), _bucket(three, "han3")],
-            [at, at[:-1][is_next], at[:-2][is_next_two]],
         )
 
     def _hash_words(

@@ -21,8 +21,10 @@ _MASK: Final = 0xFFFFFFFF
 _HIGH: Final = 32
 _LOW_HALF: Final = 1 << 31
 _MEMORY: Final = 60_000
-"""Words and n-grams kept before starting afresh: some 10 MB."""
+"""Words and pairs kept before starting afresh: some 10 MB."""
 _BREAK_HASH: Final = 0x0A
+_HAN_LETTER: Final = ord("h")
+_KANA_LETTER: Final = ord("k")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,11 @@ class PlainReader:
     def __init__(self, table: NDArray[np.uint32], weights: NDArray[np.int8]) -> None:
         self._fold = _Translation(table & np.uint32(characters.CODE_MASK))
         self._classify = _Translation(_class_letters(table))
+        self._weights = weights
         self._polarity = memoryview(weights[0].tobytes()).cast("b")
         self._neutrality = memoryview(weights[1].tobytes()).cast("b")
         self._words: dict[str, _Word] = {}
-        self._grams: dict[str, int] = {}
+        self._pairs: dict[tuple[int, int], int] = {}
 
     def read(self, text: str) -> TextSums:
         """Return the sums of one text."""
@@ -110,9 +113,6 @@ class PlainReader:
             kind = classes[start]
             is_open = False
             if kind in "hk":
-                run_weight, run_count = self._han_run(folded[start:end])
-                total += run_weight
-                count += run_count
                 value, is_open, negation_at = features.HAN_RUN, True, -9
             else:
                 word = self._word(folded[start:end], kind in "abcq")
@@ -137,8 +137,14 @@ class PlainReader:
             total += self._pair(previous, _BREAK_HASH)
             count += 1
         neutrality = ((total + _LOW_HALF) & _MASK) - _LOW_HALF
+        polarity = (total - neutrality) >> _HIGH
+        if han or "k" in classes:
+            han_polarity, han_neutrality, han_count = self._han(folded, classes)
+            polarity += han_polarity
+            neutrality += han_neutrality
+            count += han_count
         return TextSums(
-            polarity=(total - neutrality) >> _HIGH,
+            polarity=polarity,
             neutrality=neutrality,
             count=count,
             language=language_of(han, latin, accented, foreign, english, other),
@@ -150,27 +156,22 @@ class PlainReader:
         return (self._polarity[bucket] << _HIGH) + self._neutrality[bucket]
 
     def _pair(self, first: int, second: int) -> int:
-        return self._weight(bucket_of("pair", features.pair_hash(first, second)))
-
-    def _han_run(self, run: str) -> tuple[int, int]:
-        grams = self._grams
-        total = 0
-        length = len(run)
-        for at in range(length):
-            for end in range(at + 1, min(at + 3, length) + 1):
-                gram = run[at:end]
-                weight = grams.get(gram)
-                if weight is None:
-                    weight = self._remember_gram(gram)
-                total += weight
-        return total, length + max(length - 1, 0) + max(length - 2, 0)
-
-    def _remember_gram(self, gram: str) -> int:
-        if len(self._grams) >= _MEMORY:
-            self._grams.clear()
-        weight = self._weight(bucket_of(features.FAMILIES[len(gram) - 1], features.han_hash(gram)))
-        self._grams[gram] = weight
+        pair = (first, second)
+        weight = self._pairs.get(pair)
+        if weight is None:
+            if len(self._pairs) >= _MEMORY:
+                self._pairs.clear()
+            weight = self._pairs[pair] = self._weight(bucket_of("pair", features.pair_hash(first, second)))
         return weight
+
+    def _han(self, folded: str, classes: str) -> tuple[int, int, int]:
+        """Return polarity, neutrality and count of the Han n-grams; numpy, since no two texts share many of them."""
+        letters = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), np.uint32)
+        kinds = np.frombuffer(classes.encode("ascii"), np.uint8)
+        buckets, _ = features.hash_han(letters, np.flatnonzero((kinds == _HAN_LETTER) | (kinds == _KANA_LETTER)))
+        at = np.concatenate(buckets)
+        sums = self._weights[:, at].sum(axis=1, dtype=np.int64)
+        return int(sums[0]), int(sums[1]), len(at)
 
     def _word(self, word: str, is_latin: bool) -> _Word:
         known = self._words.get(word)

@@ -1,6 +1,6 @@
 """Sentiment of texts: many at once in numpy, one at a time in plain Python, the same result to the bit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,8 @@ from services.sentiment.interaction.features import FAMILIES, HashedBatch, Hashe
 from services.sentiment.interaction.language import LANGUAGE_NAMES, OTHER, languages_of
 from services.sentiment.interaction.model import NEUTRALITY, POLARITY, SHIPPED_ARTEFACT, LinearModel, load_model
 from services.sentiment.interaction.plain import PlainReader
-from shared.contracts.enriched import Sentiment, SentimentLabel, Urgency
+from shared.contracts.enriched import Sentiment
 
-_LABELS: Final[tuple[SentimentLabel, ...]] = ("negative", "neutral", "positive")
-_NEGATIVE, _NEUTRAL, _POSITIVE = range(3)
 _PARTS: Final = 10_000
 """Probabilities are whole ten-thousandths, so that they sum to 1 and print short."""
 _STEPS: Final = 256
@@ -24,7 +22,7 @@ _LIMIT: Final = 16
 _BATCH: Final = 2_000
 """Texts hashed at once: more only leaves the cache. Measured 2026-11-22."""
 _PLAIN_UP_TO: Final = 3
-_SURE_COMPLAINT: Final = 0.6
+_SURE_COMPLAINT: Final = 6_000
 _UNKNOWN: Final = (2_500, 5_000, 2_500)
 _BLANK: Final = (0, _PARTS, 0)
 
@@ -100,16 +98,16 @@ class Scorer:
     def _analyse_one(self, text: str) -> Sentiment:
         sums = self._plain.read(text)
         if sums.count == 0:
-            return self._judgement(_BLANK, sums.language, sums.folded)
+            return self._judgement(*_BLANK, sums.language, sums.folded)
         if sums.language == OTHER and sums.n_letters:
-            return self._judgement(_UNKNOWN, sums.language, sums.folded)
+            return self._judgement(*_UNKNOWN, sums.language, sums.folded)
         root = sums.count**0.5
         biases = self._biases[sums.language]
         polarity = sums.polarity * self._model.scales[POLARITY] / root + biases[POLARITY]
         neutrality = sums.neutrality * self._model.scales[NEUTRALITY] / root + biases[NEUTRALITY]
         neutral = _parts_list[_step(neutrality)]
         positive = ((_PARTS - neutral) * _parts_list[_step(polarity)] + _PARTS // 2) // _PARTS
-        return self._judgement((_PARTS - neutral - positive, neutral, positive), sums.language, sums.folded)
+        return self._judgement(_PARTS - neutral - positive, neutral, positive, sums.language, sums.folded)
 
     def _analyse_batch(self, texts: Sequence[str]) -> list[Sentiment]:
         batch = self._hasher.hash_batch(texts)
@@ -124,12 +122,26 @@ class Scorer:
         parts = np.stack([_PARTS - neutral - positive, neutral, positive], axis=1)
         parts[(languages == OTHER) & (batch.scripts.sum(axis=1) > 0)] = _UNKNOWN
         parts[counts == 0] = _BLANK
-        return [
-            self._judgement((negative, neutral_, positive_), language, batch.folded(index))
-            for index, ((negative, neutral_, positive_), language) in enumerate(
-                zip(parts.tolist(), languages.tolist(), strict=True)
-            )
-        ]
+        is_negative = (parts[:, 0] > neutral) & (parts[:, 0] >= positive) & (counts > 0)
+        starts = self._starts(batch, is_negative)
+        judged: list[Sentiment] = []
+        for index, (shares_of_one, language) in enumerate(zip(parts.tolist(), languages.tolist(), strict=True)):
+            negative, neutral_, positive_ = shares_of_one
+            if negative > neutral_ and negative >= positive_:
+                found = aspects.find_cues(batch.folded(index), starts[index]) if index in starts else {}
+                judged.append(self._negative(negative, neutral_, positive_, language, found))
+            else:
+                judged.append(self._not_negative(negative, neutral_, positive_, language))
+        return judged
+
+    @staticmethod
+    def _starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int, list[int]]:
+        texts, places = aspects.possible_starts(batch)
+        kept = is_wanted[texts]
+        starts: dict[int, list[int]] = {}
+        for text, place in zip(texts[kept].tolist(), places[kept].tolist(), strict=True):
+            starts.setdefault(text, []).append(place)
+        return starts
 
     def _sum(self, batch: HashedBatch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the two heads' weights summed by text, shape (texts, 2), and the number of features."""
@@ -146,33 +158,44 @@ class Scorer:
             sums[:, head] = (at[:, 1:] - at[:, :-1]).sum(axis=0)
         return sums, counts
 
-    def _judgement(self, parts: tuple[int, int, int], language: int, folded: str) -> Sentiment:
-        negative, neutral, positive = parts
-        label = _NEUTRAL if neutral >= max(negative, positive) else _POSITIVE if positive > negative else _NEGATIVE
-        found = aspects.find_cues(folded) if label == _NEGATIVE else {}
-        is_complaint = label == _NEGATIVE and (bool(found) or negative >= _SURE_COMPLAINT * _PARTS)
+    def _judgement(self, negative: int, neutral: int, positive: int, language: int, folded: str) -> Sentiment:
+        if negative > neutral and negative >= positive:
+            found = aspects.find_cues(folded, aspects.starts_in(folded))
+            return self._negative(negative, neutral, positive, language, found)
+        return self._not_negative(negative, neutral, positive, language)
+
+    def _not_negative(self, negative: int, neutral: int, positive: int, language: int) -> Sentiment:
+        is_neutral = neutral >= positive
         return Sentiment(
-            label=_LABELS[label],
+            label="neutral" if is_neutral else "positive",
             score=(positive - negative) / _PARTS,
             p_negative=negative / _PARTS,
             p_neutral=neutral / _PARTS,
             p_positive=positive / _PARTS,
             language=LANGUAGE_NAMES[language],
-            is_complaint=is_complaint,
-            urgency=_urgency(label, is_complaint, bool(found.get(aspects.URGENT))),
-            aspects=aspects.aspect_hits(found),
+            urgency="normal" if is_neutral else "low",
+            model=self.name,
+        )
+
+    def _negative(
+        self, negative: int, neutral: int, positive: int, language: int, found: Mapping[aspects.Cue, list[str]]
+    ) -> Sentiment:
+        return Sentiment(
+            label="negative",
+            score=(positive - negative) / _PARTS,
+            p_negative=negative / _PARTS,
+            p_neutral=neutral / _PARTS,
+            p_positive=positive / _PARTS,
+            language=LANGUAGE_NAMES[language],
+            is_complaint=bool(found) or negative >= _SURE_COMPLAINT,
+            urgency="high" if aspects.URGENT in found else "normal",
+            aspects=aspects.aspect_hits(found) if found else [],
             model=self.name,
         )
 
 
 def _step(logit: float) -> int:
     return min(max(round(logit * _STEPS), -_LIMIT * _STEPS), _LIMIT * _STEPS) + _LIMIT * _STEPS
-
-
-def _urgency(label: int, is_complaint: bool, is_urgent: bool) -> Urgency:
-    if is_urgent:
-        return "high"
-    return "normal" if is_complaint or label == _NEUTRAL else "low"
 
 
 _SPANS: Final = {"han1": 1, "han2": 2, "han3": 3, "gram4": 4}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from services.sentiment.interaction.model import LinearModel
 from services.sentiment.training import corpus, prior
 from services.sentiment.training.corpus import NEUTRAL, POSITIVE, LabelledText
 from services.sentiment.training.fit import Features, FitSettings, featurise, fit_heads
+from services.sentiment.training.phrases import SOURCES, written_texts
 
 _THREE_CLASS_MINIMUM: Final = 1
 _SOFTNESS: Final = 0.5
@@ -24,8 +25,15 @@ _PRUNE_BELOW: Final = 0.15
 """Weights this small move a text of 25 features by less than 0.03 logits."""
 _SCALE_QUANTILE: Final = 0.9999
 """int8 scaled at the very largest weight costs accuracy everywhere else; measured 2026-11-22."""
+_WRITTEN_IMPORTANCE: Final = 1.0
+_INVERSE_TEMPERATURES: Final = (1.0, 1.0)
+"""Polarity and neutrality logits are multiplied by these: the calibration found on left-out sources, 2026-11-22."""
 _OWN_IMPORTANCE: Final = 2.0
+_SETTINGS: Final = FitSettings()
 _OWN_SETTINGS: Final = FitSettings(n_epochs=5, rate=0.1)
+
+
+_F = TypeVar("_F", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +47,50 @@ class Targets:
 def targets_of(rows: Sequence[LabelledText], soft: NDArray[np.float32] | None) -> Targets:
     """Return what the heads should learn from labelled rows and, where known, the teacher's probabilities.
 
+    `soft` has a row for each of the first texts; those after it go by their label alone.
     Polarity learns from non-neutral texts, neutrality from sources that know neutral at all; a small source counts
     more than its size, up to three times.
     """
     labels = np.array([row.label for row in rows])
     wanted = np.stack([labels == POSITIVE, labels == NEUTRAL], axis=1).astype(np.float32)
     if soft is not None:
-        wanted = np.float32(_SOFTNESS) * soft + np.float32(1 - _SOFTNESS) * wanted
+        known = len(soft)
+        wanted[:known] = np.float32(_SOFTNESS) * soft + np.float32(1 - _SOFTNESS) * wanted[:known]
     sources = np.array([row.source for row in rows])
     importances = np.zeros((len(rows), 2), np.float32)
     for source in np.unique(sources):
         of_source = sources == source
         importance = min(_MOST_IMPORTANT, (_TYPICAL_SOURCE / int(of_source.sum())) ** 0.25)
+        if source in SOURCES:
+            importance = _WRITTEN_IMPORTANCE
         importances[of_source, 0] = importance * (labels[of_source] != NEUTRAL)
         knows_neutral = int((labels[of_source] == NEUTRAL).sum()) >= _THREE_CLASS_MINIMUM
         importances[of_source, 1] = importance * knows_neutral
     return Targets(wanted, importances)
 
 
-def train(rows: Sequence[LabelledText], characters: NDArray[np.uint32], settings: FitSettings) -> LinearModel:
-    """Return the model fitted to the public corpora, with the teacher's files if they were made for these rows."""
-    hasher = Hasher(characters)
-    features = featurise([row.text for row in rows], hasher)
-    soft = prior.parse_soft_labels(prior.SOFT_LABELS.read_bytes(), corpus.fingerprint(rows))
+def train(
+    corpora: Sequence[LabelledText], characters: NDArray[np.uint32], settings: FitSettings = _SETTINGS
+) -> LinearModel:
+    """Return the model fitted to the public corpora and the written texts.
+
+    The teacher's soft labels take part only when they were made for exactly these corpora.
+    """
+    soft = prior.parse_soft_labels(prior.SOFT_LABELS.read_bytes(), corpus.fingerprint(corpora))
     words = prior.parse_word_prior(prior.WORD_PRIOR.read_bytes())
+    rows = [*corpora, *written_texts()]
+    features = featurise([row.text for row in rows], Hasher(characters))
     table = words.table(N_BUCKETS)
     targets = targets_of(rows, soft)
     offsets = _logits(features, table) + words.biases[features.is_zh].astype(np.float32)
     weights, biases = fit_heads(features, targets.wanted, targets.importances, offsets, settings)
-    return quantised(weights + table, biases + words.biases, characters)
+    return quantised(calibrated(weights + table), calibrated(biases + words.biases), characters)
+
+
+def calibrated(values: NDArray[_F]) -> NDArray[_F]:
+    """Return weights or biases, heads in the last axis, after the temperatures."""
+    warmed: NDArray[_F] = (values * np.array(_INVERSE_TEMPERATURES)).astype(values.dtype)
+    return warmed
 
 
 def adapt(base: LinearModel, rows: Sequence[LabelledText]) -> LinearModel:

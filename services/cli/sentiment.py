@@ -1,0 +1,85 @@
+"""`pulseline sentiment train | evaluate | explain`: the sentiment model, retrained, measured, and asked for reasons."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.errors import PulselineError
+
+app = typer.Typer(no_args_is_help=True, help="Train, evaluate and question the sentiment model.")
+
+_MODEL = typer.Option("--model", help="Model file, .bin or .onnx; without it the one that ships.")
+_DATA = typer.Option("--data", help="Folder with the public corpora (<name>.train.tsv.gz, <name>.heldout.tsv.gz).")
+_ROWS = typer.Option("--rows", help="Your own labelled texts: .jsonl, .csv or .tsv with text and label. Repeatable.")
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option("--out", help="Where the model goes.")] = Path("sentiment-model.bin"),
+    data: Annotated[Path | None, _DATA] = None,
+    rows: Annotated[list[Path] | None, _ROWS] = None,
+    model: Annotated[Path | None, _MODEL] = None,
+) -> None:
+    """Fit the model to the corpora (--data), or adapt a model to your own rows and corrections (--rows), or both."""
+    from services.sentiment.interaction.model import SHIPPED_ARTEFACT, load_model
+    from services.sentiment.training import corpus
+    from services.sentiment.training import train as training
+
+    if data is None and not rows:
+        raise typer.BadParameter("nothing to learn from: give --data, --rows, or both")
+    try:
+        fitted = load_model(model or SHIPPED_ARTEFACT)
+        if data is not None:
+            fitted = training.train(corpus.read_corpora(data, "train"), fitted.characters)
+        own = [row for path in rows or () for row in corpus.read_own(path)]
+        if own:
+            fitted = training.adapt(fitted, own)
+        size = training.write_artefact(fitted, out)
+    except (PulselineError, OSError) as error:
+        raise typer.BadParameter(str(error)) from error
+    typer.echo(f"{fitted.name}: {size:,} bytes in {out}")
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path | None, _DATA] = None,
+    rows: Annotated[list[Path] | None, _ROWS] = None,
+    model: Annotated[Path | None, _MODEL] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the report as a page to this file.")] = None,
+) -> None:
+    """Measure a model on the held-out corpora (--data) or on your own labelled rows (--rows)."""
+    from services.sentiment.interaction.backend import load_backend
+    from services.sentiment.training import corpus
+    from services.sentiment.training.evaluate import as_page, as_table
+    from services.sentiment.training.evaluate import evaluate as measure
+
+    try:
+        labelled = corpus.read_corpora(data, "heldout") if data is not None else []
+        labelled += [row for path in rows or () for row in corpus.read_own(path)]
+        if not labelled:
+            raise typer.BadParameter("nothing to measure on: give --data or --rows")
+        backend = load_backend(model)
+    except (PulselineError, OSError) as error:
+        raise typer.BadParameter(str(error)) from error
+    reports = measure(backend, labelled)
+    typer.echo(as_table(reports))
+    if html is not None:
+        html.write_text(as_page(backend.name, reports), encoding="utf-8")
+        typer.echo(f"report in {html}")
+
+
+@app.command()
+def explain(
+    text: Annotated[str, typer.Argument(help="The text to explain.")],
+    top: Annotated[int, typer.Option("--top", min=1, max=100, help="Reasons shown.")] = 12,
+    model: Annotated[Path | None, _MODEL] = None,
+) -> None:
+    """Show the judgement of a text and the pieces that moved it most."""
+    from services.sentiment.interaction.backend import load_backend
+
+    backend = load_backend(model)
+    (judged,) = backend.analyse([text])
+    typer.echo(f"{judged.label} {judged.score:+.3f} ({judged.language})")
+    for reason in backend.explain(text, top):
+        typer.echo(f"{reason.polarity:+8.3f} polarity {reason.neutrality:+8.3f} neutrality  {reason.piece}")
