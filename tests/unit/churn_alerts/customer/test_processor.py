@@ -113,8 +113,8 @@ def test_alert_carries_evidence_cause_playbook_and_one_sentence_in_both_language
     assert raised.body.cause == "quality" and raised.body.p_cause > 0.6
     assert raised.body.signals[0].evidence == ["m1", "m2", "m3"]
     assert raised.body.playbook == "make-it-right" and raised.body.playbook_reason
-    assert raised.body.summary_en == "3 complaints in the last 30 days, about 0.1 would be usual for this customer."
-    assert raised.body.summary_zh == "近30天投诉3次，该客户通常约0.1次。"
+    assert raised.body.summary_en == "3 complaints in the last 30 days, about 0.2 would be usual for this customer."
+    assert raised.body.summary_zh == "近30天投诉3次，该客户通常约0.2次。"
 
 
 def test_new_evidence_updates_the_one_open_alert() -> None:
