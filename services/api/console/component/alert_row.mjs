@@ -2,7 +2,7 @@
 import { alertOf } from "../lib/alerts.mjs";
 import { nameOf } from "../lib/names.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
-import { localised, percent, relative, riskMoney, t, term } from "../lib/text.mjs";
+import { localised, percent, riskMoney, t, term } from "../lib/text.mjs";
 import { html, useLayoutEffect, useRef } from "../lib/view.mjs";
 import { Chip, Meter, Status, Tier } from "./badge.mjs";
 import { When } from "./when.mjs";
@@ -18,27 +18,19 @@ export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
   if (!alert) return null;
   const name = nameOf(alert.customer_id);
   const loss = alert.expected_loss == null ? null : riskMoney(alert.expected_loss, alert.risk);
-  const label = t("alerts.row", {
-    severity: term("severity", alert.severity),
-    customer: name ?? alert.customer_id,
-    loss: loss ?? t("none"),
-    cause: term("cause", alert.cause),
-    status: term("status", alert.status),
-    age: relative(alert.raised_at),
-  });
   const remember = () => setQuery({ at: id });
   return html`<a ref=${element} class=${`row alert-row ${alert.severity} ${isFresh ? "fresh" : ""}`} tabindex=${isTabStop ? 0 : -1}
-      href=${link("alerts", id, Object.fromEntries(route.value.query))} aria-label=${label} aria-current=${isSelected ? "true" : null}
+      href=${link("alerts", id, Object.fromEntries(route.value.query))} aria-current=${isSelected ? "true" : null}
       onFocus=${() => isSelected || remember()} data-alert=${id}>
-    <span class="row-severity" title=${term("severity", alert.severity)}><${Meter} severity=${alert.severity} /></span>
+    <span class="row-severity" title=${term("severity", alert.severity)}><${Meter} severity=${alert.severity} /><span class="sr">${term("severity", alert.severity)}</span></span>
     <span class="row-who">
       <span class="row-name"><b dir="auto">${name ?? alert.customer_id}</b><${Tier} tier=${alert.tier} />
         ${alert.escalation_level > 0 && html`<span class="level">${t("alert.escalated", { level: alert.escalation_level })}</span>`}</span>
       <span class="row-why" dir="auto">${localised(alert, "summary")}</span>
     </span>
     <span class="row-cause"><${Chip}>${term("cause", alert.cause)}</${Chip}></span>
-    <span class="row-risk right">${alert.risk ? percent(alert.risk.p_churn) : t("none")}</span>
-    <span class="row-loss right"><b>${loss ?? t("none")}</b></span>
+    <span class="row-risk right"><span class="sr">${t("alerts.head.risk")}</span>${alert.risk ? percent(alert.risk.p_churn) : t("none")}</span>
+    <span class="row-loss right"><span class="sr">${t("alerts.head.loss")}</span><b>${loss ?? t("none")}</b></span>
     <span class="row-age right"><${When} at=${alert.raised_at} style="narrow" /></span>
     <span class="row-status"><${Status} status=${alert.status} />
       <small dir="auto">${alert.assignee ?? alert.acknowledged_by ?? ""}</small></span>

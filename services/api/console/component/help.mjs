@@ -1,4 +1,5 @@
 // The list of keyboard shortcuts.
+import { KEY } from "../lib/keys.mjs";
 import { t } from "../lib/text.mjs";
 import { html } from "../lib/view.mjs";
 import { Dialog } from "./dialog.mjs";
@@ -6,11 +7,11 @@ import { Dialog } from "./dialog.mjs";
 const KEYS = [
   [["j", "k"], "keys.move"],
   [["Enter"], "keys.open"],
-  [["a"], "keys.acknowledge"],
-  [["s"], "keys.snooze"],
-  [["e"], "keys.escalate"],
-  [["r"], "keys.resolve"],
-  [["u"], "keys.back"],
+  [[KEY.acknowledge], "keys.acknowledge"],
+  [[KEY.snooze], "keys.snooze"],
+  [[KEY.escalate], "keys.escalate"],
+  [[KEY.resolve], "keys.resolve"],
+  [[KEY.back], "keys.back"],
   [["/"], "keys.search"],
   [["?"], "keys.help"],
 ];

@@ -40,7 +40,7 @@ export function Shell({ children }) {
     </aside>
     <div class="main-column">
       ${connection.value === "reconnecting" && html`<div class="banner" role="status"><${Icon} name="clock" />${t("connection.banner")}</div>`}
-      <main id="main" tabindex="-1">${children}</main>
+      <main id="main" tabindex="0">${children}</main>
     </div>
     <${TabBar} pages=${pages} />
     <${Toasts} />

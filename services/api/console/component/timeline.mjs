@@ -74,7 +74,7 @@ function Correction({ item }) {
   const correct = async (label) => {
     setOpen(false);
     try {
-      await api.label({ source: item.source, event_id: item.id, label });
+      await api.label(item.source, item.id, label);
       tell(t("customer.label.done"));
     } catch (problem) {
       tell(problemText(problem), "error");

@@ -15,6 +15,7 @@ export function WindowList({ ids, rowHeight, drawRow, selected, label, onTop }) 
   const [view, setView] = useState({ first: 0, last: 40 });
 
   const measure = () => {
+    if (!element.current) return;
     const { scrollTop, clientHeight } = element.current;
     const first = Math.max(0, Math.floor(scrollTop / rowHeight) - OVERSCAN);
     const last = Math.ceil((scrollTop + clientHeight) / rowHeight) + OVERSCAN;

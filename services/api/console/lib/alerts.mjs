@@ -40,13 +40,14 @@ export const alertOf = (id) => (revision.value, known.get(id));
 export function learn(alert) {
   const before = known.get(alert.alert_id);
   if (before && before.version >= alert.version) return before;
-  const merged = before ? { ...before, ...alert } : alert;
+  // Times are compared thousands of times; their texts do not sort, because whole seconds leave the fraction out.
+  const merged = { ...before, ...alert, raised_ms: Date.parse(alert.raised_at) };
   known.set(alert.alert_id, merged);
   changed();
   return merged;
 }
 
-/** Returns the known alerts that fit the view, in its order. */
+/** Returns the known alerts that fit the view, in its order; `view.customers` are ids its words were found to mean. */
 export function matching(view) {
   revision.value;
   const words = view.words.toLowerCase();
@@ -62,12 +63,11 @@ function fits(alert, view, words) {
   if (view.causes.length && !view.causes.includes(alert.cause)) return false;
   if (view.tiers.length && !view.tiers.includes(alert.tier)) return false;
   if (view.assignee === "none" ? alert.assignee : view.assignee && alert.assignee !== view.assignee) return false;
-  if (!words) return true;
-  const haystack = `${alert.customer_name ?? ""} ${alert.customer_id} ${alert.summary_en} ${alert.summary_zh}`;
-  return haystack.toLowerCase().includes(words);
+  if (!words || view.customers?.has(alert.customer_id)) return true;
+  return `${alert.customer_id} ${alert.summary_en} ${alert.summary_zh}`.toLowerCase().includes(words);
 }
 
-const byTime = (a, b) => (a.raised_at < b.raised_at ? 1 : a.raised_at > b.raised_at ? -1 : a.alert_id < b.alert_id ? 1 : -1);
+const byTime = (a, b) => b.raised_ms - a.raised_ms || (a.alert_id < b.alert_id ? 1 : -1);
 const ORDER = {
   newest: byTime,
   loss: (a, b) => (b.expected_loss ?? -1) - (a.expected_loss ?? -1) || byTime(a, b),

@@ -69,13 +69,14 @@ export const api = {
   customer: (id) => call("GET", `/v1/customers/${one(id)}`),
   timeline: (id, query) => call("GET", `/v1/customers/${one(id)}/timeline`, { query }),
   atRisk: (query) => call("GET", "/v1/customers/at-risk", { query }),
-  label: (body) => call("POST", "/v1/labels", { body }),
+  label: (source, eventId, label) => call("PUT", `/v1/labels/${one(source)}/${one(eventId)}`, { body: { label } }),
 
   deadLetters: (query) => call("GET", "/v1/dead-letters", { query }),
   deadLetterCounts: () => call("GET", "/v1/dead-letters/counts"),
   deadLetter: (id) => call("GET", `/v1/dead-letters/${one(id)}`),
   replay: (id, body) => call("POST", `/v1/dead-letters/${one(id)}/replay`, { body }),
-  discard: (id, note) => call("POST", `/v1/dead-letters/${one(id)}/discard`, { body: { note } }),
+  replayMany: (ids) => call("POST", "/v1/dead-letters/replay", { body: { ids } }),
+  discard: (id, reason) => call("POST", `/v1/dead-letters/${one(id)}/discard`, { body: { reason } }),
 
   keys: () => call("GET", "/v1/keys"),
   newKey: (body) => call("POST", "/v1/keys", { body }),

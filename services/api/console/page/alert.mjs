@@ -13,7 +13,7 @@ import { When } from "../component/when.mjs";
 import { act } from "../lib/actions.mjs";
 import { alertOf, follow, lastStep, learn } from "../lib/alerts.mjs";
 import { api, may, session } from "../lib/api.mjs";
-import { useKeys } from "../lib/keys.mjs";
+import { KEY, useKeys } from "../lib/keys.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { nameOf } from "../lib/names.mjs";
 import { go, link, route } from "../lib/route.mjs";
@@ -47,11 +47,11 @@ export function AlertPage({ id }) {
   const canAct = may("alerts:write");
   const ask = (name) => () => alert && canAct && setDialog(name);
   useKeys({
-    a: () => alert && canAct && act(withName(alert), "acknowledge"),
-    s: ask("snooze"),
-    e: ask("escalate"),
-    r: ask("resolve"),
-    u: () => go(back),
+    [KEY.acknowledge]: () => alert && canAct && act(withName(alert), "acknowledge"),
+    [KEY.snooze]: ask("snooze"),
+    [KEY.escalate]: ask("escalate"),
+    [KEY.resolve]: ask("resolve"),
+    [KEY.back]: () => go(back),
     Escape: () => go(back),
     "?": () => setDialog("help"),
   });
@@ -115,10 +115,10 @@ function Actions({ alert, ask }) {
   }
   const isMine = alert.status === "acknowledged";
   return html`<div class="actions">
-    ${!isMine && html`<button class="button primary" type="button" onClick=${() => act(alert, "acknowledge")}><${Icon} name="check" />${t("action.acknowledge")}<kbd>a</kbd></button>`}
-    <button class=${isMine ? "button primary" : "button"} type="button" onClick=${() => ask("resolve")}>${t("action.resolve")}<kbd>r</kbd></button>
-    <button class="button" type="button" onClick=${() => ask("snooze")}><${Icon} name="clock" />${t("action.snooze")}<kbd>s</kbd></button>
-    <button class="button" type="button" onClick=${() => ask("escalate")}><${Icon} name="up" />${t("action.escalate")}<kbd>e</kbd></button>
+    ${!isMine && html`<button class="button primary" type="button" onClick=${() => act(alert, "acknowledge")}><${Icon} name="check" />${t("action.acknowledge")}<kbd>${KEY.acknowledge}</kbd></button>`}
+    <button class=${isMine ? "button primary" : "button"} type="button" onClick=${() => ask("resolve")}>${t("action.resolve")}<kbd>${KEY.resolve}</kbd></button>
+    <button class="button" type="button" onClick=${() => ask("snooze")}><${Icon} name="clock" />${t("action.snooze")}<kbd>${KEY.snooze}</kbd></button>
+    <button class="button" type="button" onClick=${() => ask("escalate")}><${Icon} name="up" />${t("action.escalate")}<kbd>${KEY.escalate}</kbd></button>
     <button class="button" type="button" onClick=${() => ask("contact")}><${Icon} name="phone" />${t("action.contact")}</button>
     ${may("alerts:assign") && html`<button class="button" type="button" onClick=${() => ask("assign")}><${Icon} name="user" />${t("action.assign")}</button>`}
   </div>`;

@@ -10,14 +10,16 @@ import { Connection } from "../component/shell.mjs";
 import { WindowList } from "../component/window_list.mjs";
 import { act } from "../lib/actions.mjs";
 import { MOST_ROWS, alertOf, arrivals, load, matching, revision } from "../lib/alerts.mjs";
-import { may } from "../lib/api.mjs";
-import { useKeys } from "../lib/keys.mjs";
-import { nameOf } from "../lib/names.mjs";
+import { api, may } from "../lib/api.mjs";
+import { KEY, useKeys } from "../lib/keys.mjs";
+import { learnName, nameOf } from "../lib/names.mjs";
 import { go, link, route, setQuery } from "../lib/route.mjs";
 import { money, t } from "../lib/text.mjs";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.mjs";
 
 const NARROW = matchMedia("(max-width: 860px)");
+const TYPING_PAUSE_MS = 150;
+const PAGE_SIZE = 200;
 const ROW_HEIGHT = { wide: 60, narrow: 104 };
 
 export function AlertsPage() {
@@ -46,8 +48,9 @@ export function AlertsPage() {
     return () => abort.abort();
   }, [statuses, round]);
 
+  const customers = useMeant(view.words);
   const filters = JSON.stringify(view);
-  const rows = useMemo(() => matching(view), [filters, revision.value]);
+  const rows = useMemo(() => matching({ ...view, customers }), [filters, customers, revision.value]);
   const ids = useMemo(() => rows.map((alert) => alert.alert_id), [rows]);
   const selected = route.value.query.get("at");
   const index = ids.indexOf(selected);
@@ -65,9 +68,9 @@ export function AlertsPage() {
     k: move(-1),
     ArrowUp: move(-1),
     Enter: () => selected && go(link("alerts", selected, Object.fromEntries(route.value.query))),
-    a: onSelected((alert) => act(alert, "acknowledge")),
-    s: ask("snooze"),
-    e: ask("escalate"),
+    [KEY.acknowledge]: onSelected((alert) => act(alert, "acknowledge")),
+    [KEY.snooze]: ask("snooze"),
+    [KEY.escalate]: ask("escalate"),
     "/": () => search.current?.focus(),
     "?": () => setHelp(true),
   });
@@ -99,6 +102,31 @@ export function AlertsPage() {
     ${Asked && html`<${Asked} alert=${dialog.alert} onClose=${() => setDialog(null)} />`}
     ${isHelp && html`<${HelpDialog} onClose=${() => setHelp(false)} />`}
   </section>`;
+}
+
+/** Returns the ids of the customers that words find by name, handle or what they wrote; null until known. */
+function useMeant(words) {
+  const [meant, setMeant] = useState(null);
+  useEffect(() => {
+    setMeant(null);
+    if (!words.trim()) return undefined;
+    const abort = new AbortController();
+    const ask = async () => {
+      try {
+        const { items } = await api.customers({ q: words.trim(), limit: PAGE_SIZE }, abort.signal);
+        for (const { customer_id: id, name } of items) if (name) learnName(id, name);
+        setMeant(new Set(items.map(({ customer_id: id }) => id)));
+      } catch {
+        // The alerts' own words are searched all the same.
+      }
+    };
+    const timer = setTimeout(ask, TYPING_PAUSE_MS);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [words]);
+  return meant;
 }
 
 function Summary({ rows }) {

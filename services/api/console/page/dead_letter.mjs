@@ -8,7 +8,7 @@ import { problemText } from "../lib/actions.mjs";
 import { api, may } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { link } from "../lib/route.mjs";
-import { t, term } from "../lib/text.mjs";
+import { t } from "../lib/text.mjs";
 import { tell } from "../lib/toast.mjs";
 import { html, useState } from "../lib/view.mjs";
 
@@ -20,8 +20,8 @@ export function DeadLetterPage({ id }) {
   return html`<article class="page detail" aria-labelledby="page-title">
     <nav class="crumbs"><a href=${link("dead-letters")}><${Icon} name="back" size=${14} />${t("dead.back")}</a></nav>
     <header class="detail-head">
-      <div class="detail-title"><h1 id="page-title">${term("reason", letter.reason)}</h1><span class="badge">${t(`dead.status.${letter.status}`)}</span></div>
-      <p class="why" dir="auto">${letter.error} ${letter.pointer && html`<span class="hint">${t("dead.pointer", { pointer: letter.pointer })}</span>`}</p>
+      <div class="detail-title"><h1 id="page-title" dir="auto">${letter.reason}</h1><span class="badge">${t(`dead.status.${letter.status}`)}</span></div>
+      <p class="hint"><span class="mono" dir="auto">${letter.error}</span> ${letter.pointer && html`· <span class="mono">${t("dead.pointer", { pointer: letter.pointer })}</span>`}</p>
       ${letter.handled_at && html`<p class="hint">${letter.handled_by} · <${When} at=${letter.handled_at} /> ${letter.note && html`· <span dir="auto">${letter.note}</span>`}</p>`}
     </header>
     <section class="card"><dl class="facts across">
@@ -30,8 +30,8 @@ export function DeadLetterPage({ id }) {
       <${Fact} label=${t("dead.seen")} value=${html`<${When} at=${letter.first_seen_at} />`} note=${t("dead.attempts", { n: letter.attempts })} />
     </dl></section>
     <${Bytes} letter=${letter} onDone=${loaded.reload} />
-    ${letter.headers && Object.keys(letter.headers).length > 0 && html`<section class="card"><h2>${t("dead.headers")}</h2>
-      <dl class="pairs">${Object.entries(letter.headers).map(([name, value]) => html`<div key=${name}><dt class="mono">${name}</dt><dd class="mono" dir="auto">${String(value)}</dd></div>`)}</dl></section>`}
+    ${letter.headers.length > 0 && html`<section class="card"><h2>${t("dead.headers")}</h2>
+      <dl class="pairs">${letter.headers.map(([name, value], index) => html`<div key=${index}><dt class="mono">${name}</dt><dd class="mono" dir="auto">${textOf(value)}</dd></div>`)}</dl></section>`}
   </article>`;
 }
 
@@ -44,7 +44,7 @@ function Bytes({ letter, onDone }) {
   const isChanged = isText && text !== pretty(original);
   const replay = async () => {
     try {
-      await api.replay(letter.id, isChanged ? { value_text: text } : {});
+      await api.replay(letter.id, isChanged ? { value: text } : {});
       tell(t("dead.done.replay"));
       onDone();
     } catch (problem) {
@@ -55,12 +55,22 @@ function Bytes({ letter, onDone }) {
     ${!isText && html`<p class="hint">${t("dead.value.binary")}</p>`}
     ${isText && canWrite
       ? html`<textarea class="mono code" rows="14" spellcheck="false" aria-labelledby="bytes" value=${text} onInput=${(event) => setText(event.target.value)} />`
-      : html`<pre class="mono code" tabindex="0" aria-labelledby="bytes" dir="auto">${isText ? pretty(original) : letter.value_base64}</pre>`}
+      : html`<pre class="mono code" tabindex="0" aria-labelledby="bytes" dir="auto">${isText ? pretty(original) : letter.value}</pre>`}
     ${canWrite && html`<div class="actions">
       <button class="button primary" type="button" onClick=${replay}>${isChanged ? t("dead.replay.fixed") : t("dead.replay")}</button>
       <button class="button" type="button" onClick=${() => setDiscarding(true)}>${t("dead.discard")}</button></div>`}
     ${isDiscarding && html`<${DiscardDialog} letter=${letter} onClose=${() => setDiscarding(false)} onDone=${onDone} />`}
   </section>`;
+}
+
+/** Returns Base64 as the text it holds, or as it is when it holds none. */
+function textOf(base64) {
+  try {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return base64;
+  }
 }
 
 /** Returns JSON with line breaks, anything else as it is. */
@@ -87,7 +97,7 @@ function DiscardDialog({ letter, onClose, onDone }) {
   };
   return html`<${Dialog} title=${t("dead.discard")} onClose=${onClose}>
     <form onSubmit=${submit}>
-      <label class="field"><span>${t("dead.discard.note")}</span><textarea rows="3" required maxlength="4000" autofocus value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
+      <label class="field"><span>${t("dead.discard.note")}</span><textarea rows="3" required maxlength="2000" autofocus value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
       <footer><button class="button" type="button" onClick=${onClose}>${t("cancel")}</button><button class="button danger" type="submit">${t("dead.discard")}</button></footer>
     </form>
   </${Dialog}>`;

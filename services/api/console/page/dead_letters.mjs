@@ -1,30 +1,58 @@
-// Events that could not be read or decided: browse by state, stage and reason.
+// Events that could not be read or decided: browse by state and reason, replay a whole kind once its cause is mended.
+import { Dialog } from "../component/dialog.mjs";
 import { Empty, Failed, Waiting } from "../component/empty.mjs";
 import { When } from "../component/when.mjs";
-import { api } from "../lib/api.mjs";
-import { usePages } from "../lib/load.mjs";
+import { problemText } from "../lib/actions.mjs";
+import { api, may } from "../lib/api.mjs";
+import { useLoaded, usePages } from "../lib/load.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
-import { t, term } from "../lib/text.mjs";
-import { html } from "../lib/view.mjs";
+import { number, t } from "../lib/text.mjs";
+import { tell } from "../lib/toast.mjs";
+import { html, useState } from "../lib/view.mjs";
 
 const STATUSES = ["open", "replayed", "discarded"];
+const PAGE_SIZE = 50;
 
 export function DeadLettersPage() {
   const { query } = route.value;
   const status = STATUSES.includes(query.get("status")) ? query.get("status") : "open";
-  const pages = usePages((cursor) => api.deadLetters({ status, cursor, limit: 50 }), [status]);
+  const [stage, reason] = [query.get("stage"), query.get("reason")];
+  const pages = usePages((cursor) => api.deadLetters({ status, stage, reason, cursor, limit: PAGE_SIZE }), [status, stage, reason]);
+  const counts = useLoaded(() => api.deadLetterCounts(), []);
+  const [isAsking, setAsking] = useState(false);
+  const replay = async () => {
+    setAsking(false);
+    try {
+      const { n_replayed: n } = await api.replayMany(pages.items.map(({ id }) => id));
+      tell(t("dead.done.many", { n }));
+      pages.reload();
+      counts.reload();
+    } catch (problem) {
+      tell(problemText(problem), "error");
+    }
+  };
   return html`<section class="page" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("dead.title")}</h1></header>
+    <header class="page-head"><h1 id="page-title">${t("dead.title")}</h1><span class="spacer" />
+      ${status === "open" && reason && pages.items.length > 0 && may("dead_letters:write") &&
+        html`<button class="button" type="button" onClick=${() => setAsking(true)}>${t("dead.replay.many", { n: pages.items.length })}</button>`}</header>
     <p class="lead">${t("dead.lead")}</p>
     <div class="filters open"><div class="segments" role="group" aria-label=${t("dead.filter.status")}>
       ${STATUSES.map((one) => html`<button type="button" key=${one} aria-pressed=${status === one}
-          onClick=${() => setQuery({ status: one === "open" ? "" : one })}>${t(`dead.status.${one}`)}</button>`)}
-    </div></div>
+          onClick=${() => setQuery({ status: one === "open" ? "" : one, stage: "", reason: "" })}>${t(`dead.status.${one}`)}</button>`)}
+    </div>
+    ${status === "open" && (counts.data?.items ?? []).map((count) => {
+      const isOn = count.stage === stage && count.reason === reason;
+      return html`<button class="button small filter" type="button" key=${`${count.stage}/${count.reason}`} aria-pressed=${isOn}
+        onClick=${() => setQuery(isOn ? { stage: "", reason: "" } : { stage: count.stage, reason: count.reason })}><b>${number(count.n)}</b><span dir="auto">${count.reason}</span></button>`;
+    })}</div>
     ${pages.problem ? html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`
       : pages.items.length ? html`<${Table} items=${pages.items} />`
       : pages.isLoading ? html`<${Waiting} />`
-      : html`<${Empty} icon="dead-letters" title=${t("dead.empty")} hint=${t("dead.empty.hint")} />`}
+      : html`<${Empty} icon="dead-letters" title=${t("dead.empty")} hint=${t(status === "open" ? "dead.empty.hint" : "dead.empty.other")} />`}
     ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+    ${isAsking && html`<${Dialog} title=${t("dead.replay.many", { n: pages.items.length })} hint=${t("dead.replay.sure")} onClose=${() => setAsking(false)}>
+      <footer><button class="button" type="button" onClick=${() => setAsking(false)}>${t("cancel")}</button>
+        <button class="button primary" type="button" autofocus onClick=${replay}>${t("dead.replay")}</button></footer></${Dialog}>`}
   </section>`;
 }
 
@@ -33,7 +61,8 @@ function Table({ items }) {
     <caption class="sr">${t("dead.caption")}</caption>
     <thead><tr><th scope="col">${t("dead.reason")}</th><th scope="col">${t("dead.stage")}</th><th scope="col">${t("dead.where")}</th><th scope="col">${t("dead.seen")}</th></tr></thead>
     <tbody>${items.map((letter) => html`<tr key=${letter.id}>
-      <td><a class="who" href=${link("dead-letters", letter.id)}><b>${term("reason", letter.reason)}</b></a><small class="snippet" dir="auto">${letter.error}</small></td>
+      <td><a class="who" href=${link("dead-letters", letter.id)}><b dir="auto">${letter.reason}</b></a>
+        ${letter.pointer && html`<small class="snippet mono">${t("dead.pointer", { pointer: letter.pointer })}</small>`}</td>
       <td data-label=${t("dead.stage")}>${letter.stage}</td>
       <td data-label=${t("dead.where")} class="mono small">${letter.topic}/${letter.partition}/${letter.offset}</td>
       <td data-label=${t("dead.seen")}><${When} at=${letter.first_seen_at} /></td>

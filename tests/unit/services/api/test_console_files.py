@@ -1,0 +1,190 @@
+"""The console's files: whole vendored libraries, equal catalogues, no words outside them, no weight above budget."""
+
+import gzip
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from services.api import settings
+from services.api.alert.model import Resolution, Status
+from services.churn_alerts.alert.playbook import shipped_playbooks
+from shared.contracts.alert import Cause, ClearReason, Severity, SignalName, Tier
+from shared.contracts.enriched import Aspect, SentimentLabel
+from shared.contracts.event import EVENT_TYPES, Channel, Direction
+from shared.postgres.api_keys import Role
+
+CONSOLE = Path(settings.__file__).parent / "console"
+VENDOR = CONSOLE / "vendor"
+OURS = sorted(path for path in CONSOLE.rglob("*.mjs") if "vendor" not in path.parts)
+DRAWING = [path for path in OURS if path.parent.name in ("component", "page") or path.name == "main.mjs"]
+JAVASCRIPT_BUDGET = 150 * 1024
+
+_LINE = re.compile(r'^  "(?P<key>[\w.-]+)": (?P<value>.*),$', re.MULTILINE)
+_TEMPLATE = re.compile(r"html`")
+_ATTRIBUTE = re.compile(r'\b(?:aria-label|title|placeholder|alt)="([^"]+)"')
+
+
+def vendored() -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((VENDOR / "VENDOR.json").read_text(encoding="utf-8"))
+    return manifest
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def catalogue(language: str) -> dict[str, str]:
+    text = (CONSOLE / "i18n" / f"{language}.mjs").read_text(encoding="utf-8")
+    return {match["key"]: match["value"] for match in _LINE.finditer(text)}
+
+
+def placeholders(value: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", value))
+
+
+def literal_words(source: str) -> list[str]:
+    """Return the words that html templates hold outside `${}`, between tags and in attributes that are read out."""
+    found: list[str] = []
+    for start in (match.end() for match in _TEMPLATE.finditer(source)):
+        text, at, depth = [], start, 0
+        while at < len(source) and (depth or source[at] != "`"):
+            if source.startswith("${", at):
+                depth += 1
+                at += 2
+                text.append("\x00" if depth == 1 else "")
+                continue
+            if depth:
+                depth += {"{": 1, "}": -1}.get(source[at], 0)
+            else:
+                text.append(source[at])
+            at += 1
+        template = "".join(text)
+        found += [word for word in _ATTRIBUTE.findall(template) if re.search(r"[^\W\d_]", word)]
+        between = re.sub(r"<[^<>]*>", "\x00", template)
+        found += [part for part in between.split("\x00") if re.search(r"[^\W\d_]", part)]
+    return found
+
+
+def test_a_template_with_words_of_its_own_is_noticed() -> None:
+    source = 'html`<p title="Hello">${t("a.b")} World ${x ? html`<b>inner</b>` : ""}</p>`'
+
+    assert literal_words(source) == ["Hello", " World ", "inner"]
+
+
+@pytest.mark.parametrize("path", DRAWING, ids=lambda path: path.name)
+def test_no_page_holds_words_outside_the_catalogues(path: Path) -> None:
+    assert literal_words(path.read_text(encoding="utf-8")) == []
+
+
+def test_both_languages_have_the_same_texts_with_the_same_blanks() -> None:
+    english, chinese = catalogue("en"), catalogue("zh")
+
+    assert english.keys() == chinese.keys()
+    assert {key: placeholders(value) for key, value in english.items()} == {
+        key: placeholders(value) for key, value in chinese.items()
+    }
+
+
+def test_every_text_a_page_asks_for_exists() -> None:
+    asked = {key for path in OURS for key in re.findall(r'\bt\(\s*"([\w.-]+)"', path.read_text(encoding="utf-8"))}
+
+    assert asked - catalogue("en").keys() == set()
+
+
+def test_every_text_is_asked_for() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in OURS if path.parent.name != "i18n")
+    families = set(re.findall(r"`([a-z_.-]+)\.\$\{", source)) | set(re.findall(r'\bterm\("(\w+)"', source))
+    quoted = set(re.findall(r'"([\w.-]+)"', source))
+
+    unused = {
+        key for key in catalogue("en") if key not in quoted and not any(key.startswith(f"{stem}.") for stem in families)
+    }
+
+    assert unused == set()
+
+
+TERMS: list[tuple[str, tuple[str, ...]]] = [
+    ("severity", get_args(Severity)),
+    ("status", get_args(Status)),
+    ("resolution", (*get_args(Resolution), *get_args(ClearReason))),
+    ("cause", get_args(Cause)),
+    ("tier", get_args(Tier)),
+    ("aspect", get_args(Aspect)),
+    ("sentiment", get_args(SentimentLabel)),
+    ("channel", get_args(Channel)),
+    ("direction", get_args(Direction)),
+    ("signal", get_args(SignalName)),
+    ("role", get_args(Role)),
+    ("type", tuple(kind for kind in EVENT_TYPES if kind != "customer.erased")),
+]
+
+
+@pytest.mark.parametrize(("stem", "values"), TERMS, ids=[stem for stem, _ in TERMS])
+def test_every_value_of_the_contracts_has_a_word(stem: str, values: tuple[str, ...]) -> None:
+    assert {f"{stem}.{value}" for value in values} - catalogue("en").keys() == set()
+
+
+def test_the_words_of_the_shipped_playbooks_are_those_of_their_yaml() -> None:
+    text = (CONSOLE / "i18n" / "playbooks.mjs").read_text(encoding="utf-8")
+    body = text.partition("export default ")[2].rstrip().rstrip(";")
+    shown = json.loads(
+        re.sub(r",(\s*[}\]])", r"\1", re.sub(r"^( +)(en|zh|title|steps):", r'\1"\2":', body, flags=re.MULTILINE))
+    )
+
+    assert shown == {
+        playbook.name: {
+            "en": {"title": playbook.title_en, "steps": list(playbook.steps_en)},
+            "zh": {"title": playbook.title_zh, "steps": list(playbook.steps_zh)},
+        }
+        for playbook in shipped_playbooks()
+    }
+
+
+@pytest.mark.parametrize("entry", vendored()["files"], ids=lambda entry: entry["file"])
+def test_a_vendored_library_is_the_published_one_but_for_its_import_addresses(entry: dict[str, Any]) -> None:
+    content = (VENDOR / entry["file"]).read_text(encoding="utf-8")
+
+    upstream = content
+    for name, address in entry["imports"].items():
+        upstream = upstream.replace(f'from"{address}"', f'from"{name}"')
+
+    assert digest(content.encode()) == entry["sha256"]
+    assert digest(upstream.encode()) == entry["sha256_upstream"]
+    assert (VENDOR / entry["licence_file"]).is_file()
+
+
+def test_nothing_is_vendored_that_is_not_recorded() -> None:
+    manifest = vendored()
+
+    recorded = {entry["file"] for entry in (*manifest["files"], *manifest["licences"])}
+
+    assert {path.name for path in VENDOR.iterdir()} == recorded | {"VENDOR.json"}
+
+
+def test_every_import_leads_to_a_file_of_the_console() -> None:
+    for path in OURS:
+        for address in re.findall(r'\bfrom "([^"]+)"', path.read_text(encoding="utf-8")):
+            assert (path.parent / address).resolve().is_file(), f"{path.name}: {address}"
+
+
+def test_all_javascript_together_stays_within_its_budget() -> None:
+    sizes = [len(gzip.compress(path.read_bytes(), 9)) for path in CONSOLE.rglob("*.mjs")]
+
+    assert sum(sizes) <= JAVASCRIPT_BUDGET
+
+
+def test_nothing_runs_or_is_styled_inline() -> None:
+    page = (CONSOLE / "index.html").read_text(encoding="utf-8")
+
+    assert re.findall(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\son\w+=", page) == []
+    assert [path.name for path in OURS if "innerHTML" in path.read_text(encoding="utf-8")] == []
+
+
+def test_colours_live_in_the_tokens_alone() -> None:
+    rules = (CONSOLE / "style" / "console.css").read_text(encoding="utf-8")
+
+    assert re.findall(r"#[0-9a-f]{3,8}\b|\brgba?\(|\bhsla?\(", rules) == []
