@@ -31,6 +31,17 @@ from services.api.dead_letter.schemas import (
 from services.api.edge import Edge
 from services.api.interaction.schemas import LabelBody, LabelView
 from services.api.metrics import ApiMetrics
+from services.api.notification.schemas import (
+    DeliveryPage,
+    EndpointChangeBody,
+    EndpointList,
+    EndpointView,
+    NewEndpointBody,
+    NewEndpointView,
+    RequeueBody,
+    RequeueResult,
+    TestResult,
+)
 from services.api.openapi import Problem, components
 from services.api.problem import TITLES, ProblemError, problem
 from shared.clock import Clock
@@ -66,6 +77,15 @@ _MODELS: tuple[type[Any], ...] = (
     DiscardBody,
     LabelBody,
     LabelView,
+    EndpointList,
+    EndpointView,
+    NewEndpointBody,
+    NewEndpointView,
+    EndpointChangeBody,
+    DeliveryPage,
+    TestResult,
+    RequeueBody,
+    RequeueResult,
 )
 _SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, pl_…"},

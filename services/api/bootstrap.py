@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import random
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,6 +24,10 @@ from services.api.dead_letter.replay import Replayer
 from services.api.dead_letter.routes import dead_letter_routes
 from services.api.interaction.routes import interaction_routes
 from services.api.metrics import ApiMetrics
+from services.api.notification.address import AddressGuard
+from services.api.notification.courier import Courier
+from services.api.notification.routes import notification_routes
+from services.api.notification.send import Sender, SmtpMailer
 from services.api.projection.agent import ProjectionLane
 from services.api.projection.poison import PoisonLetters
 from services.api.settings import ApiSettings
@@ -59,6 +65,11 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     guard = Guard(pool, clock, rate_per_s=settings.api_rate_per_s, rate_burst=settings.api_rate_burst)
     feed = AlertFeed(pool, database_url, metrics, max_clients=settings.api_stream_clients)
     clockwork = AlertClockwork(pool, clock, expires_after=timedelta(days=settings.api_alert_expiry_days))
+    networks = [ip_network(text.strip()) for text in settings.api_allowed_networks.split(",") if text.strip()]
+    addresses = AddressGuard(networks)
+    sender = Sender(addresses, clock, _mailer(settings))
+    # Chance only spreads retries, so that receivers are not hit by all at once.
+    courier = Courier(pool, sender, metrics, clock, random.Random())  # noqa: S311
     poison = PoisonLetters(publisher, settings.topic_prefix)
 
     def lane(name: str, *topics: Any, max_wait_ms: int) -> ProjectionLane:
@@ -88,6 +99,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                     ("projection of alerts", alerts.run),
                     ("alert feed", feed.run),
                     ("alert clockwork", clockwork.run),
+                    ("notifications", courier.run),
                     ("key usage", guard.keep_last_used),
                 )
             ]
@@ -98,6 +110,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
+                await sender.stop()
                 await publisher.stop()
 
     checks = {
@@ -116,6 +129,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             ),
             customer_routes(pool, guard),
             interaction_routes(pool, guard, clock),
+            notification_routes(pool, guard, addresses, sender, clock),
             dead_letter_routes(pool, guard, Replayer(publisher), clock),
             alert_routes(
                 pool, guard, feed, clock, heartbeat_s=settings.api_heartbeat_s, stall_s=settings.api_stream_stall_s
@@ -128,6 +142,19 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
         lifespan=lifespan,
     )
     return Service(app, feed)
+
+
+def _mailer(settings: ApiSettings) -> SmtpMailer | None:
+    if not settings.api_smtp_host:
+        return None
+    password = settings.api_smtp_password
+    return SmtpMailer(
+        settings.api_smtp_host,
+        settings.api_smtp_port,
+        settings.api_smtp_sender,
+        settings.api_smtp_user,
+        None if password is None else password.get_secret_value(),
+    )
 
 
 async def _endless(name: str, work: Any) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.settings import ServiceSettings
 
@@ -39,3 +39,13 @@ class ApiSettings(ServiceSettings):
         30.0, description="A stream client that takes nothing for this long is disconnected; it may resume."
     )
     api_stream_clients: Annotated[int, Field(ge=1)] = Field(5_000, description="Most alert streams open at once.")
+    api_allowed_networks: str = Field(
+        "",
+        description="Comma-separated networks outside the public internet that notifications may go to, such as "
+        "10.1.0.0/16; empty: none.",
+    )
+    api_smtp_host: str = Field("", description="Mail server for e-mail notifications; empty: none are sent.")
+    api_smtp_port: Annotated[int, Field(ge=1, le=65535)] = Field(587, description="Port of the mail server.")
+    api_smtp_sender: str = Field("pulseline@localhost", description="Sender of e-mail notifications.")
+    api_smtp_user: str | None = Field(None, description="User at the mail server, if it wants one.")
+    api_smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")

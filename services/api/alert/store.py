@@ -103,7 +103,26 @@ async def append(connection: Any, steps: Sequence[Step]) -> None:
         [encode(alert_view(alert)) for alert, _ in steps],
     )
     if not all(alert.is_historical for alert, _ in steps):
+        await _queue_notifications(connection, len(steps))
         await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+
+
+async def _queue_notifications(connection: Any, n_appended: int) -> None:
+    """Queue the newest events for every endpoint that wants them; the log's lock makes these ours alone."""
+    await connection.execute(
+        """
+        INSERT INTO notification_jobs (endpoint_id, seq, customer_id)
+        SELECT e.id, a.seq, a.customer_id
+        FROM (
+            SELECT seq, type, customer_id, is_historical, alert FROM alert_events ORDER BY seq DESC LIMIT $1
+        ) AS a
+        JOIN notification_endpoints e ON e.is_enabled
+            AND (e.event_types IS NULL OR a.type = ANY(e.event_types))
+            AND (e.severities IS NULL OR a.alert ->> 'severity' = ANY(e.severities))
+        WHERE NOT a.is_historical
+        """,
+        n_appended,
+    )
 
 
 async def _write_states(connection: Any, alerts: Sequence[Alert]) -> None:
@@ -152,7 +171,7 @@ async def live_events_after(connection: Any, event_id: int, limit: int) -> list[
         event_id,
         limit,
     )
-    return [_event_row(row) for row in rows]
+    return [event_row(row) for row in rows]
 
 
 async def history(connection: Any, alert_id: str) -> list[AlertEventRow]:
@@ -164,7 +183,7 @@ async def history(connection: Any, alert_id: str) -> list[AlertEventRow]:
         """,
         alert_id,
     )
-    return [_event_row(row) for row in rows]
+    return [event_row(row) for row in rows]
 
 
 async def search(
@@ -215,7 +234,7 @@ async def search(
     return [_alert_decoder.decode(row["state"]) for row in rows]
 
 
-def _event_row(row: Any) -> AlertEventRow:
+def event_row(row: Any) -> AlertEventRow:
     return AlertEventRow(
         id=row["seq"],
         type=row["type"],

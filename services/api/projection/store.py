@@ -28,6 +28,17 @@ _MONTHS_LOCK = 7_305_002
 _FIRST_MONTH = (1990, 1)
 _LAST_MONTH = (2100, 12)
 
+_ERASED_TABLES = (
+    "interactions",
+    "orders",
+    "handles",
+    "sentiment_labels",
+    "notification_jobs",
+    "alert_events",
+    "alerts",
+    "customers",
+)
+
 Month = tuple[int, int]
 
 
@@ -378,9 +389,9 @@ async def _erase(connection: Any, erasure: Erasure) -> None:
     merged = await connection.fetch("SELECT from_id FROM customer_merges WHERE into_id = $1", erasure.customer_id)
     ids = [erasure.customer_id, *(row["from_id"] for row in merged)]
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'on', true)")
-    for table in ("interactions", "orders", "handles", "sentiment_labels", "alert_events", "alerts", "customers"):
+    for table in _ERASED_TABLES:
         await connection.execute(
-            f"DELETE FROM {table} WHERE customer_id = ANY($1::text[])",  # noqa: S608 - names from the tuple above
+            f"DELETE FROM {table} WHERE customer_id = ANY($1::text[])",  # noqa: S608 - names from a tuple of this module
             ids,
         )
     await connection.execute(

@@ -20,7 +20,7 @@ from tests.waiting import eventually
 
 PARTITIONS = 2
 _PROJECTED = """customers, handles, interactions, orders, customer_merges, erasures, alerts, alert_events, dead_letters,
-    idempotency_keys, audit_log, sentiment_labels"""
+    idempotency_keys, audit_log, sentiment_labels, notification_endpoints, notification_jobs"""
 
 
 class Api:
@@ -43,6 +43,7 @@ class Api:
             "PULSELINE_TOPIC_PREFIX": self.prefix,
             "PULSELINE_DATABASE_URL": self.database_url,
             "PULSELINE_API_RATE_PER_S": "100000",
+            "PULSELINE_API_ALLOWED_NETWORKS": "127.0.0.0/8",
             # The factories' instants stand still while the calendar moves on.
             "PULSELINE_API_ALERT_EXPIRY_DAYS": "100000",
             **environment,

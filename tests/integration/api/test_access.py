@@ -43,6 +43,14 @@ TABLE: dict[tuple[str, str], str | None] = {
     ("GET", "/v1/dead-letters/{letter_id}"): "dead_letters:read",
     ("POST", "/v1/dead-letters/{letter_id}/replay"): "dead_letters:write",
     ("POST", "/v1/dead-letters/{letter_id}/discard"): "dead_letters:write",
+    ("GET", "/v1/webhooks"): "notifications:read",
+    ("POST", "/v1/webhooks"): "notifications:write",
+    ("GET", "/v1/webhooks/{endpoint_id}"): "notifications:read",
+    ("PATCH", "/v1/webhooks/{endpoint_id}"): "notifications:write",
+    ("DELETE", "/v1/webhooks/{endpoint_id}"): "notifications:write",
+    ("POST", "/v1/webhooks/{endpoint_id}/test"): "notifications:write",
+    ("GET", "/v1/webhooks/{endpoint_id}/deliveries"): "notifications:read",
+    ("POST", "/v1/webhooks/{endpoint_id}/replay"): "notifications:write",
     ("GET", "/v1/keys"): "keys:write",
     ("POST", "/v1/keys"): "keys:write",
     ("POST", "/v1/keys/{key_id}/rotate"): "keys:write",
@@ -53,7 +61,7 @@ TABLE: dict[tuple[str, str], str | None] = {
 
 def status_of(client: httpx2.Client, method: str, path: str) -> int:
     filled = path.replace("{", "").replace("}", "")
-    body: Any = {} if method in ("POST", "PUT") else None
+    body: Any = {} if method in ("POST", "PUT", "PATCH") else None
     with client.stream(method, filled, json=body) as answer:
         return answer.status_code
 

@@ -1,0 +1,231 @@
+"""Endpoints and the queue of what they are to be told, in PostgreSQL.
+
+The queue is this table and SKIP LOCKED (ADR 0013): jobs are added in the transaction that appends the alert event, and
+a claim is a lease that runs out, so a process that dies gives its jobs back.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from services.api.alert.schemas import AlertEventRow
+from services.api.alert.store import event_row
+from services.api.notification.decide import Verdict
+from services.api.notification.model import Endpoint, EndpointKind, Job, Language, Outcome
+from services.api.notification.schemas import DeliveryView, EndpointView
+
+# Longer than any attempt takes.
+CLAIM = timedelta(seconds=60)
+_VIEW = ", ".join(EndpointView.__struct_fields__)
+
+
+class NewEndpoint(Struct, frozen=True, kw_only=True):
+    id: str
+    name: str
+    kind: EndpointKind
+    url: str
+    secret: str | None
+    language: Language
+    event_types: list[str] | None
+    severities: list[str] | None
+    rate_per_minute: int
+    created_by: str
+
+
+async def claim(connection: Any, now: datetime, limit: int) -> list[Job]:
+    """Return due jobs, claimed for `CLAIM`; never two of one customer for one endpoint, and the oldest first."""
+    rows = await connection.fetch(
+        """
+        WITH due AS (
+            SELECT j.id FROM notification_jobs j JOIN notification_endpoints e ON e.id = j.endpoint_id
+            WHERE j.status = 'pending' AND j.run_at <= $1 AND e.is_enabled
+                AND NOT EXISTS (
+                    SELECT FROM notification_jobs earlier
+                    WHERE earlier.endpoint_id = j.endpoint_id AND earlier.customer_id = j.customer_id
+                        AND earlier.seq < j.seq AND earlier.status = 'pending'
+                )
+            ORDER BY j.run_at, j.seq LIMIT $2 FOR UPDATE OF j SKIP LOCKED
+        )
+        UPDATE notification_jobs j SET run_at = $1::timestamptz + $3::interval
+        FROM due, notification_endpoints e
+        WHERE j.id = due.id AND e.id = j.endpoint_id
+        RETURNING j.id, j.seq, j.n_attempts, e.id AS endpoint_id, e.kind, e.url, e.secret, e.language,
+            e.rate_per_minute, e.failing_since
+        """,
+        now,
+        limit,
+        CLAIM,
+    )
+    return [_job(row) for row in sorted(rows, key=lambda row: row["seq"])]
+
+
+async def event(connection: Any, seq: int) -> AlertEventRow | None:
+    """Return the event a job is about; None once its customer was erased."""
+    row = await connection.fetchrow(
+        """
+        SELECT seq, type, alert_id, customer_id, version, at, actor, event, alert FROM alert_events WHERE seq = $1
+        """,
+        seq,
+    )
+    return None if row is None else event_row(row)
+
+
+async def settle(connection: Any, job: Job, outcome: Outcome, verdict: Verdict, now: datetime) -> None:
+    """Write down how an attempt ended and what follows."""
+    status = "pending" if verdict.retry_at else "delivered" if verdict.is_delivered else "failed"
+    await connection.execute(
+        """
+        UPDATE notification_jobs SET status = $2, n_attempts = n_attempts + 1, run_at = coalesce($3, run_at),
+            last_status = $4, last_error = $5, finished_at = CASE WHEN $3::timestamptz IS NULL THEN $6::timestamptz END
+        WHERE id = $1
+        """,
+        job.id,
+        status,
+        verdict.retry_at,
+        outcome.status,
+        outcome.error,
+        now,
+    )
+    await connection.execute(
+        """
+        UPDATE notification_endpoints SET failing_since = $2, is_enabled = is_enabled AND $3::text IS NULL,
+            disabled_reason = coalesce($3, disabled_reason)
+        WHERE id = $1 AND (failing_since IS DISTINCT FROM $2 OR $3::text IS NOT NULL)
+        """,
+        job.endpoint.id,
+        verdict.failing_since,
+        verdict.disable,
+    )
+
+
+async def drop(connection: Any, job: Job, now: datetime, reason: str) -> None:
+    await connection.execute(
+        "UPDATE notification_jobs SET status = 'dropped', last_error = $2, finished_at = $3 WHERE id = $1",
+        job.id,
+        reason,
+        now,
+    )
+
+
+async def postpone(connection: Any, job: Job, until: datetime) -> None:
+    """Give a claimed job back for later, without counting an attempt."""
+    await connection.execute("UPDATE notification_jobs SET run_at = $2 WHERE id = $1", job.id, until)
+
+
+async def forget_finished(connection: Any, before: datetime) -> None:
+    await connection.execute("DELETE FROM notification_jobs WHERE status <> 'pending' AND finished_at < $1", before)
+
+
+async def insert(connection: Any, endpoint: NewEndpoint) -> None:
+    await connection.execute(
+        """
+        INSERT INTO notification_endpoints (id, name, kind, url, secret, language, event_types, severities,
+                                            rate_per_minute, created_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
+        endpoint.id,
+        endpoint.name,
+        endpoint.kind,
+        endpoint.url,
+        endpoint.secret,
+        endpoint.language,
+        endpoint.event_types,
+        endpoint.severities,
+        endpoint.rate_per_minute,
+        endpoint.created_by,
+    )
+
+
+async def list_all(connection: Any) -> list[EndpointView]:
+    rows = await connection.fetch(
+        f"SELECT {_VIEW} FROM notification_endpoints ORDER BY created_at DESC, id LIMIT 500"  # noqa: S608
+    )
+    return [EndpointView(**dict(row)) for row in rows]
+
+
+async def get(connection: Any, endpoint_id: str) -> EndpointView | None:
+    row = await connection.fetchrow(
+        f"SELECT {_VIEW} FROM notification_endpoints WHERE id = $1",  # noqa: S608
+        endpoint_id,
+    )
+    return None if row is None else EndpointView(**dict(row))
+
+
+async def load(connection: Any, endpoint_id: str) -> Endpoint | None:
+    """Return an endpoint as the sender needs it, secret included."""
+    row = await connection.fetchrow(
+        """
+        SELECT id AS endpoint_id, kind, url, secret, language, rate_per_minute, failing_since
+        FROM notification_endpoints WHERE id = $1
+        """,
+        endpoint_id,
+    )
+    return None if row is None else _endpoint(row)
+
+
+async def change(connection: Any, endpoint_id: str, values: Mapping[str, Any]) -> None:
+    """Set columns of an endpoint; switching it on clears why it was off."""
+    columns = [name for name in _CHANGEABLE if name in values]
+    assignments = [f"{name} = ${number}" for number, name in enumerate(columns, 2)]
+    if values.get("is_enabled"):
+        assignments += ["disabled_reason = NULL", "failing_since = NULL"]
+    if assignments:
+        await connection.execute(
+            f"UPDATE notification_endpoints SET {', '.join(assignments)} WHERE id = $1",  # noqa: S608
+            endpoint_id,
+            *(values[name] for name in columns),
+        )
+
+
+_CHANGEABLE = ("name", "url", "secret", "language", "event_types", "severities", "rate_per_minute", "is_enabled")
+
+
+async def delete(connection: Any, endpoint_id: str) -> bool:
+    deleted = await connection.fetchval("DELETE FROM notification_endpoints WHERE id = $1 RETURNING id", endpoint_id)
+    return deleted is not None
+
+
+async def deliveries(connection: Any, endpoint_id: str, before: int | None, limit: int) -> list[DeliveryView]:
+    rows = await connection.fetch(
+        """
+        SELECT id, seq AS event_id, customer_id, status, run_at, n_attempts, last_status, last_error, created_at,
+               finished_at
+        FROM notification_jobs WHERE endpoint_id = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+        """,
+        endpoint_id,
+        before,
+        limit,
+    )
+    return [DeliveryView(**dict(row)) for row in rows]
+
+
+async def requeue(connection: Any, endpoint_id: str, since: datetime, now: datetime) -> int:
+    """Queue again what failed since then; message ids stay, so a receiver knows what it has."""
+    rows: Sequence[Any] = await connection.fetch(
+        """
+        UPDATE notification_jobs SET status = 'pending', run_at = $3, n_attempts = 0, finished_at = NULL
+        WHERE endpoint_id = $1 AND status = 'failed' AND created_at >= $2 RETURNING id
+        """,
+        endpoint_id,
+        since,
+        now,
+    )
+    return len(rows)
+
+
+def _job(row: Any) -> Job:
+    return Job(id=row["id"], seq=row["seq"], n_attempts=row["n_attempts"], endpoint=_endpoint(row))
+
+
+def _endpoint(row: Any) -> Endpoint:
+    return Endpoint(
+        id=row["endpoint_id"],
+        kind=row["kind"],
+        url=row["url"],
+        secret=row["secret"],
+        language=row["language"],
+        rate_per_minute=row["rate_per_minute"],
+        failing_since=row["failing_since"],
+    )

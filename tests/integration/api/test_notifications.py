@@ -1,0 +1,108 @@
+"""Notifications on real parts: signed, in order, retried, never to a private address unless the operator said so."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import standardwebhooks
+
+from tests.factories.records import raised, updated
+from tests.integration.api.conftest import Api
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+
+class Receiver:
+    """A receiver on loopback that refuses its first `n_refusals` requests."""
+
+    def __init__(self, n_refusals: int = 0) -> None:
+        self.requests: list[tuple[dict[str, str], str]] = []
+        self.n_refusals = n_refusals
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                content = self.rfile.read(int(self.headers["content-length"])).decode()
+                receiver.requests.append(({name.lower(): value for name, value in self.headers.items()}, content))
+                self.send_response(503 if len(receiver.requests) <= receiver.n_refusals else 204)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002 - the base class names it
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def receiving(n_refusals: int = 0) -> Iterator[Receiver]:
+    receiver = Receiver(n_refusals)
+    try:
+        yield receiver
+    finally:
+        receiver.close()
+
+
+def add(api: Api, url: str, **fields: Any) -> dict[str, Any]:
+    answer = api.post("/v1/webhooks", {"name": "test", "kind": "webhook", "url": url, **fields})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def test_an_alert_is_delivered_signed_and_history_is_not(api: Api) -> None:
+    with receiving() as receiver:
+        endpoint = add(api, receiver.url)
+        api.publish("churn.alerts", raised("h1", is_historical=True), raised("a1"))
+        eventually(lambda: receiver.requests)
+
+    [(headers, content)] = receiver.requests
+    assert standardwebhooks.Webhook(endpoint["secret"]).verify(content, headers)["data"]["alert_id"] == "a1"
+
+
+def test_a_refused_message_comes_again_with_its_id_before_the_customers_next_one(api: Api) -> None:
+    with receiving(n_refusals=1) as receiver:
+        add(api, receiver.url)
+        api.publish("churn.alerts", raised("a1"), updated("a1"))
+        eventually(lambda: len(receiver.requests) == 3, timeout_s=30)
+
+    ids = [headers["webhook-id"] for headers, _ in receiver.requests]
+    types = [json.loads(content)["type"] for _, content in receiver.requests]
+    assert types == ["alert.raised", "alert.raised", "alert.updated"]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_only_what_an_endpoint_asked_for_is_sent(api: Api) -> None:
+    with receiving() as receiver:
+        endpoint = add(api, receiver.url, event_types=["alert.raised"], severities=["critical"])
+        api.publish("churn.alerts", raised("a1", severity="low"), raised("a2", severity="critical"), updated("a2"))
+        eventually(lambda: receiver.requests)
+        api.wait_projected()
+        deliveries = api.get(f"/v1/webhooks/{endpoint['id']}/deliveries")["items"]
+
+    assert len(deliveries) == 1
+
+
+@pytest.mark.parametrize("url", ["https://10.0.0.1/", "https://169.254.169.254/", "https://[::ffff:10.0.0.1]/"])
+def test_a_private_address_is_refused_when_it_is_entered(api: Api, url: str) -> None:
+    answer = api.post("/v1/webhooks", {"name": "x", "kind": "slack", "url": url})
+
+    assert (answer.status_code, answer.json()["pointer"]) == (422, "/url")
+
+
+def test_a_test_message_says_how_it_was_taken(api: Api) -> None:
+    with receiving(n_refusals=1) as receiver:
+        endpoint = add(api, receiver.url)
+        results = [api.post(f"/v1/webhooks/{endpoint['id']}/test").json() for _ in range(2)]
+
+    assert [result["is_delivered"] for result in results] == [False, True]
