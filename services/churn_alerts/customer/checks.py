@@ -20,12 +20,14 @@ from services.churn_alerts.customer.in_force import Basis, InForce
 from services.churn_alerts.customer.model import Purchases
 from services.churn_alerts.customer.score import score
 from services.churn_alerts.customer.state import UNPLANNED
+from services.churn_alerts.customer.value import expected_purchases, residual_value
 from shared.contracts.alert import Tier
 
 
 class View(Struct, frozen=True, gc=False):
     """What the score says of a customer after `silence_days` of silence, and what it knows of him.
 
+    `residual_value` is what he is expected to spend in a year, where it was asked for and amounts are known.
     `contributions` are by reason group. `frequency` is the decayed number of purchases a horizon, `money` his usual
     basket in the company's usual baskets (None where either is unknown).
     """
@@ -38,6 +40,7 @@ class View(Struct, frozen=True, gc=False):
     frequency: float
     money: float | None
     generation: Generation
+    residual_value: float | None = None
 
     def tier(self, cuts: TierCuts) -> Tier:
         """Return his tier as of this silence."""
@@ -108,12 +111,16 @@ def answer(questions: Sequence[Question], in_force: InForce) -> list[View | Cros
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """What is asked of a customer at the end of a run: a look after `silence_days` (None: no look), and his floor."""
+    """What is asked of a customer at the end of a run: a look after `silence_days` (None: no look), and his floor.
+
+    `needs_value`: with his residual value, which costs as much as all the rest.
+    """
 
     purchases: Purchases
     basis: Basis
     silence_days: int | None
     needs_floor: bool
+    needs_value: bool
 
 
 def close(closings: Sequence[Closing], in_force: InForce) -> tuple[list[View | None], list[int | None]]:
@@ -225,6 +232,7 @@ def _views(
             money = [ratio if n else None for ratio, n in zip(ratios, part.n_amounts.tolist(), strict=True)]
         p, contributions = scores.p.tolist(), scores.contributions.tolist()
         gaps = usual_gap_days(part, generation.baseline).tolist()
+        values = _values(part, [asking[row] for row in rows], np.array(silences, dtype=np.int64), generation)
         n_gaps, frequencies = part.n_gaps.tolist(), part.decayed_middle.tolist()
         for at, row in enumerate(rows):
             views[row] = View(
@@ -236,5 +244,27 @@ def _views(
                 frequencies[at],
                 money[at],
                 generation,
+                values[at],
             )
     return views
+
+
+def _values(
+    columns: Columns, asking: Sequence[Question | Closing], silence_days: Days, generation: Generation
+) -> list[float | None]:
+    """Return the residual values asked for; before the company's baskets are fitted, his own mean basket counts."""
+    values: list[float | None] = [None] * len(asking)
+    wanted = [
+        row
+        for row, one in enumerate(asking)
+        if one.basis == "orders" and not (isinstance(one, Closing) and not one.needs_value)
+    ]
+    if not wanted:
+        return values
+    part, silences = columns.take(np.array(wanted)), silence_days[np.array(wanted)]
+    found = residual_value(part, silences, generation)
+    if found is None:
+        found = np.round(expected_purchases(part, silences, generation.mixture) * part.mean_amount, 2)
+    for row, value, n_amounts in zip(wanted, found.tolist(), part.n_amounts.tolist(), strict=True):
+        values[row] = value if n_amounts else None
+    return values

@@ -246,7 +246,7 @@ class Following:
         silence_days = self._silence_days(silence) if self.is_outlook_due and phase is None else None
         if silence_days is None and not needs_floor:
             return None
-        return Closing(silence, basis, silence_days, needs_floor)
+        return Closing(silence, basis, silence_days, needs_floor, needs_value=self._woken_day is not None)
 
     def conclude(self, view: View | None, floor: int | None) -> CustomerRisk | None:
         """Plan the running silence and return what is to be said of the customer's risk, if there is news of it."""
@@ -263,7 +263,9 @@ class Following:
         if view is not None:
             is_high = view.p >= policy.silence_threshold(self._tier(silence, basis, view, policy))
             phase = "at_risk" if state.alert is not None or is_high else "active"
-        told = f"{phase}:{view.p:.2f}" if view is not None else phase or "unscored"
+        told: str = phase or "unscored"
+        if view is not None:
+            told = f"{phase}:{view.p:.2f}:{'value' if view.residual_value is not None else ''}"
         if self._woken_day is not None and told == state.told:
             return None
         state.told = told

@@ -41,5 +41,7 @@ def risk_of(view: View, purchases: Purchases, as_of_ms: int, cuts: TierCuts, cur
         usual_gap_days=round(gap, 2),
         expected_next_at=None if next_ms is None else from_ms(next_ms),
         tier=view.tier(cuts),
+        residual_value=view.residual_value,
+        expected_loss=None if view.residual_value is None else round(view.p * view.residual_value, 2),
         currency=currency,
     )

@@ -35,6 +35,18 @@ def test_customer_who_simply_stops_is_alerted_once() -> None:
     assert log.risks["a"].state == "lost" and log.risks["a"].risk is None
 
 
+def test_alert_of_a_silence_says_what_is_at_stake() -> None:
+    log = decided([*regular("a", 20), tick(at(250))])
+
+    raised = log.alerts[0]
+    assert isinstance(raised, AlertRaised) and raised.body.risk is not None
+    risk = raised.body.risk
+    assert risk.p_churn >= 0.5
+    assert risk.residual_value is not None and 0 < risk.residual_value < 52 * 20
+    assert risk.expected_loss == round(risk.p_churn * risk.residual_value, 2)
+    assert raised.body.signals[0].evidence == [f"a-{(1767225600 + (133 * 1440 + 720) * 60) * 1000}"]
+
+
 def test_decisions_are_stamped_with_their_due_time_however_late_time_is_told() -> None:
     orders = regular("a", 20)
 
