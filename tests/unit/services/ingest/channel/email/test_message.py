@@ -160,7 +160,8 @@ def test_a_forward_inside_a_forward_is_one_attachment() -> None:
 
 
 def test_html_alone_is_read_without_its_history() -> None:
-    html = '<div>退款吧</div><div class="gmail_quote">客服 &lt;a@b.cn&gt; 于2024年5月3日写道：<blockquote>您好</blockquote></div>'
+    history = "客服 &lt;a@b.cn&gt; 于2024年5月3日写道：<blockquote>您好</blockquote>"
+    html = f'<div>退款吧</div><div class="gmail_quote">{history}</div>'
 
     mail = _mail("Content-Type: text/html; charset=utf-8", html.encode())
 
