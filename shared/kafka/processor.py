@@ -23,7 +23,8 @@ Promises of a processor to the worker:
 An exception out of `decide`, `wake` or `decode` dead-letters the one input that causes it (found by deciding the run
 again input by input), so a batch-wide failure costs time and loses nothing. A control record has no Kafka key.
 
-`Input`, `Output`, `Control` and `Decisions` are msgspec Structs because a dataclass costs 1 µs per record here.
+`Input`, `Output`, `Control` and `Decisions` are msgspec Structs: frozen dataclasses cost ten times as much, 2 µs a
+record.
 """
 
 from collections.abc import Sequence

@@ -49,9 +49,6 @@ _PROBE_EVERY_S: Final = 1.0
 _LAG_EVERY_S: Final = 5.0
 _FINISH_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 15.0
-# A batch is thousands of objects that all live until it is done: with Python's defaults, looking through them again and
-# again for cycles is a third of the decide stage.
-_GC_THRESHOLDS: Final = (50_000, 20, 100)
 # About 3,000 records of 300 bytes: one batch of one partition.
 _FETCH_BYTES: Final = 1 << 20
 
@@ -153,8 +150,8 @@ class Worker(Generic[E, S]):
     async def run(self) -> None:
         """Work until `stop`, SIGTERM or SIGINT. Raises what ended it otherwise."""
         loop = asyncio.get_running_loop()
+        # Some 300,000 objects of imported modules need not be looked through with every full collection.
         gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         watchdog = WatchdogThread(self._watchdog, end_process)

@@ -71,7 +71,7 @@ class Chaos:
 
     def worker(self, member: str = "-", *options: str) -> subprocess.Popen[bytes]:
         """Start a worker process; what it logs stands in the test's folder."""
-        log = self.folder / f"worker-{len(self._processes)}.log"
+        log = self.folder / f"worker-{len(self._logs)}.log"
         output = log.open("wb")
         command = [sys.executable, "-m", "tests.chaos.engine.worker", self.bootstrap, self.prefix, member, *options]
         process = subprocess.Popen(command, cwd=_ROOT, stdout=output, stderr=subprocess.STDOUT)
@@ -114,6 +114,17 @@ class Chaos:
         finally:
             await consumer.stop()
             await admin.close()
+
+    async def supervised(self, within_s: float) -> None:
+        """Start a worker again whenever one has ended, as a supervisor does, until everything is handled."""
+        handled = asyncio.create_task(self.handled(within_s))
+        while not handled.done():
+            for process in [one for one in self._processes if one.poll() is not None]:
+                self._processes.remove(process)
+                self.worker()
+            await asyncio.sleep(0.2)
+        await handled
+        await self.stop()
 
     async def verdict(self) -> dict[str, Any]:
         """Return what the verifier, a program of its own, finds."""

@@ -3,9 +3,11 @@
 import asyncio
 import random
 import signal
+from pathlib import Path
 
 import pytest
 
+from shared.embedded.kafka import EmbeddedKafka
 from tests.chaos.engine.harness import PARTITIONS, Chaos, log_of
 from tests.chaos.engine.worker import BOUNDARIES
 
@@ -70,3 +72,25 @@ async def test_poison_is_in_dead_letters_and_everything_else_is_exact(chaos: Cha
     verdict = await chaos.finish()
 
     assert verdict["faults"] == {}
+
+
+async def test_a_broker_killed_twice_loses_nothing(
+    fresh_kafka: EmbeddedKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    chaos = Chaos(fresh_kafka.bootstrap, topic_prefix, tmp_path)
+    await chaos.prepare()
+    logs = [log_of(seed, 9_000) for seed in range(PARTITIONS)]
+    workers = [chaos.worker(), chaos.worker()]
+    try:
+        for turn in range(2):
+            await chaos.feed(logs, 3_000 * turn, 3_000 * (turn + 1))
+            await chaos.assigned(workers[0])
+            await asyncio.to_thread(fresh_kafka.kill)
+            await asyncio.sleep(2)
+            await asyncio.to_thread(fresh_kafka.start)
+        await chaos.feed(logs, 6_000)
+        await chaos.supervised(120)
+
+        assert (await chaos.verdict())["faults"] == {}
+    finally:
+        chaos.kill_all()

@@ -1,6 +1,8 @@
+import subprocess
+import sys
 import threading
 
-from shared.kafka.watchdog import Watchdog, WatchdogThread
+from shared.kafka.watchdog import STALLED_EXIT_CODE, Watchdog, WatchdogThread
 from tests.fakes.clock import FakeClock
 
 
@@ -94,3 +96,13 @@ def test_the_thread_reports_a_stall_once() -> None:
     thread.stop()
 
     assert len(reasons) == 1
+
+
+def test_a_stalled_process_ends_at_once_and_shows_its_stacks() -> None:
+    program = "from shared.kafka.watchdog import end_process; end_process('partition 1 lags')"
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == STALLED_EXIT_CODE
+    assert "partition 1 lags" in ended.stderr
+    assert "most recent call first" in ended.stderr

@@ -1,0 +1,79 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+
+from shared.clock import SystemClock
+from shared.health import failing
+from shared.kafka.topics_admin import ensure_topics
+from shared.kafka.worker import Worker, WorkerSettings
+from tests.conftest import RunningKafka
+from tests.contract.kafka.worlds import PARTITIONS, messages, read_topic
+from tests.factories.kafka_processors import NOTES, WATCH_TOPICS, WATCHED, Watch, sighting
+
+pytestmark = pytest.mark.integration
+
+
+@asynccontextmanager
+async def _running(
+    bootstrap: str, prefix: str, registry: CollectorRegistry, tick_every_s: float | None = None
+) -> AsyncIterator[Worker[Any, Any]]:
+    await ensure_topics(bootstrap, prefix, PARTITIONS, 1, WATCH_TOPICS)
+    settings = WorkerSettings(bootstrap, prefix, session_timeout_s=6, tick_every_s=tick_every_s)
+    worker: Worker[Any, Any] = Worker(Watch(), settings, registry, SystemClock())
+    running = asyncio.create_task(worker.run())
+    async with asyncio.timeout(30):
+        while not worker.assigned and not running.done():
+            await asyncio.sleep(0.05)
+    yield worker
+    worker.stop()
+    await running
+
+
+async def test_a_worker_is_ready_when_it_has_its_partitions(kafka: RunningKafka, topic_prefix: str) -> None:
+    fresh: Worker[Any, Any] = Worker(
+        Watch(), WorkerSettings("127.0.0.1:1", topic_prefix), CollectorRegistry(), SystemClock()
+    )
+    unready = await failing({"consumer group": fresh.checks()["consumer group"]})
+
+    async with _running(kafka.bootstrap, topic_prefix, CollectorRegistry()) as worker:
+        ready = await failing(worker.checks())
+
+    assert unready == {"consumer group": "no assignment yet"}
+    assert ready == {}
+
+
+async def test_ticks_reach_every_partition_and_the_next_stage(kafka: RunningKafka, topic_prefix: str) -> None:
+    async with _running(kafka.bootstrap, topic_prefix, CollectorRegistry(), tick_every_s=0.2):
+        async with asyncio.timeout(30):
+            passed_on: set[int] = set()
+            while passed_on != set(range(PARTITIONS)):
+                records = await read_topic(kafka.bootstrap, NOTES.full_name(topic_prefix), range(PARTITIONS))
+                passed_on = {one.partition for one in records}
+
+    assert {msgspec.json.decode(one.value or b"")["type"] for one in records} == {"clock.ticked"}
+    assert {one.key for one in records} == {None}
+
+
+async def test_a_worker_counts_what_it_does(kafka: RunningKafka, topic_prefix: str) -> None:
+    registry = CollectorRegistry()
+    async with _running(kafka.bootstrap, topic_prefix, registry) as worker:
+        batch = messages([sighting(0, "a", 1_000), sighting(1, "b", 1_000, "reject")])
+        await worker._publisher.publish_batches({(WATCHED.full_name(topic_prefix), 1): batch})
+        async with asyncio.timeout(30):
+            while worker.handled(1) < 2:
+                await asyncio.sleep(0.05)
+
+        def value(name: str, **labels: str) -> float | None:
+            return registry.get_sample_value(f"pulseline_worker_{name}", {"processor": "watch", **labels})
+
+        assert value("records_total") == 2
+        assert value("outputs_total") == 1
+        assert value("dead_letters_total", kind="rejected") == 1
+        assert value("state_rows", partition="1") == 1
+        assert value("timers", partition="1") == 1
+        assert value("assigned_partitions") == PARTITIONS
