@@ -161,7 +161,11 @@ class EmbeddedKafka:
         with ExitStack() as stack:
             log = stack.enter_context(self._log(node).open("ab"))
             if not (folder / "data" / "meta.properties").exists():
-                self._format([*java, "kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c"], node, folder)
+                self._format(
+                    [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id()}", "-c"],
+                    node,
+                    folder,
+                )
             self._processes[node] = spawn([*java, "kafka.Kafka", str(configuration)], output=log)
 
     def _format(self, command: list[str], node: int, folder: Path) -> None:
