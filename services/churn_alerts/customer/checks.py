@@ -27,7 +27,7 @@ from shared.contracts.alert import Tier
 class View(Struct, frozen=True, gc=False):
     """What the score says of a customer after `silence_days` of silence, and what it knows of him.
 
-    `residual_value` is what he is expected to spend in a year, where it was asked for and amounts are known.
+    `residual_value` is what he would spend in a year if he stayed, where it was asked for and amounts are known.
     `contributions` are by reason group. `frequency` is the decayed number of purchases a horizon, `money` his usual
     basket in the company's usual baskets (None where either is unknown).
     """
@@ -232,7 +232,7 @@ def _views(
             money = [ratio if n else None for ratio, n in zip(ratios, part.n_amounts.tolist(), strict=True)]
         p, contributions = scores.p.tolist(), scores.contributions.tolist()
         gaps = usual_gap_days(part, generation.baseline).tolist()
-        values = _values(part, [asking[row] for row in rows], np.array(silences, dtype=np.int64), generation)
+        values = _values(part, [asking[row] for row in rows], generation)
         n_gaps, frequencies = part.n_gaps.tolist(), part.decayed_middle.tolist()
         for at, row in enumerate(rows):
             views[row] = View(
@@ -249,10 +249,12 @@ def _views(
     return views
 
 
-def _values(
-    columns: Columns, asking: Sequence[Question | Closing], silence_days: Days, generation: Generation
-) -> list[float | None]:
-    """Return the residual values asked for; before the company's baskets are fitted, his own mean basket counts."""
+def _values(columns: Columns, asking: Sequence[Question | Closing], generation: Generation) -> list[float | None]:
+    """Return the residual values asked for, as of the last purchase: what is lost if the silence is for good.
+
+    (Valued as of the silence, a customer who has surely left is worth nothing, and his risk would count twice.)
+    Before the company's baskets are fitted, the customer's own mean basket counts.
+    """
     values: list[float | None] = [None] * len(asking)
     wanted = [
         row
@@ -261,10 +263,11 @@ def _values(
     ]
     if not wanted:
         return values
-    part, silences = columns.take(np.array(wanted)), silence_days[np.array(wanted)]
-    found = residual_value(part, silences, generation)
+    part = columns.take(np.array(wanted))
+    silence_days = np.zeros(len(wanted), dtype=np.int64)
+    found = residual_value(part, silence_days, generation)
     if found is None:
-        found = np.round(expected_purchases(part, silences, generation.mixture) * part.mean_amount, 2)
+        found = np.round(expected_purchases(part, silence_days, generation.mixture) * part.mean_amount, 2)
     for row, value, n_amounts in zip(wanted, found.tolist(), part.n_amounts.tolist(), strict=True):
         values[row] = value if n_amounts else None
     return values
