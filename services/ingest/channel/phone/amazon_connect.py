@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.ingest.channel.draft import draft
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, text_of
-from services.ingest.channel.phone.sns import CertificateSource, require_sns_signature
+from services.ingest.channel.phone.sns import CertificateSource, certificate_url, require_sns_signature, subscribe_url
 from services.ingest.channel.ports import (
     Channel,
     ChannelParse,
@@ -34,6 +34,14 @@ class AmazonConnect(Channel):
     def __init__(self, certificate_source: CertificateSource | None = None) -> None:
         self._certificate_source = certificate_source
 
+    def certificate_address(self, request: ChannelRequest) -> str | None:
+        """Return where the edge may fetch the certificate `verify` will ask for; Amazon's own address or None."""
+        return certificate_url(_envelope(request))
+
+    def confirmation_address(self, request: ChannelRequest) -> str | None:
+        """Return the address whose call confirms a subscription; the edge calls it once `verify` returned."""
+        return subscribe_url(_envelope(request))
+
     def verify(self, request: ChannelRequest, credentials: Credentials) -> None:
         try:
             message = json_object(request.body)
@@ -51,6 +59,13 @@ class AmazonConnect(Channel):
             body = json_object(utf8(body["Message"]))
         _read_document(request, body, setting(credentials, "default_region"), parse)
         return parse
+
+
+def _envelope(request: ChannelRequest) -> dict[str, Json]:
+    try:
+        return json_object(request.body)
+    except PayloadError:
+        return {}
 
 
 def _read_document(request: ChannelRequest, body: dict[str, Json], region: str | None, parse: ChannelParse) -> None:
