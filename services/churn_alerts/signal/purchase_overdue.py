@@ -20,7 +20,7 @@ class Silence:
 def evaluate(part: Silence | None, moment: Moment, weight: float, threshold: float) -> Finding | None:
     """Return the signal if the risk is at least `threshold`.
 
-    The contribution grows with the risk up to the weight. It tells how much the silence says; it is not added to the
+    The contribution is the risk's share of the weight. It tells how much the silence says; it is not added to the
     decision, which compares the risk itself.
     """
     if part is None or part.p < threshold:
@@ -38,7 +38,7 @@ def evaluate(part: Silence | None, moment: Moment, weight: float, threshold: flo
         name="purchase_overdue",
         value=float(u),
         threshold=round(gap, 1),
-        contribution=round(weight * (part.p - threshold) / (1.0 - threshold), 4),
+        contribution=round(weight * part.p, 4),
         evidence=[part.last_id] if part.last_id else [],
         reason_en=f"no purchase for {u} day{'' if u == 1 else 's'}; {told_en}",
         reason_zh=f"已{u}天未购买，{told_zh}",
