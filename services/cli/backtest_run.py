@@ -52,8 +52,8 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
     )
     ranking = Table("score", "ROC-AUC", "calibration error")
     for entry in summary.rankings:
-        error = "–" if entry.calibration_error is None else f"{entry.calibration_error:.3f}"
-        ranking.add_row(entry.name, f"{entry.auc:.3f}", error)
+        figures = (entry.auc, entry.calibration_error)
+        ranking.add_row(entry.name, *("–" if value is None or value != value else f"{value:.3f}" for value in figures))
     console.print(ranking)
     rules = Table("rule", "alerts", "precision", "recall", "F1", "median lead, d")
     for rule in summary.rules:
@@ -67,6 +67,10 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
             f"{quality.median_lead_days:.0f}",
         )
     console.print(rules)
+    if not summary.rules[0].quality.n_silences:
+        console.print(
+            "No silence begun after the start has run its course; an earlier --start or shorter --horizon helps."
+        )
     if summary.data["n_rejected"]:
         first = summary.data["rejected"][0]
         console.print(f"{summary.data['n_rejected']} rows rejected, first: line {first['line']}: {first['reason']}")

@@ -78,6 +78,10 @@ def _figure(english: str, chinese: str, svg: str, note: str = "") -> str:
     return f"<figure><figcaption>{_both(english, chinese)}</figcaption>{svg}{note}</figure>"
 
 
+def _decimals(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.3f}"
+
+
 def _table(head: list[str], rows: list[list[str]]) -> str:
     cells = "".join(f"<th>{name}</th>" for name in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
@@ -92,7 +96,7 @@ def _headline(summary: Summary) -> str:
         _card(lead, "days of warning (median)", "天提前量（中位数）", fixed_lead),
         _card(f"{ours.precision:.0%}", "of alerts were right", "预警正确", f"{fixed.precision:.0%}"),
         _card(f"{ours.recall:.0%}", "of leavers found", "流失客户被发现", f"{fixed.recall:.0%}"),
-        _card(f"{auc:.3f}", "ranking, ROC-AUC", "排序 ROC-AUC", f"{recency:.3f}"),
+        _card(_decimals(auc), "ranking, ROC-AUC", "排序 ROC-AUC", _decimals(recency)),
     ]
     note = _both(
         "Small figures: the fixed rule; for the ranking, days of silence alone.",
@@ -177,7 +181,8 @@ def _alert_charts(summary: Summary) -> str:
     weeks = [day[5:] for day, _ in summary.alerts_per_week]
     lead_top = nice_top(max([count for _, count in summary.leads] or [1]))
     return (
-        _table(head, rows)
+        _young(summary)
+        + _table(head, rows)
         + '<div class="pair">'
         + _figure(
             "Alerts a week (ticks: fixed rule)",
@@ -195,6 +200,17 @@ def _alert_charts(summary: Summary) -> str:
     )
 
 
+def _young(summary: Summary) -> str:
+    if summary.rules[0].quality.n_silences:
+        return ""
+    note = _both(
+        "No silence that began after the start has run its course yet, so precision, recall and lead are unknown: "
+        "give an earlier start or a shorter horizon.",
+        "起始日之后开始的沉默都还没有结果，因此精确率、召回率与提前量未知：请提前起始日或缩短预测期。",
+    )
+    return f"<p>{note}</p>"
+
+
 def _quality_cells(quality: AlertQuality) -> list[str]:
     return [
         f"{quality.n_alerts:,}",
@@ -210,8 +226,8 @@ def _ranking_charts(summary: Summary) -> str:
     rows = [
         [
             _both(*RANKINGS[ranking.name]),
-            f"{ranking.auc:.3f}",
-            "–" if ranking.calibration_error is None else f"{ranking.calibration_error:.3f}",
+            _decimals(ranking.auc),
+            _decimals(ranking.calibration_error),
         ]
         for ranking in summary.rankings
     ]
