@@ -45,6 +45,7 @@ NOT_A_NEW_CONTACT = frozenset(
         "track",
         "page",
         "screen",
+        "group",
     ]
 )
 """Kinds that tell more about a contact already counted; counting contacts leaves them out."""

@@ -123,17 +123,16 @@ def _text_of(part: dict[str, Json], kind: str, act: str | None) -> str | None:
     if kind not in ("message", "edit"):
         return None
     text = text_of(part, "text")
-    if text is None and _is_thumbs_up(part):
-        return "👍"
+    if text is None:
+        text = next((emoji for item in list_of(part, "attachments") if (emoji := _emoji_of(item))), None)
     return text or ""
 
 
-def _is_thumbs_up(part: dict[str, Json]) -> bool:
-    return any(_sticker(item) in THUMBS_UP_STICKERS for item in list_of(part, "attachments"))
-
-
-def _sticker(item: Json) -> str | None:
-    return text_of(item, "payload", "sticker_id")
+def _emoji_of(item: Json) -> str | None:
+    """Return what a tapped thumb or heart says: both come as attachments without a file worth listing."""
+    if text_of(item, "payload", "sticker_id") in THUMBS_UP_STICKERS:
+        return "👍"
+    return "❤️" if text_of(item, "type") == "like_heart" else None
 
 
 def _attachments(part: dict[str, Json]) -> list[Attachment]:
@@ -144,7 +143,7 @@ def _attachments(part: dict[str, Json]) -> list[Attachment]:
             text_of(item, "payload", "url") or text_of(item, "url"),
         )
         for item in list_of(part, "attachments")
-        if isinstance(item, dict) and _sticker(item) not in THUMBS_UP_STICKERS
+        if isinstance(item, dict) and _emoji_of(item) is None
     ]
 
 

@@ -138,12 +138,13 @@ def _headers_of(fields: dict[str, list[str]], language: str | None) -> Mail:
 
 
 def _mail_of_fields(fields: dict[str, list[str]], files: list[Attachment], language: str | None) -> Mail:
-    """`stripped-text` comes from another reply parser; ours reads the plain body the same way everywhere."""
+    """Mailgun's own stripped text is read where there is one; our parser takes out what it leaves (Chinese quotes)."""
     head = _headers_of(fields, language)
     html = first(fields, "body-html", "stripped-html")
     text = first(fields, "body-plain", "stripped-text") or ""
     readable = text if text.strip() or html is None else text_of_html(html)
     shown = text if text.strip() or html is None else text_of_html(html, has_quotes=False)
+    stripped = first(fields, "stripped-text") or ""
     stored = _stored_attachments(fields)
     return msgspec.structs.replace(
         head,
@@ -154,7 +155,7 @@ def _mail_of_fields(fields: dict[str, list[str]], files: list[Attachment], langu
         date=instant_of(first(fields, "Date")) or head.date or instant_of(first(fields, "timestamp")),
         text=readable,
         html=html,
-        visible_text=visible_text(shown if shown.strip(" \n>") else readable),
+        visible_text=visible_text(stripped.strip() or (shown if shown.strip(" \n>") else readable)),
         has_text_part=bool(text),
         attachments=files or stored,
     )

@@ -68,7 +68,7 @@ def _read_inbound(
             credentials,
             mail,
             event_id=text_of(body, "MessageID"),
-            text=stripped,
+            text=visible_text(stripped) if stripped else None,
             attributes={
                 "envelope_sender": next((a.address for a in addresses_of(envelope)), None) if envelope else None,
                 "envelope_to": text_of(body, "OriginalRecipient"),

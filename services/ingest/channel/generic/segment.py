@@ -93,7 +93,7 @@ def _read_call(
         _read_identity(request, call, shared_context, user, text_of(call, "traits", "anonymousId") or anonymous, parse)
     elif kind == "alias":
         _read_identity(request, call, shared_context, user, text_of(call, "previousId"), parse)
-    elif kind in ("track", "page", "screen"):
+    elif kind in ("track", "page", "screen", "group"):
         parse.add(_act(request, call, shared_context, kind))
     else:
         parse.ignore("unknown_kind")
@@ -120,6 +120,7 @@ def _frame(
         attributes={
             "event": text_of(call, "event"),
             "name": text_of(call, "name"),
+            "group": text_of(call, "groupId"),
             "category": text_of(call, "category"),
             "url": text_of(call, "properties", "url") or text_of(context, "page", "url"),
             "title": text_of(call, "properties", "title"),
@@ -144,7 +145,7 @@ def _read_identity(
         request,
         {**call, "userId": user},
         shared_context,
-        "identify",
+        text_of(call, "type") or "identify",
         normalise("anonymous", other or ""),
         normalise("mailto", text_of(traits, "email") or ""),
         normalise("tel", text_of(traits, "phone") or ""),
@@ -158,6 +159,7 @@ def _read_identity(
             occurred_at=frame.occurred_at,
             customer=frame.customer,
             channel=frame.channel,
+            actor=frame.actor,
             attributes=frame.attributes,
             name=named(text_of(traits, "name") or " ".join(names)),
             birthday=birthday[:10] if _BIRTHDAY.match(birthday) else None,
@@ -188,6 +190,8 @@ def _order(
         occurred_at=frame.occurred_at,
         customer=frame.customer,
         channel=frame.channel,
+        direction=frame.direction,
+        actor=frame.actor,
         attributes=frame.attributes,
         order_id=order_id,
         amount=amount,

@@ -206,7 +206,12 @@ def test_slack_answers_a_signed_challenge_only() -> None:
     sample = delivery("slack")
 
     assert CHANNELS["slack"].challenge(sample.request(), sample.credentials) is None
-    assert CHANNELS["slack"].challenge(sample.request(body=b'{"type":"url_verification","challenge":"c"}'), {}) is None
+    assert (
+        CHANNELS["slack"].challenge(
+            sample.request(body=b'{"type":"url_verification","challenge":"c"}'), sample.credentials
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize(("token", "answer"), [("token", "123"), ("other", None)])
