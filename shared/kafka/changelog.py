@@ -50,6 +50,10 @@ class StateReader(Protocol):
         """Return the offset the next record of the partition will get."""
         ...
 
+    async def first_offset(self, topic: str, partition: int, start: int) -> int:
+        """Return the offset of the first record at or after `start`, the partition's end if there is none."""
+        ...
+
     def read(self, topic: str, partition: int) -> AsyncIterator[Sequence[StateRecord]]:
         """Yield every record from the first one to the end as it is when called.
 
@@ -201,6 +205,27 @@ class KafkaStateReader:
                     yield records
             except (KafkaError, TimeoutError) as error:
                 raise Unavailable("kafka", f"cannot read {topic}/{partition}: {error!r}") from error
+            finally:
+                consumer.unsubscribe()
+
+    async def first_offset(self, topic: str, partition: int, start: int) -> int:
+        place = TopicPartition(topic, partition)
+        async with self._busy:
+            consumer = await self.start()
+            try:
+                consumer.assign([place])
+                begin = (await consumer.beginning_offsets([place]))[place]
+                end = int((await consumer.end_offsets([place]))[place])
+                consumer.seek(place, max(start, begin))
+                while await consumer.position(place) < end:
+                    async with asyncio.timeout(_IDLE_LIMIT_S):
+                        fetched = await consumer.getmany(place, timeout_ms=1000, max_records=1)
+                    if records := fetched.get(place):
+                        return int(records[0].offset)
+            except (KafkaError, TimeoutError) as error:
+                raise Unavailable("kafka", f"cannot read {topic}/{partition}: {error!r}") from error
+            else:
+                return end
             finally:
                 consumer.unsubscribe()
 

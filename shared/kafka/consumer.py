@@ -1,5 +1,6 @@
 """A plain reader of partitions for consumers that keep their own offsets: no group, no commits, explicit positions."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,7 @@ class PartitionReader:
             request_timeout_ms=10_000,
             metadata_max_age_ms=30_000,
         )
-        self._positions: dict[Partition, int] = {}
+        self._is_assigned = False
 
     async def start(self) -> None:
         """Connect. Raises `Unavailable` when no broker answers; make a new reader then."""
@@ -87,12 +88,17 @@ class PartitionReader:
 
     def read_from(self, positions: Mapping[Partition, int]) -> None:
         """Read exactly these partitions from now on, each from its offset."""
+        self._is_assigned = bool(positions)
         self._consumer.assign([TopicPartition(*partition) for partition in positions])
         for partition, offset in positions.items():
             self._consumer.seek(TopicPartition(*partition), offset)
 
     async def poll(self, max_wait_s: float, max_records: int) -> dict[Partition, list[Record]]:
         """Return what has arrived, in offset order for each partition; empty after `max_wait_s` with nothing new."""
+        if not self._is_assigned:
+            # aiokafka would wait for an assignment, whatever the time-out.
+            await asyncio.sleep(max_wait_s)
+            return {}
         try:
             batches = await self._consumer.getmany(timeout_ms=int(max_wait_s * 1000), max_records=max_records)
         except KafkaError as error:

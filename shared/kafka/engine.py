@@ -35,6 +35,14 @@ class AbandonedError(PulselineError):
     """The partition is being given up: this batch belongs to its next owner."""
 
 
+class GapError(PulselineError):
+    """The batch begins after inputs that the state does not include: they must be read first, from `offset` on."""
+
+    def __init__(self, place: str, offset: int, first: int) -> None:
+        super().__init__(f"{place} was handed over from offset {first} on, but {offset} has not been handled")
+        self.offset = offset
+
+
 class _Cell(Generic[E, S]):
     """A partition in memory, and where its state topic ended when we last wrote or read it."""
 
@@ -107,7 +115,8 @@ class Engine(Generic[E, S]):
         """Return when everything that follows from the records is durable.
 
         Kafka's failures are repeated until they end or `is_ours()` turns false, which raises AbandonedError. Raises
-        Stop when going on would be wrong. After any exception the batch must be handed in again, here or elsewhere.
+        GapError for a batch that is out of turn, Stop when going on would be wrong. After any exception the batch must
+        be handed in again, here or elsewhere.
         """
         try:
             await self._handle(number, records, is_ours, input_end)
@@ -122,6 +131,7 @@ class Engine(Generic[E, S]):
         cell = await self._cell(number, is_ours)
         partition, monotonic, stage = cell.partition, self._clock.monotonic, self._metrics.stage
         _check_against_input(partition.fence, input_end, f"{self._input}/{number}")
+        await self._check_turn(number, partition.fence + 1, records[0].offset, is_ours)
         works = partition.advance(records)
         is_overwritten = False
         while True:
@@ -137,6 +147,15 @@ class Engine(Generic[E, S]):
         if is_overwritten:
             _log.warning("another worker wrote the state of %s/%d: it is loaded again", self._input, number)
             self.drop(number)
+
+    async def _check_turn(self, number: int, wanted: int, first: int, is_ours: Callable[[], bool]) -> None:
+        """Raise GapError when there are records between the fence and the batch: the fence is the truth."""
+        if first <= wanted:
+            return
+        # Retention, or a foreign transaction's markers, leave gaps without records.
+        offset = await self._persist(number, lambda: self._reader.first_offset(self._input, number, wanted), is_ours)
+        if offset < first:
+            raise GapError(f"{self._input}/{number}", offset, first)
 
     async def _perform(self, number: int, cell: _Cell[E, S], work: Work, is_ours: Callable[[], bool]) -> bool:
         """Publish, then store; return whether somebody else wrote to the state topic in between."""

@@ -62,8 +62,8 @@ class Input(Struct, Generic[E], frozen=True, gc=False):
 class Output(Struct, frozen=True, gc=False):
     """One record to publish.
 
-    It goes to the partition its input came from; where the topic is not partitioned by customer, or has another
-    partition count, or `is_rerouted` is set (a state sent to another customer's key), to the partition of `key`.
+    It goes to the partition its input came from; where the topic is not partitioned by customer, or `is_rerouted` is
+    set (a state sent to another customer's key), to the partition of `key`.
     """
 
     topic: Topic

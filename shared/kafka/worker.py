@@ -35,7 +35,7 @@ from shared.errors import PulselineError, Unavailable
 from shared.health import Check
 from shared.kafka.backoff import delays
 from shared.kafka.changelog import KafkaStateReader
-from shared.kafka.engine import AbandonedError, Engine
+from shared.kafka.engine import AbandonedError, Engine, GapError
 from shared.kafka.metrics import WorkerMetrics
 from shared.kafka.processor import E, Processor, S
 from shared.kafka.publisher import Publisher
@@ -247,8 +247,8 @@ class Worker(Generic[E, S]):
             before = self._in_hand.get(number)
             if before is not None:
                 await asyncio.wait([before])
-            if self._ended.is_set() or not self._is_current(event.message.generation_id):
-                _give_up(event.message)
+            if self._ended.is_set() or not self._is_ours(event.message.generation_id):
+                self._give_up(event.message)
                 continue
             self._in_hand[number] = asyncio.get_running_loop().create_task(self._handle(event))
 
@@ -262,7 +262,11 @@ class Worker(Generic[E, S]):
             )
         except AbandonedError as error:
             _log.info("%s", error)
-            _give_up(message)
+            self._give_up(message)
+        except GapError as error:
+            _log.warning("%s: it is read again from there", error)
+            self._give_up(message)
+            await self._seek(message.tp, error.offset)
         except (PulselineError, Exception) as error:  # noqa: BLE001  a bug of ours: end, and let a restart replay
             _log.exception("batch %s/%d ending at %d failed", self._topic, number, message.offset)
             self._fail(error)
@@ -273,11 +277,22 @@ class Worker(Generic[E, S]):
         finally:
             self._in_hand.pop(number, None)
 
+    def _give_up(self, message: Any) -> None:
+        """Let Faust forget a batch without an offset to commit for it: it is read again, here or by the next owner."""
+        message.acked = True
+
+    async def _seek(self, place: Any, offset: int) -> None:
+        try:
+            await self._app.consumer.seek_wait({place: offset})
+        except (KafkaError, TimeoutError) as error:
+            _log.info("%s is not ours any more: %r", place, error)
+
     def _is_current(self, generation: int) -> bool:
         return bool(generation == self._app.consumer_generation_id)
 
     def _is_ours(self, generation: int) -> bool:
-        return self._is_current(generation) and not self._app.rebalancing and not self._ended.is_set()
+        # Not `app.rebalancing`: it stays set for a moment after the batches of the new assignment have begun to come.
+        return self._is_current(generation) and self._app.flow_control.is_active() and not self._ended.is_set()
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:
@@ -343,8 +358,3 @@ class Worker(Generic[E, S]):
                 await self._app.stop()
         except Exception as error:  # noqa: BLE001  what is not committed is replayed; the process must end
             _log.warning("the group was not left cleanly: %r", error)
-
-
-def _give_up(message: Any) -> None:
-    """Let Faust forget a batch without an offset to commit for it: its next owner gets it again."""
-    message.acked = True

@@ -30,6 +30,8 @@ class FakeKafka:
         self.logs: defaultdict[Place, list[FakeRecord]] = defaultdict(list)
         self.before_write: Callable[[Place, Sequence[Message]], int | None] = lambda _place, _messages: None
         self.reads = 0
+        # Where a topic's records begin, for those that retention has shortened.
+        self.first_offsets: dict[Place, int] = {}
 
     def append(self, place: Place, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         self.logs[place].append(FakeRecord(len(self.logs[place]), key, value, headers))
@@ -55,6 +57,9 @@ class FakeKafka:
 
     async def end_offset(self, topic: str, partition: int) -> int:
         return len(self.logs[topic, partition])
+
+    async def first_offset(self, topic: str, partition: int, start: int) -> int:
+        return max(start, self.first_offsets.get((topic, partition), 0))
 
     async def read(self, topic: str, partition: int) -> AsyncIterator[Sequence[FakeRecord]]:
         self.reads += 1

@@ -87,14 +87,14 @@ class Chaos:
                 assert process.poll() is None, self._logs[process.pid].read_text()
                 await asyncio.sleep(0.05)
 
-    async def died(self, process: subprocess.Popen[bytes], within_s: float = 40) -> int:
+    async def died(self, process: subprocess.Popen[bytes], within_s: float = 120) -> int:
         """Return the exit code of a process that is about to end."""
         async with asyncio.timeout(within_s):
             while process.poll() is None:
                 await asyncio.sleep(0.05)
         return int(process.returncode)
 
-    async def handled(self, within_s: float = 60) -> None:
+    async def handled(self, within_s: float = 180) -> None:
         """Return when everything in the input topic is committed."""
         name = f"{self.prefix}{WATCHED.name}"
         places = [TopicPartition(name, partition) for partition in range(PARTITIONS)]

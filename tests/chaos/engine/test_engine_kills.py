@@ -11,7 +11,7 @@ from shared.embedded.kafka import EmbeddedKafka
 from tests.chaos.engine.harness import PARTITIONS, Chaos, log_of
 from tests.chaos.engine.worker import BOUNDARIES
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.engine.harness import PARTITIONS, Chaos, log_of
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 
 async def _killed_once(chaos: Chaos, sabotage: str, boundary: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from shared.errors import Stop, Unavailable
 from shared.kafka import engine as engine_module
 from shared.kafka.changelog import load
-from shared.kafka.engine import AbandonedError, Engine
+from shared.kafka.engine import AbandonedError, Engine, GapError
 from shared.kafka.metrics import WorkerMetrics
 from shared.kafka.publisher import Message, Place
 from shared.kafka.rows import Row, encode_row, partition_row, state_of
@@ -200,3 +200,25 @@ async def test_a_state_that_outgrows_its_topic_stops() -> None:
 
     with pytest.raises(Stop, match="outgrown"):
         await engine.handle(0, [sighting(0, "a", 1_000)], _ours)
+
+
+async def test_a_batch_out_of_turn_is_refused_and_its_turn_named() -> None:
+    kafka = FakeKafka()
+    engine = _engine(kafka)
+    await engine.handle(0, [sighting(0, "a", 1_000)], _ours)
+
+    with pytest.raises(GapError) as gap:
+        await engine.handle(0, [sighting(5, "a", 1_050)], _ours)
+
+    assert gap.value.offset == 1
+    assert await _n_seen(kafka, "a") == 1
+
+
+async def test_offsets_that_no_record_has_are_no_gap() -> None:
+    kafka = FakeKafka()
+    kafka.first_offsets["watched", 0] = 5
+    engine = _engine(kafka)
+
+    await engine.handle(0, [sighting(5, "a", 1_050)], _ours)
+
+    assert await _n_seen(kafka, "a") == 1
