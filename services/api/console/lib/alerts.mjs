@@ -10,6 +10,7 @@ const RANK = { critical: 3, high: 2, medium: 1, low: 0 };
 const PAGE_SIZE = 200;
 export const MOST_ROWS = 5_000;
 
+// A signal for each alert, so that a change draws its own row again and no other.
 const known = new Map();
 /** Moves whenever any known alert changed; read it to be drawn again. */
 export const revision = signal(0);
@@ -34,15 +35,22 @@ function changed() {
   else requestAnimationFrame(draw);
 }
 
-export const alertOf = (id) => (revision.value, known.get(id));
+/** Returns the alert as it is known now; whoever draws with it is drawn again when it changes. */
+export function alertOf(id) {
+  const alert = known.get(id);
+  // One that is not known yet may come with any change.
+  if (!alert) revision.value;
+  return alert?.value;
+}
 
 /** Takes an alert in unless a newer version of it is known already. */
 export function learn(alert) {
-  const before = known.get(alert.alert_id);
+  const before = known.get(alert.alert_id)?.peek();
   if (before && before.version >= alert.version) return before;
   // Times are compared thousands of times; their texts do not sort, because whole seconds leave the fraction out.
   const merged = { ...before, ...alert, raised_ms: Date.parse(alert.raised_at) };
-  known.set(alert.alert_id, merged);
+  if (before) known.get(alert.alert_id).value = merged;
+  else known.set(alert.alert_id, signal(merged));
   changed();
   return merged;
 }
@@ -52,7 +60,7 @@ export function matching(view) {
   revision.value;
   const words = view.words.toLowerCase();
   const rows = [];
-  for (const alert of known.values()) if (fits(alert, view, words)) rows.push(alert);
+  for (const one of known.values()) if (fits(one.peek(), view, words)) rows.push(one.peek());
   return rows.sort(ORDER[view.order] ?? ORDER.newest);
 }
 

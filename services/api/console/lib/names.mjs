@@ -1,45 +1,63 @@
-// Customers' names for lists that hold only ids: looked up when a row is seen, a few at a time, once.
+// Customers' names for lists that hold only ids: looked up when a row stays in view, a few at a time, once.
 import { api } from "./api.mjs";
 import { signal } from "./view.mjs";
 
 const MOST_AT_ONCE = 3;
+const PAGE_SIZE = 200;
+// Rows that fly past are not worth a request; a screen shows fewer than this.
+const MOST_WAITING = 48;
+const PAUSE_MS = 120;
 const names = new Map();
-const waiting = new Map();
-const arrived = signal(0);
+const waiting = new Set();
+const asked = new Set();
 let n_running = 0;
+let timer = null;
+let atRisk = null;
 
 /** Returns the customer's name, or null while it is not known or when there is none. */
 export function nameOf(customerId) {
-  arrived.value;
-  if (names.has(customerId)) return names.get(customerId);
-  waiting.set(customerId, true);
-  queueMicrotask(pump);
-  return null;
+  if (!names.has(customerId)) names.set(customerId, signal(null));
+  const name = names.get(customerId).value;
+  if (name === null && !asked.has(customerId)) want(customerId);
+  return name;
 }
 
 export function learnName(customerId, name) {
-  if (names.get(customerId) === name) return;
-  names.set(customerId, name);
-  arrived.value += 1;
+  if (!names.has(customerId)) names.set(customerId, signal(name));
+  else names.get(customerId).value = name;
+}
+
+function want(customerId) {
+  // The newest asked for is what the viewer looks at now.
+  waiting.delete(customerId);
+  waiting.add(customerId);
+  if (waiting.size > MOST_WAITING) waiting.delete(waiting.values().next().value);
+  timer ??= setTimeout(begin, names.size > 1 && atRisk ? PAUSE_MS : 0);
+}
+
+/** Most alerts are about customers at risk, whose names come in one answer; the others are asked for one by one. */
+async function begin() {
+  timer = null;
+  atRisk ??= api.atRisk({ limit: PAGE_SIZE }).then(
+    ({ items }) => items.forEach(({ customer_id: id, name }) => name && learnName(id, name)),
+    () => (atRisk = null),
+  );
+  await atRisk;
+  pump();
 }
 
 function pump() {
   while (n_running < MOST_AT_ONCE && waiting.size) {
-    // The newest asked for is what the viewer looks at now; rows scrolled past can wait.
-    const id = [...waiting.keys()].at(-1);
+    const id = [...waiting].at(-1);
     waiting.delete(id);
-    if (names.has(id)) continue;
-    names.set(id, null);
+    if (asked.has(id) || names.get(id)?.peek()) continue;
+    asked.add(id);
     n_running += 1;
     api
       .customer(id)
-      .then((customer) => {
-        if (customer.name) learnName(id, customer.name);
-      })
-      .catch((problem) => {
-        // A customer that is not projected yet has no name; anything else may be tried again when it is next seen.
-        if (problem.status !== 404) setTimeout(() => names.delete(id), 10_000);
-      })
+      .then((customer) => customer.name && learnName(id, customer.name))
+      // A customer that is not projected yet has no name; after another failure it may be asked for again.
+      .catch((problem) => problem.status !== 404 && setTimeout(() => asked.delete(id), 10_000))
       .finally(() => {
         n_running -= 1;
         pump();

@@ -56,11 +56,14 @@ export function AlertsPage() {
   const index = ids.indexOf(selected);
   const select = (at) => ids.length && setQuery({ at: ids[Math.max(0, Math.min(at, ids.length - 1))] });
   const onSelected = (action) => () => {
-    const alert = alertOf(selected ?? ids[0]);
+    const alert = selected && alertOf(selected);
     if (alert && may("alerts:write")) action({ ...alert, customer_name: nameOf(alert.customer_id) });
   };
   const ask = (name) => onSelected((alert) => setDialog({ name, alert }));
-  const move = (by) => () => select(index < 0 ? 0 : index + by);
+  const lastIndex = useRef(0);
+  if (index >= 0) lastIndex.current = index;
+  // An alert that was dealt with has left the list: the row in its place is the next one.
+  const move = (by) => () => select(index < 0 ? lastIndex.current + Math.min(by, 0) : index + by);
 
   useKeys({
     j: move(1),
@@ -82,7 +85,7 @@ export function AlertsPage() {
       <h1 id="page-title">${t("alerts.title")}</h1>
       <${Summary} rows=${rows} />
       <span class="spacer" />
-      <span class="wide-only"><${Connection} /></span>
+      <span class="narrow-only"><${Connection} /></span>
       <button class="icon-button narrow-only" type="button" aria-expanded=${isOpenFilters} aria-label=${t("alerts.filters")}
         onClick=${() => setOpenFilters(!isOpenFilters)}><${Icon} name="filter" size=${18} /></button>
       <button class="button quiet wide-only" type="button" onClick=${() => setHelp(true)}><kbd>?</kbd>${t("alerts.keys")}</button>
@@ -158,6 +161,17 @@ function List({ ids, selected, isNarrow }) {
   useEffect(() => attend(arrivals.value.at(-1)), [arrivals.value]);
   const fresh = new Set(arrivals.value);
   const home = selected && ids.includes(selected) ? selected : ids[0];
+  // The same row object means the same row to Preact: scrolling then draws only what comes into view.
+  const drawn = useRef(new Map());
+  const drawRow = (id) => {
+    const look = `${id === selected}/${id === home}/${fresh.has(id)}`;
+    let row = drawn.current.get(id);
+    if (row?.look !== look) {
+      row = { look, node: html`<${AlertRow} id=${id} isSelected=${id === selected} isTabStop=${id === home} isFresh=${fresh.has(id)} />` };
+      drawn.current.set(id, row);
+    }
+    return row.node;
+  };
   return html`<div class="list-box" ref=${box}>
     <div class="row row-head wide-only" aria-hidden="true">
       <span /><span>${t("alerts.head.customer")}</span><span>${t("alerts.head.cause")}</span>
@@ -168,6 +182,6 @@ function List({ ids, selected, isNarrow }) {
       <${Icon} name="up" size=${14} />${t("alerts.new", { n: n_new })}</button>`}
     <${WindowList} ids=${ids} rowHeight=${ROW_HEIGHT[isNarrow ? "narrow" : "wide"]} selected=${selected} label=${t("alerts.list")}
       onTop=${setAtTop}
-      drawRow=${(id) => html`<${AlertRow} id=${id} isSelected=${id === selected} isTabStop=${id === home} isFresh=${fresh.has(id)} />`} />
+      drawRow=${drawRow} />
   </div>`;
 }

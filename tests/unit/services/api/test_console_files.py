@@ -171,6 +171,15 @@ def test_every_import_leads_to_a_file_of_the_console() -> None:
             assert (path.parent / address).resolve().is_file(), f"{path.name}: {address}"
 
 
+def test_every_module_is_fetched_at_once_instead_of_import_by_import() -> None:
+    page = (CONSOLE / "index.html").read_text(encoding="utf-8")
+
+    preloaded = re.findall(r'rel="modulepreload" href="([^"]+)"', page)
+
+    modules = {path.relative_to(CONSOLE).as_posix() for path in CONSOLE.rglob("*.mjs")}
+    assert sorted(preloaded) == sorted(modules - {"main.mjs"})
+
+
 def test_all_javascript_together_stays_within_its_budget() -> None:
     sizes = [len(gzip.compress(path.read_bytes(), 9)) for path in CONSOLE.rglob("*.mjs")]
 

@@ -1,0 +1,172 @@
+"""`python -m tests.browser.measure`: the console's budgets, measured in Chromium against running services.
+
+Prints, and asserts nothing: times depend on the machine. Needs the embedded Kafka and PostgreSQL, and Chromium.
+"""
+
+import gzip
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from services.api.settings import ApiSettings
+from shared.clock import SystemClock
+from shared.embedded.kafka import EmbeddedKafka
+from shared.embedded.postgres import EmbeddedPostgres
+from shared.postgres.migrate import upgrade
+from tests.browser.conftest import CHROMIUM, FLAGS, Console, outside
+from tests.browser.world import World, alert, company, customer_risk, somebody
+from tests.integration.api.conftest import Api
+
+N_LOADS = 10
+N_ARRIVALS = 40
+N_ROWS = 5_000
+
+_FIRST_ALERT = """() => new Promise((done) => {
+    const painted = () => requestAnimationFrame(() => done(performance.now()));
+    const look = () => requestAnimationFrame(document.querySelector('[data-alert] .row-why') ? painted : look);
+    look();
+})"""
+_WATCH = """() => {
+    window.long = []; window.shift = 0; window.frames = [];
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => window.long.push(entry.duration)))
+        .observe({type: 'longtask'});
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shift += entry.value; }))
+        .observe({type: 'layout-shift'});
+}"""
+_SCROLL = """() => new Promise((done) => {
+    const list = document.querySelector('.window');
+    let last = performance.now();
+    const move = () => {
+        const now = performance.now();
+        window.frames.push(now - last);
+        last = now;
+        list.scrollTop += 180;
+        if (window.frames.length >= 400) done(); else requestAnimationFrame(move);
+    };
+    requestAnimationFrame(move);
+})"""
+_ARRIVED = """(id) => new Promise((done) => {
+    const look = () => document.querySelector(`[data-alert="${id}"]`)
+        ? requestAnimationFrame(() => done(Date.now())) : requestAnimationFrame(look);
+    look();
+})"""
+
+
+def quantile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def first_paint(console: Console) -> dict[str, float]:
+    """Milliseconds from navigation to the frame after the first alert stands in the list, signed in."""
+    context = console.context()
+    times = []
+    for _ in range(N_LOADS):
+        page = context.new_page()
+        page.goto(console.url, wait_until="commit")
+        times.append(float(page.evaluate(_FIRST_ALERT)))
+        page.close()
+    return {"median_ms": statistics.median(times), "worst_ms": max(times)}
+
+
+def arrival(console: Console) -> dict[str, float]:
+    """Milliseconds from the publishing of an alert's record to its row's frame: projection and stream included."""
+    page = console.open()
+    page.locator(".connection.live").first.wait_for()
+    clock, from_publish, from_append = SystemClock(), [], []
+    for number in range(N_ARRIVALS):
+        person = somebody(90_000 + number)
+        now = clock.now()
+        record = alert(person, "high", "price", now, now)
+        console.publish("churn.risk", customer_risk(person, now))
+        started = clock.now().timestamp() * 1000
+        console.publish("churn.alerts", record)
+        shown = float(page.evaluate(_ARRIVED, record.alert_id))
+        query = "SELECT recorded_at FROM alert_events WHERE alert_id = $1"
+        appended = outside(console.api.rows, query, record.alert_id)[0]["recorded_at"].timestamp() * 1000
+        from_publish.append(shown - started)
+        from_append.append(shown - appended)
+    return {
+        "from_publish_p50_ms": statistics.median(from_publish),
+        "from_publish_p95_ms": quantile(from_publish, 0.95),
+        "from_append_p50_ms": statistics.median(from_append),
+        "from_append_p95_ms": quantile(from_append, 0.95),
+    }
+
+
+def long_list(console: Console) -> dict[str, float]:
+    """What scrolling by three rows a frame costs: frames, tasks over 50 ms, shifts; then ten arrivals at the top."""
+    now = SystemClock().now()
+    people = [somebody(100_000 + number) for number in range(N_ROWS)]
+    console.publish_world(
+        World(
+            risks=[customer_risk(person, now) for person in people],
+            alerts=[alert(person, "low", "price", now, now) for person in people],
+        )
+    )
+    page = console.open()
+    page.locator(f'li[aria-setsize="{N_ROWS}"], li[aria-setsize]').first.wait_for()
+    wait_for_all(page)
+    page.wait_for_timeout(1_500)
+    page.evaluate(_WATCH)
+    page.evaluate(_SCROLL)
+    for number in range(10):
+        person = somebody(200_000 + number)
+        console.publish("churn.alerts", alert(person, "high", "price", SystemClock().now(), now))
+    page.wait_for_timeout(1_500)
+    frames, long, shift = page.evaluate("() => [window.frames, window.long, window.shift]")
+    return {
+        "frame_p50_ms": statistics.median(frames),
+        "frame_p99_ms": quantile(frames, 0.99),
+        "long_tasks": len(long),
+        "longest_task_ms": max(long, default=0.0),
+        "layout_shift": shift,
+        "rows_in_dom": page.locator(".window li").count(),
+    }
+
+
+def wait_for_all(page: Page) -> None:
+    for _ in range(200):
+        if int(page.locator(".window li").first.get_attribute("aria-setsize") or 0) >= N_ROWS:
+            return
+        page.wait_for_timeout(100)
+
+
+def weight() -> dict[str, float]:
+    """KB of JavaScript, vendored included, gzip -9."""
+    folder = Path(str(ApiSettings.model_fields["api_console_dir"].default))
+    sizes = [len(gzip.compress(path.read_bytes(), 9)) for path in folder.rglob("*.mjs")]
+    return {"javascript_gzip_kb": sum(sizes) / 1024, "files": float(len(sizes))}
+
+
+def main() -> None:
+    parts: dict[str, Callable[[Console], dict[str, float]]] = {
+        "first_alert_painted": first_paint,
+        "alert_on_screen": arrival,
+        "list_of_5000": long_list,
+    }
+    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "postgres") as postgres:
+        upgrade(postgres.url())
+        kafka = EmbeddedKafka(Path(folder) / "kafka")
+        kafka.start()
+        try:
+            with Api(kafka.bootstrap, "measure-", postgres.url(), Path(folder)) as api, sync_playwright() as playwright:
+                browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+                console = Console(api, browser)
+                console.publish_world(company(SystemClock().now()))
+                found = {"weight": weight()} | {name: part(console) for name, part in parts.items()}
+                console.close()
+                browser.close()
+        finally:
+            kafka.stop()
+    json.dump({name: {key: round(value, 2) for key, value in part.items()} for name, part in found.items()},
+              sys.stdout, indent=2)  # fmt: skip
+    print()
+
+
+if __name__ == "__main__":
+    main()
