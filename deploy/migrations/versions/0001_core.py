@@ -68,7 +68,7 @@ CREATE TABLE interactions (
     event jsonb NOT NULL,
     sentiment jsonb,
     search tsvector,
-    PRIMARY KEY (occurred_at, event_key)
+    PRIMARY KEY (event_key, occurred_at)
 ) PARTITION BY RANGE (occurred_at);
 -- Months before 1990 or after 2100, which only a mistaken clock sends, share one partition.
 CREATE TABLE interactions_other PARTITION OF interactions DEFAULT;

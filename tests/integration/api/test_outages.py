@@ -1,0 +1,98 @@
+"""The API while its dependencies are away, and two of it at once."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from shared.embedded.postgres import EmbeddedPostgres
+from tests.factories.records import enriched, order, raised
+from tests.integration.api.conftest import Api
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+ENRICHED = "interactions.enriched"
+
+
+def ready(url: str) -> dict[str, Any]:
+    answer: dict[str, Any] = httpx2.get(f"{url}/readyz", timeout=10, trust_env=False).json()
+    return answer
+
+
+def test_an_outage_of_postgresql_is_waited_out_and_said(
+    kafka: Any, topic_prefix: str, fresh_postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    with Api(kafka.bootstrap, topic_prefix, fresh_postgres.url(), tmp_path) as api:
+        api.publish(ENRICHED, *(enriched(order(f"a{n}", f"c{n % 9}", "1")) for n in range(300)))
+        api.wait_projected()
+        fresh_postgres.kill()
+        api.publish(ENRICHED, *(enriched(order(f"b{n}", f"c{n % 9}", "2")) for n in range(300)))
+        missing = eventually(lambda: ready(api.process.url).get("missing"))
+        with api.client() as client:
+            answer = client.get("/v1/alerts")
+        fresh_postgres.start()
+        api.wait_projected(60)
+        total = api.value("SELECT sum(amount) FROM orders")
+
+    assert missing is not None
+    assert "postgresql" in missing
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert int(answer.headers["retry-after"]) > 0
+    assert total == 900
+
+
+def test_two_processes_share_the_partitions_and_take_over_from_a_killed_one(api: Api) -> None:
+    with api.make_process("twin").start():
+        eventually(lambda: _shares(api) == [2, 2, 2, 2])
+        api.publish(ENRICHED, *(enriched(order(f"a{n}", f"c{n % 50}", "1.5")) for n in range(1_000)))
+        api.process.kill()
+        api.publish(ENRICHED, *(enriched(order(f"b{n}", f"c{n % 50}", "2.5")) for n in range(1_000)))
+        api.publish("churn.alerts", *(raised(f"a{n}", f"c{n % 50}") for n in range(100)))
+        api.wait_projected()
+        api.process.start()
+
+    assert api.value("SELECT count(*) FROM orders") == 2_000
+    assert api.value("SELECT sum(amount) FROM orders") == Decimal(4_000)
+    assert api.value("SELECT count(*) FROM alert_events") == 100
+
+
+def _shares(api: Api) -> list[int]:
+    """Return how many of the two lanes' eight partitions each connection has leased."""
+    rows = api.rows(
+        """
+        SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7305010
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) GROUP BY pid
+        """
+    )
+    return [n for (n,) in rows]
+
+
+def test_a_twin_that_woke_up_late_writes_nothing(api: Api) -> None:
+    topic = api.prefix + ENRICHED
+    api.publish(ENRICHED, *(enriched(order(f"a{n}", "c1", "1")) for n in range(10)))
+    api.wait_projected()
+
+    fenced = asyncio.run(_write_from_the_beginning(api.database_url, topic))
+
+    assert fenced
+    assert api.value("SELECT count(*) FROM orders") == 10
+
+
+async def _write_from_the_beginning(database_url: str, topic: str) -> bool:
+    from services.api.projection import store
+    from services.api.projection.decide import collect
+    from shared.postgres.pool import open_connection
+
+    connection = await open_connection(database_url)
+    try:
+        await store.prepare(connection)
+        groups = collect([enriched(order("zombie", "c1", "99"))], is_searchable=False)
+        await store.write(connection, groups, {(topic, number): (0, 1) for number in range(2)})
+    except store.FencedError:
+        return True
+    finally:
+        await connection.close()
+    return False
