@@ -331,7 +331,6 @@ class Following:
         state.currency = event.currency
         self.is_outlook_due = self.is_outlook_due or not is_history
         self._observe_signals(heard, at_ms, day)
-        state.last_order_id = state.signals.mismatch.sales[-1].event_id
 
     def _return(self, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
         silence = self._present().purchases
@@ -653,9 +652,9 @@ class Following:
         state = self._present()
         overdue = None
         if view is not None and basis == "orders":
-            overdue = Silence(
-                view.silence_days, view.usual_gap_days, view.p, view.generation.horizon_days, state.last_order_id
-            )
+            sales = state.signals.mismatch.sales
+            last_id = sales[-1].event_id if sales else ""
+            overdue = Silence(view.silence_days, view.usual_gap_days, view.p, view.generation.horizon_days, last_id)
         return find_all(
             state.signals,
             SignalMoment(day, state.signals.since_day),

@@ -25,7 +25,7 @@ _HASH_BYTES: Final = 8
 # Deliveries are repeated within minutes or hours, an event after another of the same day: the newest day is kept whole
 # up to an absurd number, of the days before a few.
 _KEPT_TODAY: Final = 1_024
-_KEPT_EARLIER: Final = 12
+_KEPT_EARLIER: Final = 8
 
 
 class ContactDays(Struct, frozen=True, array_like=True, gc=False):
@@ -58,7 +58,6 @@ class CustomerState(Struct, array_like=True, gc=False):
     alert: OpenAlert | None = None
     cleared_ms: int = 0
     is_disarmed: bool = False
-    last_order_id: str = ""
     currency: str = "USD"
     merged_into: str = ""
     told: str = ""
@@ -125,7 +124,7 @@ def merge(one: CustomerState, other: CustomerState) -> CustomerState:
     contacts = one.contacts or other.contacts
     if one.contacts is not None and other.contacts is not None:
         contacts = merge_purchases(one.contacts, other.contacts)
-    newest = max((one, other), key=lambda state: (state.clock_ms, state.last_order_id))
+    newest = max((one, other), key=lambda state: (state.clock_ms, state.currency))
     is_spell_known = (
         one.purchases is not None and purchases is not None and purchases.last_day == one.purchases.last_day
     )
@@ -141,7 +140,6 @@ def merge(one: CustomerState, other: CustomerState) -> CustomerState:
         alert=one.alert,
         cleared_ms=max(one.cleared_ms, other.cleared_ms),
         is_disarmed=one.is_disarmed,
-        last_order_id=newest.last_order_id or one.last_order_id or other.last_order_id,
         currency=newest.currency,
         seen_day=max(one.seen_day, other.seen_day),
         seen_today=one.seen_today + other.seen_today,

@@ -53,19 +53,20 @@ def merged_counts(one: BlockCounts | None, other: BlockCounts | None) -> BlockCo
         return other if one is None else one
     newest = max(one.newest_block, other.newest_block)
     sums = tuple(_in_block(one, newest - i) + _in_block(other, newest - i) for i in range(BLOCKS_KEPT))
-    length = max(i + 1 for i, n in enumerate(sums) if n)
-    return BlockCounts(one.total + other.total, min(one.first_day, other.first_day), newest, sums[:length])
+    first_day = min(one.first_day, other.first_day)
+    return BlockCounts(one.total + other.total, first_day, newest, sums[: newest - first_day // BLOCK_DAYS + 1])
 
 
 def lately(counts: BlockCounts, day: int) -> Lately:
     """Return recent and earlier counts as of the end of `day`."""
     first_recent = day // BLOCK_DAYS - BLOCKS_RECENT + 1
-    newer = range(first_recent, counts.newest_block + 1)
-    n_recent = sum(_in_block(counts, block) for block in newer)
+    last_recent = day // BLOCK_DAYS
+    n_recent = sum(_in_block(counts, block) for block in range(first_recent, last_recent + 1))
+    n_later = sum(_in_block(counts, block) for block in range(last_recent + 1, counts.newest_block + 1))
     return Lately(
         n_recent,
         day + 1 - first_recent * BLOCK_DAYS,
-        counts.total - n_recent,
+        counts.total - n_recent - n_later,
         max(first_recent * BLOCK_DAYS - counts.first_day, 0),
     )
 

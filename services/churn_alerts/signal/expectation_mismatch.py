@@ -8,7 +8,7 @@ from shared.contracts.alert import Signal
 BEFORE_DAYS = 7
 AFTER_DAYS = 30
 NEGATIVES_KEPT = 6
-ORDERS_KEPT = 3
+ORDERS_KEPT = 2
 # Calibrated probability from which one text counts fully; below it, a text counts half.
 CLEARLY_NEGATIVE = 0.8
 BEFORE_SALE_SHARE = 0.5

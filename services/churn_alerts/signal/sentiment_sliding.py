@@ -66,7 +66,7 @@ def evaluate(part: tuple[Moods, tuple[Proof, ...]], moment: Moment, weight: floa
     """
     moods, proofs = part
     first = moment.day // BLOCK_DAYS - BLOCKS_RECENT + 1
-    recent = [block for block in moods.blocks if block.block >= first]
+    recent = [block for block in moods.blocks if first <= block.block < first + BLOCKS_RECENT]
     earlier = [block for block in moods.blocks if block.block < first]
     n_recent = sum(block.n for block in recent)
     n_before = moods.n_older + sum(block.n for block in earlier)

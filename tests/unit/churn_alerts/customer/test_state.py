@@ -1,0 +1,65 @@
+"""The customer's state: codec, memory of deliveries, merge, size."""
+
+from services.churn_alerts.customer.state import (
+    CustomerState,
+    decode_state,
+    encode_state,
+    fingerprint_of,
+    merge,
+    new_state,
+)
+from tests.factories.churn_log import Heard, at, complaint, decided, regular, survey
+
+
+def state_after(entries: list[Heard]) -> CustomerState:
+    state = decided(entries).partition.states.get("a")
+    assert state is not None
+    return state
+
+
+def busy_customer() -> list[Heard]:
+    entries = [*regular("a", 40, 9), *(complaint("a", at(40 * n, 5)) for n in range(6))]
+    entries.append((survey("a", at(100), "nps", 3, 10), None))
+    return sorted(entries, key=lambda entry: entry[0].occurred_at)
+
+
+def test_state_survives_its_encoding() -> None:
+    state = state_after(busy_customer())
+
+    assert decode_state(encode_state(state)) == state
+
+
+def test_typical_state_is_under_one_kilobyte() -> None:
+    assert len(encode_state(state_after(regular("a", 40, 9)))) <= 1_024
+
+
+def test_deliveries_of_the_newest_day_are_remembered_however_many() -> None:
+    state = new_state(5)
+    prints = [fingerprint_of("s", f"e{n}") for n in range(500)]
+
+    assert not any(state.has_seen(print_, 5) for print_ in prints)
+    assert all(state.has_seen(print_, 5) for print_ in prints)
+
+
+def test_last_deliveries_of_earlier_days_are_remembered() -> None:
+    state = new_state(5)
+    for n in range(8):
+        state.has_seen(fingerprint_of("s", f"e{n}"), 5)
+
+    state.has_seen(fingerprint_of("s", "next day"), 6)
+
+    assert all(state.has_seen(fingerprint_of("s", f"e{n}"), 5) for n in range(8))
+
+
+def test_merge_joins_what_two_identities_did() -> None:
+    entries = busy_customer()
+    whole = state_after(entries)
+
+    joined = merge(state_after(entries[::2]), state_after(entries[1::2]))
+
+    assert joined.purchases is not None and whole.purchases is not None
+    assert joined.purchases.n_days == whole.purchases.n_days
+    assert joined.purchases.last_day == whole.purchases.last_day
+    assert joined.signals.complaints == whole.signals.complaints
+    assert joined.signals.orders == whole.signals.orders
+    assert decode_state(encode_state(joined)) == joined
