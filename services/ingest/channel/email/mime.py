@@ -16,6 +16,7 @@ MAX_PARTS = 500
 MAX_HEADER = 200_000
 _SCAN_BUDGET = 120_000_000
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,10}:")
+_RAW_BOUNDARY = re.compile(r'boundary\s{0,5}=\s{0,5}"?([^";\r\n]{1,300})', re.IGNORECASE)
 _BLANK = (b"", b"\r")
 _parser = BytesParser(policy=compat32)
 
@@ -98,13 +99,10 @@ def leaves(headers: Message, body: bytes) -> Iterator[Part]:
 
 
 def _chunks(part: Part) -> list[bytes]:
-    try:
-        boundary = part.headers.get_boundary() or ""
-    except (LookupError, ValueError, TypeError, AttributeError):
-        boundary = ""
-    if not boundary.strip():
+    boundary = _boundary(part.headers)
+    if not boundary:
         return []
-    mark = re.escape(b"--" + boundary.strip().encode("ascii", "surrogateescape")[:300])
+    mark = re.escape(b"--" + boundary[:300])
     pieces = re.split(rb"(?m)^" + mark + rb"(--)?[ \t]*\r?$\n?", part.body, maxsplit=MAX_PARTS)
     found: list[bytes] = []
     for index in range(1, len(pieces) - 1, 2):
@@ -112,6 +110,19 @@ def _chunks(part: Part) -> list[bytes]:
             break
         found.append(_without_line_end(pieces[index + 1]))
     return found
+
+
+def _boundary(headers: Message) -> bytes:
+    """Return the boundary as bytes; one with raw 8-bit characters is read from the header as it came."""
+    try:
+        boundary = (headers.get_boundary() or "").strip()
+    except (LookupError, ValueError, TypeError, AttributeError):
+        boundary = ""
+    if boundary.isascii():
+        return boundary.encode("ascii")
+    raw = next((str(value) for name, value in headers.raw_items() if name.lower() == "content-type"), "")
+    found = _RAW_BOUNDARY.search(raw)
+    return found[1].strip().encode("utf-8", "surrogateescape") if found else b""
 
 
 def _without_line_end(chunk: bytes) -> bytes:

@@ -159,6 +159,12 @@ def test_a_forward_inside_a_forward_is_one_attachment() -> None:
     assert ([a.name for a in mail.attachments], mail.visible_text) == (["inner"], "Please read")
 
 
+def test_a_boundary_with_raw_bytes_still_separates() -> None:
+    mail = read_mail(HEAD + b"Content-Type: multipart/mixed; boundary=b\xff\r\n\r\n--b\xff\r\n\r\nhi\r\n--b\xff--\r\n")
+
+    assert mail.visible_text == "hi"
+
+
 def test_html_alone_is_read_without_its_history() -> None:
     history = "客服 &lt;a@b.cn&gt; 于2024年5月3日写道：<blockquote>您好</blockquote>"
     html = f'<div>退款吧</div><div class="gmail_quote">{history}</div>'
