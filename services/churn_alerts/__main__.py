@@ -16,12 +16,12 @@ async def run(settings: ChurnSettings) -> None:
     registry = CollectorRegistry()
     for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
         registry.register(collector)
-    worker = build(settings, registry, SystemClock())
+    service = build(settings, registry, SystemClock())
     health = asyncio.create_task(
-        serve_health(settings.churn_alerts_host, settings.churn_alerts_port, worker.checks(), registry)
+        serve_health(settings.churn_alerts_host, settings.churn_alerts_port, service.checks(), registry)
     )
     try:
-        await worker.run()
+        await service.run()
     finally:
         health.cancel()
         await asyncio.gather(health, return_exceptions=True)

@@ -30,6 +30,9 @@ class ChurnMetrics:
             "pulseline_churn_alerts_historical", "Alert records about imported history.", registry=registry
         )
         self.outlooks = Counter("pulseline_churn_alerts_risks", "Risks of customers published.", registry=registry)
+        self.rules_published = Counter(
+            "pulseline_churn_alerts_rules_published", "Rules versions published for capacity.", registry=registry
+        )
         self.rules_version = Gauge(
             "pulseline_churn_alerts_rules_version", "Newest rules version seen in a decision.", registry=registry
         )

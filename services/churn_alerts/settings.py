@@ -13,3 +13,6 @@ class ChurnSettings(ServiceSettings):
     churn_alerts_max_poll_records: Annotated[int, Field(ge=1, le=10_000)] = Field(
         3_000, description="Most records in one batch; bounds latency under load."
     )
+    churn_alerts_capacity_every_s: Annotated[float, Field(gt=0)] = Field(
+        86_400.0, description="How often the capacity controller reconsiders the alert thresholds."
+    )

@@ -1,5 +1,6 @@
 """The capacity controller: from how risky silences were lately, the thresholds that raise what a team can work."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -7,11 +8,63 @@ from msgspec.structs import replace
 from services.churn_alerts.alert.rules import Rules
 from shared.contracts.alert import Tier
 
+# So many days of checks are looked at, and so many silences at most are remembered.
+WINDOW_DAYS = 28
+PEAKS_KEPT = 20_000
+
 # Peaks of fewer silences than this say too little about the next days.
 LEAST_PEAKS = 100
 LEAST_THRESHOLD, MOST_THRESHOLD = 0.05, 0.995
 # A new version for less than this would be noise (probability).
 LEAST_CHANGE = 0.005
+
+
+class PeakSample:
+    """The highest risk that silences reached at their checks in the last 28 days, of a sample of the customers.
+
+    A customer is in the sample if the hash of his id says so, one in `modulus`; the modulus doubles when the sample
+    grows beyond its bound. It is a memory of the process: what follows from it is published before it counts.
+    """
+
+    def __init__(self, limit: int = PEAKS_KEPT) -> None:
+        self.modulus = 1
+        self._limit = limit
+        self._first_day: int | None = None
+        self._newest_day = 0
+        self._peaks: dict[tuple[str, int], tuple[Tier, float, int]] = {}
+
+    def checked(self, customer_id: str, spell_day: int, day: int, tier: Tier, p: float) -> None:
+        """Note the risk `p` of the silence that began on `spell_day`, checked on `day`."""
+        if zlib.crc32(customer_id.encode()) % self.modulus:
+            return
+        self._first_day = day if self._first_day is None else min(self._first_day, day)
+        self._newest_day = max(self._newest_day, day)
+        known = self._peaks.get((customer_id, spell_day))
+        self._peaks[customer_id, spell_day] = tier, max(p, known[1]) if known else p, day
+        if len(self._peaks) > self._limit:
+            self._forget()
+
+    def peaks(self) -> tuple[dict[Tier, list[float]], float]:
+        """Return the peaks by tier, and the days they stand for."""
+        self._drop_old()
+        found: dict[Tier, list[float]] = {}
+        for tier, p, _ in self._peaks.values():
+            found.setdefault(tier, []).append(p)
+        if self._first_day is None:
+            return found, 0.0
+        return found, float(min(self._newest_day - self._first_day + 1, WINDOW_DAYS))
+
+    def _forget(self) -> None:
+        self._drop_old()
+        while len(self._peaks) > self._limit:
+            self.modulus *= 2
+            self._peaks = {
+                key: peak for key, peak in self._peaks.items() if zlib.crc32(key[0].encode()) % self.modulus == 0
+            }
+
+    def _drop_old(self) -> None:
+        oldest = self._newest_day - WINDOW_DAYS
+        self._peaks = {key: peak for key, peak in self._peaks.items() if peak[2] > oldest}
 
 
 def thresholds_for_capacity(

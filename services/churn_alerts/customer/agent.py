@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from services.churn_alerts.customer.checks import answer, close
-from services.churn_alerts.customer.decide import CHECK_DELAY_MS, Answers, Following, Heard, follow
+from services.churn_alerts.customer.decide import CHECK_DELAY_MS, Answers, Following, Heard, SilenceCheck, follow
 from services.churn_alerts.customer.in_force import InForce, ReadDocuments
 from services.churn_alerts.customer.model import DAY_MS
 from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_state
@@ -33,8 +33,8 @@ class EnrichedView(Struct, frozen=True, tag_field="type", tag="event.enriched"):
 _decoder: Final = msgspec.json.Decoder(EnrichedView)
 
 
-OnDecided = Callable[[Sequence[AlertRecord], int], None]
-"""Hears of the alert records of a call, and how many risks it told."""
+OnDecided = Callable[[Sequence[AlertRecord], int, Sequence[SilenceCheck]], None]
+"""Hears of the alert records of a call, how many risks it told, and which checks it carried out."""
 
 
 class ChurnAlerts:
@@ -126,5 +126,6 @@ class ChurnAlerts:
             states[key] = customer.state
         if self._on_decided is not None:
             records = [record for customer in changed for record in customer.records]
-            self._on_decided(records, len(outputs) - len(records))
+            checks = [customer.check for customer in changed if customer.check is not None]
+            self._on_decided(records, len(outputs) - len(records), checks)
         return decisions

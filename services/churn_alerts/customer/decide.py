@@ -86,6 +86,17 @@ class Heard(Struct, frozen=True, gc=False):
     headers: Headers = ()
 
 
+class SilenceCheck(Struct, frozen=True):
+    """The risk at a wake-up of the silence that began on `spell_day`, and the policy it was compared with."""
+
+    customer_id: str
+    spell_day: int
+    day: int
+    tier: Tier
+    p: float
+    policy: Policy
+
+
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What an alert says, and the first day on which time alone may change it."""
@@ -101,6 +112,7 @@ class Following:
         "_headers",
         "_in_force",
         "_woken_day",
+        "check",
         "is_changed",
         "is_outlook_due",
         "is_plan_due",
@@ -120,6 +132,8 @@ class Following:
         # Whether the next wake-up may have moved.
         self.is_plan_due = False
         self.now_ms = 0
+        # What the newest check found, for those who watch capacity.
+        self.check: SilenceCheck | None = None
         self._woken_day: int | None = None
         self._headers: Headers = ()
         self._in_force = in_force
@@ -261,7 +275,10 @@ class Following:
         policy = self._in_force.policy_for_day(day)
         phase = self._phase(basis, silence)
         if view is not None:
-            is_high = view.p >= policy.silence_threshold(self._tier(silence, basis, view, policy))
+            tier = self._tier(silence, basis, view, policy)
+            is_high = view.p >= policy.silence_threshold(tier)
+            if self._woken_day is not None and silence is not None and state.next_check != UNPLANNED:
+                self.check = SilenceCheck(self.key, _last_day(silence), day, tier, view.p, policy)
             phase = "at_risk" if state.alert is not None or is_high else "active"
         told: str = phase or "unscored"
         if view is not None:

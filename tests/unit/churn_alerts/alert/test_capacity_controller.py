@@ -1,0 +1,75 @@
+"""The controller's memory of peaks, and who publishes what follows from it."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from services.churn_alerts.alert.capacity import PeakSample
+from services.churn_alerts.alert.rules import InForceRules, Rules, read_rules
+from services.churn_alerts.alert.send import NOTICE, CapacityController
+from shared.contracts.control import RulesPublished
+from tests.fakes.clock import FakeClock
+from tests.fakes.kafka import FakeKafka
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def controller(kafka: FakeKafka, rules: Rules) -> CapacityController:
+    found = CapacityController(kafka, "t.", FakeClock(NOW))
+    found.newest_rules = InForceRules(4, rules)
+    for number in range(1_000):
+        found.sample.checked(f"c{number}", 5, 20 + number % 10, "bronze", number / 1_000)
+    return found
+
+
+def test_sample_keeps_the_peak_of_each_silence() -> None:
+    sample = PeakSample()
+
+    for day, p in ((20, 0.4), (21, 0.7), (22, 0.6)):
+        sample.checked("a", 5, day, "gold", p)
+    sample.checked("a", 90, 100, "gold", 0.1)
+
+    assert sample.peaks() == ({"gold": [0.1]}, 28.0)
+
+
+def test_sample_stays_bounded_by_taking_fewer_customers() -> None:
+    sample = PeakSample(limit=100)
+
+    for number in range(5_000):
+        sample.checked(f"c{number}", 5, 20, "bronze", 0.5)
+
+    assert 10 <= len(sample.peaks()[0]["bronze"]) <= 100
+    assert 32 <= sample.modulus <= 256
+
+
+async def test_owner_of_the_first_partition_publishes_to_every_partition() -> None:
+    kafka = FakeKafka(partitions=3)
+
+    record = await controller(kafka, Rules(capacity_per_day=10)).reconsider({0, 1, 2})
+
+    assert record is not None and record.version == 5 and record.in_force_at == NOW + NOTICE
+    for partition in range(3):
+        [written] = kafka.logs["t.interactions.enriched", partition]
+        assert written.key is None and written.value is not None
+        read = msgspec.json.decode(written.value, type=RulesPublished)
+        assert (read.version, read_rules(read.rules)) == (5, read_rules(record.rules))
+    assert 0.85 < read_rules(record.rules).silence_thresholds["bronze"] < 0.95
+
+
+async def test_nobody_publishes_without_a_capacity_or_the_first_partition() -> None:
+    kafka = FakeKafka(partitions=3)
+
+    assert await controller(kafka, Rules()).reconsider({0, 1, 2}) is None
+    assert await controller(kafka, Rules(capacity_per_day=10)).reconsider({1, 2}) is None
+    assert not kafka.logs
+
+
+async def test_published_thresholds_are_not_published_again() -> None:
+    kafka = FakeKafka(partitions=3)
+    one = controller(kafka, Rules(capacity_per_day=10))
+
+    first = await one.reconsider({0, 1, 2})
+    second = await one.reconsider({0, 1, 2})
+
+    assert first is not None and second is None
+    assert first.in_force_at - NOW < timedelta(hours=1)
