@@ -10,8 +10,9 @@ from typing import Any
 
 _RESULTS = Path(__file__).resolve().parents[1] / "RESULTS.md"
 _WORK = (
-    "Work W1: 300,000 events of 280 bytes, 20,000 customers, 4 partitions: parse, count for the customer, emit enriched, "
-    "state durable, offsets committed; one worker, runs alternated (`make bench-engine`). CPU includes the start."
+    "Work W1: 300,000 events of 280 bytes, 20,000 customers, 4 partitions: parse, count for the customer, emit "
+    "enriched, state durable, offsets committed; one worker, runs alternated (`make bench-engine`). CPU includes the "
+    "start of the process."
 )
 _ENGINES_HEAD = ("| engine | events/s, median | best | ours is | CPU s | RSS MB |", "|---|---|---|---|---|---|")
 _LATENCY_HEAD = (
