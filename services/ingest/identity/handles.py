@@ -42,30 +42,27 @@ def telephone(value: str, default_region: str | None = None) -> str:
     compact = re.sub(r"[\s().\-/]", "", bare)
     if compact.startswith("00"):
         compact = "+" + compact[2:]
+    return _e164(compact, default_region) or compact
+
+
+def _e164(compact: str, region: str | None) -> str | None:
     try:
-        number = phonenumbers.parse(compact, default_region)
+        number = phonenumbers.parse(compact, region)
     except phonenumbers.NumberParseException:
-        return compact
-    if phonenumbers.is_valid_number(number):
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return compact
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _whatsapp(value: str) -> str | None:
     bare = _TEL_NOISE.sub("", value).strip()
     digits = bare.lstrip("+")
     if digits.isascii() and digits.isdigit():
-        number = telephone("+" + digits)
-        if number.startswith("+") and _is_valid(number):
+        number = _e164("+" + digits, None)
+        if number is not None:
             return "tel:" + number
     return _bounded("whatsapp", bare)
-
-
-def _is_valid(number: str) -> bool:
-    try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number))
-    except phonenumbers.NumberParseException:
-        return False
 
 
 def _email(value: str) -> str | None:

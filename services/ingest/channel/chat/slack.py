@@ -51,6 +51,8 @@ class Slack(Channel):
 
     def challenge(self, request: ChannelRequest, credentials: Credentials) -> ChannelResponse | None:
         """Return the `challenge` of a `url_verification` delivery, which must be signed once we have a secret."""
+        if b"url_verification" not in request.body:
+            return None
         try:
             if setting_list(credentials, "signing_secret"):
                 self.verify(request, credentials)
