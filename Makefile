@@ -89,7 +89,7 @@ bench: setup-dev ## Benchmarks, every peer side by side
 bench-engine: setup-dev ## The engine's overhead against its peers
 	@$(BIN)/python -m bench.engine $(ARGS)
 docs: setup-dev ## Regenerate the reference documents from the code
-	@$(BIN)/python -m services.cli.reference $(ARGS)
+	@$(BIN)/python -m services.cli.reference docs/reference
 clean: ## Remove the environment and caches; .pulseline (your data) stays
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
