@@ -12,6 +12,7 @@ import phonenumbers
 _KIND = re.compile(r"^[a-z][a-z0-9_+.-]*$")
 _TEL_NOISE = re.compile(r"^(whatsapp|rcs|sms|tel|sip|callto|client):(//)?", re.IGNORECASE)
 _MAX_HANDLE = 320
+_MIN_DIGITS = 3  # the shortest short codes; "anonymous" and "restricted" are nobody
 _CASELESS = frozenset({"mailto", "mastodon", "bluesky"})
 
 
@@ -25,7 +26,8 @@ def normalise(kind: str, value: str, default_region: str | None = None) -> str |
     if not cleaned or not _KIND.match(kind):
         return None
     if kind == "tel":
-        return _bounded("tel", telephone(cleaned, default_region))
+        number = telephone(cleaned, default_region)
+        return _bounded("tel", number) if sum(map(str.isdigit, number)) >= _MIN_DIGITS else None
     if kind == "whatsapp":
         return _whatsapp(cleaned)
     if kind == "mailto":

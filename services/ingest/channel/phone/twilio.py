@@ -32,6 +32,9 @@ _STANDARD_PORT = {"https": "443", "http": "80"}
 _FINAL_CALL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 _DISPOSITION = {"completed": "answered", "no-answer": "missed", "canceled": "missed"}
 _MAX_MEDIA = 64
+_WITHHELD = frozenset({"+7378742833", "+2562533", "+8566696", "+266696687", "+86282452253"})
+"""What Twilio writes for restricted, blocked, unknown, anonymous and unavailable callers: many people, so nobody."""
+
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -186,6 +189,8 @@ def _pair(sender: str | None, recipient: str | None) -> str | None:
 
 
 def _handle(address: str | None, platform: str, region: str | None = None) -> str | None:
+    if _bare(address) in _WITHHELD:
+        return None
     return normalise("whatsapp" if platform == "whatsapp" else "tel", address or "", region)
 
 
@@ -225,7 +230,7 @@ def _call(
         kind=kind,
         channel="phone",
         direction=direction,
-        handles=[normalise("tel", customer or "", region)],
+        handles=[_handle(customer, "voice", region)],
         actor_kind="customer" if direction == "inbound" else "agent",
         sender=_bare(sender),
         sender_name=first(fields, "CallerName"),

@@ -98,6 +98,13 @@ def test_whatsapp_ids_that_are_no_numbers_are_their_own_handle() -> None:
     assert event.attributes["platform"] == "whatsapp"
 
 
+@pytest.mark.parametrize("withheld", ["+266696687", "anonymous", "+7378742833"])
+def test_callers_who_withhold_their_number_are_not_one_customer(withheld: str) -> None:
+    (event,) = _form(CallSid="CA1", CallStatus="completed", From=withheld, To="+493012345").events
+
+    assert event.customer.handles == []
+
+
 def test_short_codes_are_kept_as_given() -> None:
     (event,) = _form(MessageSid="SM1", From="95588", To="+493012345", Body="hi").events
 
