@@ -47,7 +47,7 @@ export function ResolveDialog({ alert, onClose }) {
   };
   return html`<${Dialog} title=${t("resolve.title")} hint=${t("resolve.hint")} onClose=${onClose}>
     <label class="field"><span>${t("action.note")}</span>
-      <textarea rows="2" maxlength="4000" value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
+      <textarea rows="2" maxlength="4000" autofocus value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
     <div class="choices two">
       ${RESOLUTIONS.map((resolution) => html`<button class="choice" type="button" key=${resolution}
           onClick=${() => choose(resolution)}><span>${term("resolution", resolution)}</span></button>`)}
@@ -84,7 +84,7 @@ export function ContactDialog({ alert, onClose }) {
   };
   return html`<${Dialog} title=${t("contact.title")} onClose=${onClose}>
     <label class="field"><span>${t("action.note")}</span>
-      <textarea rows="2" maxlength="4000" value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
+      <textarea rows="2" maxlength="4000" autofocus value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
     <div class="choices two">
       ${CHANNELS.map((channel) => html`<button class="choice" type="button" key=${channel}
           onClick=${() => choose(channel)}><${Icon} name=${channel} /><span>${term("channel", channel)}</span></button>`)}

@@ -17,7 +17,7 @@ import { go, link, route, setQuery } from "../lib/route.mjs";
 import { money, t } from "../lib/text.mjs";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.mjs";
 
-const NARROW = matchMedia("(max-width: 860px)");
+const NARROW = matchMedia("(max-width: 1080px)");
 const TYPING_PAUSE_MS = 150;
 const PAGE_SIZE = 200;
 const ROW_HEIGHT = { wide: 60, narrow: 104 };
