@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from services.churn_alerts.customer.model import Purchases, Statistics
 from services.churn_alerts.customer.purchases import (
+    append,
     mean_log_gap,
     mean_recent_log_amount,
     returns_at_purchase,
-    statistics,
 )
 
 Floats = NDArray[np.float64]
@@ -53,10 +53,11 @@ class Columns:
         """
         rows = []
         for state in states:
-            run = statistics(state)
-            if run is None:
+            if not state.recent:
                 raise ValueError("a customer without a purchase has no silence to score")
-            rows.append(row_of(run, returns_at_purchase(state, run.last_day)))
+            run = append(state.before, state.recent[-1], state.horizon_days)
+            has_returns = state.recent_returns or state.folded_returns
+            rows.append(row_of(run, returns_at_purchase(state, run.last_day) if has_returns else 0.0))
         return cls.from_rows(rows)
 
     @classmethod
