@@ -28,47 +28,8 @@ from shared.postgres.migrate import upgrade
 from shared.postgres.pool import open_connection
 
 _START = datetime(2026, 1, 5, tzinfo=UTC)
-_WORDS_ZH = [
-    "客服",
-    "态度",
-    "物流",
-    "太慢",
-    "退款",
-    "质量",
-    "很好",
-    "价格",
-    "发货",
-    "什么",
-    "时候",
-    "电话",
-    "没有",
-    "人",
-    "接",
-    "问题",
-    "解决",
-    "谢谢",
-    "订单",
-    "取消",
-]
-_WORDS_EN = [
-    "the",
-    "order",
-    "arrived",
-    "late",
-    "and",
-    "nobody",
-    "answers",
-    "my",
-    "calls",
-    "please",
-    "refund",
-    "quality",
-    "is",
-    "great",
-    "price",
-    "too",
-    "high",
-]
+_WORDS_ZH = ("客服", "态度", "物流", "太慢", "退款", "质量", "很好", "价格", "发货", "什么", "时候", "电话", "没有")
+_WORDS_EN = ("the", "order", "arrived", "late", "nobody", "answers", "calls", "please", "refund", "quality", "price")
 
 
 def records(n_events: int, n_customers: int, seed: int = 7) -> list[Record]:

@@ -30,6 +30,7 @@ from services.api.notification.routes import notification_routes
 from services.api.notification.send import Sender, SmtpMailer
 from services.api.projection.agent import ProjectionLane
 from services.api.projection.poison import PoisonLetters
+from services.api.projection.retention import Retention
 from services.api.settings import ApiSettings
 from shared.clock import Clock
 from shared.health import health_routes
@@ -70,6 +71,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     sender = Sender(addresses, clock, _mailer(settings))
     # Chance only spreads retries, so that receivers are not hit by all at once.
     courier = Courier(pool, sender, metrics, clock, random.Random())  # noqa: S311
+    retention = Retention(pool, clock, settings.api_retention_months)
     poison = PoisonLetters(publisher, settings.topic_prefix)
 
     def lane(name: str, *topics: Any, max_wait_ms: int) -> ProjectionLane:
@@ -100,6 +102,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                     ("alert feed", feed.run),
                     ("alert clockwork", clockwork.run),
                     ("notifications", courier.run),
+                    ("retention", retention.run),
                     ("key usage", guard.keep_last_used),
                 )
             ]

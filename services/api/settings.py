@@ -21,6 +21,9 @@ class ApiSettings(ServiceSettings):
     api_max_batch_records: Annotated[int, Field(ge=1, le=50_000)] = Field(
         4_000, description="Most records projected in one transaction."
     )
+    api_retention_months: Annotated[int, Field(ge=0)] = Field(
+        0, description="Whole months of interactions kept; older ones are dropped, orders and alerts stay. 0: all."
+    )
     api_rate_per_s: Annotated[float, Field(gt=0)] = Field(100.0, description="Requests a second one key may make.")
     api_rate_burst: Annotated[int, Field(ge=1)] = Field(400, description="Requests a key may make at once.")
     api_session_hours: Annotated[float, Field(gt=0, le=720)] = Field(

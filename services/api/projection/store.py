@@ -119,6 +119,25 @@ async def create_months(connection: Any, months: Iterable[Month]) -> None:
             )
 
 
+async def drop_months_before(connection: Any, oldest_kept: Month) -> list[str]:
+    """Drop the interactions partitions of earlier months and return their names."""
+    rows = await connection.fetch(
+        """
+        SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+        WHERE inhparent = 'interactions'::regclass AND c.relname ~ '^interactions_[0-9]{4}_[0-9]{2}$'
+            AND c.relname < $1 ORDER BY 1
+        """,
+        _partition_name(oldest_kept),
+    )
+    names = [str(row["relname"]) for row in rows]
+    for name in names:
+        # A drop waits for readers; better later than holding everybody up behind it.
+        async with connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '5s'")
+            await connection.execute(f"DROP TABLE IF EXISTS {name}")
+    return names
+
+
 async def _move_offsets(connection: Any, moves: Mapping[Partition, tuple[int, int]]) -> None:
     moved = await connection.fetch(
         """

@@ -1,10 +1,13 @@
 """The projection over real Kafka and PostgreSQL: rows, exactness, outages, erasure."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
 
+from services.api.projection.store import drop_months_before
 from shared.contracts.event import Customer, CustomerErased, CustomerIdentified, CustomerMerged
+from shared.postgres.pool import open_connection
 from tests.factories.records import NOON, customer_risk, enriched, message, order, raised
 from tests.integration.api.conftest import Api
 
@@ -95,6 +98,25 @@ def test_a_killed_api_goes_on_where_its_rows_end(api: Api) -> None:
 
     assert api.value("SELECT count(*) FROM orders") == 4_000
     assert api.value("SELECT sum(amount) FROM orders") == Decimal(8000)
+
+
+def test_old_months_go_and_later_ones_stay(api: Api) -> None:
+    years = [NOON.replace(year=year) for year in (2024, 2025, 2026)]
+    api.publish(ENRICHED, *(enriched(message(f"e{at.year}", occurred_at=at)) for at in years))
+    api.wait_projected()
+
+    dropped = asyncio.run(_drop_months_before(api.database_url, (2025, 3)))
+
+    assert dropped == ["interactions_2024_03"]
+    assert [row[0] for row in api.rows("SELECT event_id FROM interactions ORDER BY 1")] == ["e2025", "e2026"]
+
+
+async def _drop_months_before(database_url: str, oldest_kept: tuple[int, int]) -> list[str]:
+    connection = await open_connection(database_url)
+    try:
+        return await drop_months_before(connection, oldest_kept)
+    finally:
+        await connection.close()
 
 
 def _encoded(*messages: object) -> list[bytes]:
