@@ -6,7 +6,7 @@ in one call. Where a fetched batch begins or ends changes nothing.
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop
 from typing import Any, Final, Generic, NamedTuple, Protocol
 
@@ -127,8 +127,8 @@ class States(Generic[S]):
         live[key] = state
         return state
 
-    def put(self, key: str, state: S | None) -> None:
-        self._live[key] = state
+    def update(self, states: Mapping[str, S | None]) -> None:
+        self._live.update(states)
 
     def fence(self, key: str) -> int:
         row = self._rows.get(key)
@@ -355,9 +355,8 @@ class Partition(Generic[E, S]):
     def _apply(self, decisions: Decisions[S]) -> None:
         if decisions.outputs:
             self._work.outputs.extend(decisions.outputs)
-        states, touched = self.states, self._touched
-        for key, state in decisions.states.items():
-            states.put(key, state)
+        touched = self._touched
+        self.states.update(decisions.states)
         touched.update(decisions.states)
         if decisions.wake_at_ms:
             for key, at_ms in decisions.wake_at_ms.items():
