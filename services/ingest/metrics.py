@@ -27,8 +27,14 @@ class IngestMetrics:
         )
         self.connection_events = Counter(
             "pulseline_ingest_connection_events_total",
-            "Deliveries of each connection by outcome.",
+            "Events accepted and deliveries refused, by connection and outcome.",
             ["connection", "outcome"],
+            registry=registry,
+        )
+        self.connection_ignored = Counter(
+            "pulseline_ingest_connection_ignored_total",
+            "What deliveries held and was left out on purpose, by reason.",
+            ["connection", "reason"],
             registry=registry,
         )
         self.connection_seen = Gauge(

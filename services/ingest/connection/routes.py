@@ -1,7 +1,8 @@
-"""/v1/channels/{connection}: what providers call. Verified, parsed, published, then acknowledged."""
+"""/v1/channels/{connection}: what providers call. Verified, read, published, then acknowledged."""
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,20 +11,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.ingest.channel import CHANNELS, ChannelRequest, PayloadError, SignatureError
+from services.ingest.connection.decide import Delivery, decide
 from services.ingest.connection.model import Connection
+from services.ingest.connection.replays import ReplayGuard
 from services.ingest.event.body import BodyError, read_body
-from services.ingest.event.decide import Accepted, stamp
 from services.ingest.event.send import EventSender
 from services.ingest.metrics import IngestMetrics
 from services.ingest.problem import problem
 from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
-from shared.contracts.event import EventBase
-from shared.errors import Reject, Unavailable
+from shared.errors import Unavailable
 from shared.ids import CustomerId
 from shared.logs import correlation_id
 
 log = logging.getLogger(__name__)
+
+# Mailgun's own window, the longest of those whose signature leaves the body out.
+_REPLAY_WINDOW_S = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,10 @@ class PublicAddress:
 
     def url_of(self, request: Request) -> str:
         """Return the URL the provider called, which some of them sign."""
-        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        # The path as it came: decoding and encoding it again would change what was signed.
+        raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
+        path = raw_path.partition(b"?")[0].decode("latin-1")
+        target = path + (f"?{request.url.query}" if request.url.query else "")
         if self.base_url:
             return self.base_url.rstrip("/") + target
         scheme, host = request.url.scheme, request.url.netloc
@@ -63,6 +70,7 @@ class ChannelDoor:
         self._known = known_handles
         self._metrics = metrics
         self._clock = clock
+        self._replays = ReplayGuard(_REPLAY_WINDOW_S)
 
     async def deliver(self, request: Request) -> Response:
         traceparent = request_traceparent(request.headers)
@@ -74,47 +82,50 @@ class ChannelDoor:
             body = await read_body(request)
         except BodyError as error:
             return problem(error.status, error.detail)
-        channel = CHANNELS[connection.provider]
         seen = ChannelRequest(
             method=request.method,
             url=self._address.url_of(request),
             headers=request.headers.items(),
-            query=request.query_params.multi_items(),
             body=body,
             received_at=self._clock.now(),
         )
+        return await self._take(connection, seen, traceparent)
+
+    async def _take(self, connection: Connection, seen: ChannelRequest, traceparent: str) -> Response:
+        channel, settings = CHANNELS[connection.provider], {**connection.settings, **connection.credentials}
+        now_s = self._clock.monotonic()
         try:
-            if (answer := channel.challenge(seen, connection.credentials)) is not None:
+            if (answer := channel.challenge(seen, settings)) is not None:
                 self._count(connection, "challenge")
-                return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
-            channel.verify(seen, connection.credentials)
-            events = channel.parse(seen, connection.credentials)
+                return Response(answer.body, answer.status, dict(answer.headers), answer.media_type)
+            channel.verify(seen, settings)
+            replay_key = channel.replay_key(seen)
+            if replay_key is not None and not self._replays.allows(connection.id, replay_key, seen.body, now_s):
+                return self._refuse(connection, 401, "signature", "the signature was used for another body")
+            parsed = channel.read(seen, settings)
         except SignatureError as error:
             return self._refuse(connection, 401, "signature", error.reason)
         except PayloadError as error:
             return self._refuse(connection, 400, "payload", error.reason)
-        return await self._publish(connection, events, seen, traceparent)
+        delivery = decide(parsed.events, connection.id, seen.received_at, self._known)
+        answer_200 = await self._publish(connection, delivery, parsed.ignored, traceparent)
+        if replay_key is not None and answer_200.status_code == 200:
+            self._replays.remember(connection.id, replay_key, seen.body, now_s)
+        return answer_200
 
     async def _publish(
-        self, connection: Connection, events: list[EventBase], seen: ChannelRequest, traceparent: str
+        self, connection: Connection, delivery: Delivery, ignored: Counter[str], traceparent: str
     ) -> Response:
-        self._metrics.connection_seen.labels(connection=connection.id).set(seen.received_at.timestamp())
-        if not events:
-            self._count(connection, "ignored")
-            return Response(status_code=200)
         try:
-            accepted = self._stamped(events, seen)
-            await self._sender.send(accepted, traceparent)
-        except Reject as reject:
-            return self._refuse(connection, 422, "event", f"{reject.pointer}: {reject.reason}")
+            await self._sender.send(delivery.accepted, traceparent)
         except Unavailable as error:
             self._count(connection, "unavailable")
             return problem(503, str(error), {"Retry-After": str(math.ceil(error.retry_after_s))})
-        self._count(connection, "accepted")
+        self._metrics.connection_seen.labels(connection=connection.id).set(self._clock.now().timestamp())
+        self._count(connection, "accepted", len(delivery.accepted))
+        for reason, n in (ignored + delivery.left_out).items():
+            self._metrics.connection_ignored.labels(connection=connection.id, reason=reason).inc(n)
         return Response(status_code=200)
-
-    def _stamped(self, events: list[EventBase], seen: ChannelRequest) -> list[Accepted]:
-        return [stamp(event, seen.received_at, self._known) for event in events]
 
     def _refuse(self, connection: Connection, status: int, kind: str, reason: str) -> Response:
         self._count(connection, kind)
@@ -125,9 +136,9 @@ class ChannelDoor:
         # The log says why; a forger learns nothing.
         return problem(status, "the signature does not verify" if status == 401 else reason)
 
-    def _count(self, connection: Connection, outcome: str) -> None:
-        self._metrics.connection_events.labels(connection=connection.id, outcome=outcome).inc()
+    def _count(self, connection: Connection, outcome: str, n: int = 1) -> None:
+        self._metrics.connection_events.labels(connection=connection.id, outcome=outcome).inc(n)
 
 
 def channel_routes(door: ChannelDoor) -> list[Route]:
-    return [Route("/v1/channels/{connection}", door.deliver, methods=["GET", "POST"])]
+    return [Route("/v1/channels/{connection}", door.deliver, methods=["GET", "POST", "OPTIONS"])]

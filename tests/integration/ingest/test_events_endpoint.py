@@ -66,7 +66,9 @@ async def make_key(database_url: str, role: Role = "integrator") -> str:
     return key
 
 
-async def running(bootstrap: str, prefix: str, database_url: str, folder: Path) -> Ingest:
+async def running(
+    bootstrap: str, prefix: str, database_url: str, folder: Path, settings: Mapping[str, str] | None = None
+) -> Ingest:
     await ensure_topics(bootstrap, prefix, 3, 1)
     key = await make_key(database_url)
     environment = {
@@ -76,6 +78,7 @@ async def running(bootstrap: str, prefix: str, database_url: str, folder: Path) 
         "PULSELINE_DATABASE_URL": database_url,
         "PULSELINE_INGEST_ACK_TIMEOUT_S": "3",
         "PULSELINE_INGEST_KEY_REFRESH_S": "1",
+        **(settings or {}),
     }
     return Ingest(ServiceProcess("ingest", environment, folder).start(), bootstrap, prefix, database_url, key)
 

@@ -1,0 +1,81 @@
+"""/v1/channels/{connection} over HTTP: signed deliveries reach Kafka, forged ones get nowhere."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.conftest import RunningKafka
+from tests.integration.ingest.test_events_endpoint import Ingest, running
+
+pytestmark = pytest.mark.integration
+
+CONNECTIONS = """
+- {id: team, provider: slack, credentials: {signing_secret: [new-secret, old-secret]}}
+- {id: page, provider: meta, credentials: {app_secret: app, verify_token: hello}}
+"""
+
+
+@pytest.fixture
+async def ingest(kafka: RunningKafka, topic_prefix: str, database_url: str, tmp_path: Path) -> AsyncIterator[Ingest]:
+    connections = tmp_path / "connections.yaml"
+    connections.write_text(CONNECTIONS)
+    settings = {"PULSELINE_CONNECTIONS_FILE": str(connections)}
+    ingest = await running(kafka.bootstrap, topic_prefix, database_url, tmp_path, settings)
+    with ingest.service:
+        yield ingest
+
+
+def slack_message(ingest: Ingest, text: str, secret: str, *, forged: bool = False) -> httpx2.Response:
+    body = json.dumps(
+        {
+            "type": "event_callback", "team_id": "T1", "event_id": f"Ev{text}", "event_time": int(time.time()),
+            "event": {"type": "message", "user": "U1", "text": text, "channel": "C1", "ts": f"{time.time():.6f}"},
+        }
+    ).encode()  # fmt: skip
+    stamp = str(int(time.time()))
+    signature = "v0=" + hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+    return httpx2.post(
+        f"{ingest.service.url}/v1/channels/team",
+        content=body.replace(b"U1", b"U2") if forged else body,
+        headers={"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature},
+        trust_env=False,
+        timeout=20,
+    )
+
+
+@pytest.mark.parametrize("secret", ["new-secret", "old-secret"])
+async def test_signed_message_reaches_kafka_with_either_secret(ingest: Ingest, secret: str) -> None:
+    answer = slack_message(ingest, "hello", secret)
+
+    assert answer.status_code == 200
+    [record] = await ingest.records("interactions", 1)
+    event = json.loads(record.value)
+    assert (event["text"], event["source"].partition("/")[0]) == ("hello", "team")
+    assert event["customer"]["id"].startswith("cus_")
+
+
+async def test_forged_message_is_refused_and_says_why_in_the_log_only(ingest: Ingest) -> None:
+    answer = slack_message(ingest, "hello", "new-secret", forged=True)
+
+    assert answer.status_code == 401
+    assert answer.json()["detail"] == "the signature does not verify"
+    assert "delivery_refused" in ingest.service.log.read_text()
+    assert await ingest.records("interactions", 1, timeout_s=1) == []
+
+
+async def test_challenge_is_answered(ingest: Ingest) -> None:
+    query = {"hub.mode": "subscribe", "hub.verify_token": "hello", "hub.challenge": "42"}
+
+    answer = httpx2.get(f"{ingest.service.url}/v1/channels/page", params=query, trust_env=False)
+
+    assert (answer.status_code, answer.text) == (200, "42")
+
+
+async def test_unknown_connection_is_not_found(ingest: Ingest) -> None:
+    assert httpx2.post(f"{ingest.service.url}/v1/channels/none", trust_env=False).status_code == 404

@@ -1,0 +1,86 @@
+"""Connections come from a file with clear errors; deliveries are kept apart, keyed, and not replayed."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from services.ingest.connection.decide import decide
+from services.ingest.connection.model import ConnectionsError, load_connections
+from services.ingest.connection.replays import ReplayGuard
+from shared.contracts.event import Customer, Interaction
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+PROVIDERS = frozenset({"slack", "twilio"})
+
+
+def message(number: int, customer: Customer, at: datetime = NOW) -> Interaction:
+    return Interaction(id=f"m-{number}", source="slack", occurred_at=at, customer=customer, text="hi")
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "connections.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_secret_is_read_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    path = written(tmp_path, "- {id: team, provider: slack, credentials: {signing_secret: {file: secret}}}")
+
+    assert load_connections(path, PROVIDERS)["team"].credentials == {"signing_secret": "s3cret"}
+
+
+def test_list_holds_secrets_in_rotation(tmp_path: Path) -> None:
+    path = written(tmp_path, "- {id: team, provider: slack, credentials: {signing_secret: [new, old]}}")
+
+    assert load_connections(path, PROVIDERS)["team"].credentials == {"signing_secret": ["new", "old"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- {id: a, provider: fax}",
+        "- {id: a, provider: slack}\n- {id: a, provider: slack}",
+        "- {id: 'Not An Id', provider: slack}",
+        "- {id: a, provider: slack, credentials: {signing_secret: {file: missing}}}",
+        "- {id: a, provider: slack, color: red}",
+        "17",
+        "[",
+    ],
+)
+def test_bad_file_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConnectionsError):
+        load_connections(written(tmp_path, text), PROVIDERS)
+
+
+def test_event_that_names_nobody_leaves_its_neighbours() -> None:
+    known = message(1, Customer(handles=["slack:U1"]))
+
+    delivery = decide([known, message(2, Customer())], "team", NOW, {})
+
+    assert [one.event.id for one in delivery.accepted] == ["m-1"]
+    assert delivery.left_out == {"nobody": 1}
+
+
+def test_same_message_id_on_two_connections_stays_two_events() -> None:
+    event = message(1, Customer(handles=["slack:U1"]))
+
+    sources = {decide([event], team, NOW, {}).accepted[0].event.source for team in ("east", "west")}
+
+    assert len(sources) == 2
+
+
+def test_claimed_future_is_dated_now() -> None:
+    event = message(1, Customer(handles=["mailto:a@example.com"]), NOW + timedelta(days=3))
+
+    assert decide([event], "mail", NOW, {}).accepted[0].event.occurred_at == NOW
+
+
+def test_signature_vouches_for_one_body_only() -> None:
+    guard = ReplayGuard(keep_s=60)
+    guard.remember("mail", "token", b"first", now_s=0)
+
+    assert guard.allows("mail", "token", b"first", now_s=1)
+    assert not guard.allows("mail", "token", b"second", now_s=1)
+    assert guard.allows("mail", "token", b"second", now_s=61)
