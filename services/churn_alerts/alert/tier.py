@@ -1,5 +1,6 @@
 """A customer's tier from recency, frequency and money (RFM), each in fifths of the company's own customers."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from math import ceil
 from typing import Annotated
@@ -50,7 +51,7 @@ def fit_cuts(recency: Sequence[float], frequency: Sequence[float], money: Sequen
 
 
 def _fifth(value: float, cuts: Sequence[float]) -> int:
-    return 1 + sum(1 for cut in cuts if value > cut)
+    return 1 + bisect_left(cuts, value)
 
 
 def _quintiles(values: Sequence[float]) -> tuple[float, ...]:
