@@ -1,9 +1,9 @@
 """Terms for the text index: Chinese by single characters and pairs, everything else by lower-cased word. Pure."""
 
-import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import pairwise
 
 # CJK ideographs with their extensions and compatibility forms, kana and hangul: scripts written without spaces.
 _CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af\U00020000-\U0003134f"
@@ -16,18 +16,18 @@ _LONGEST_WORD = 64
 _LONGEST_TEXT = 20_000
 
 
-def text_terms(*texts: str | None) -> list[str]:
-    """Return the distinct index terms of the texts, sorted, each at most 64 characters."""
+def text_terms(*texts: str | None) -> set[str]:
+    """Return the distinct index terms of the texts, each at most 64 characters."""
     terms: set[str] = set()
     for text in texts:
         if text:
             for run in _runs(text[:_LONGEST_TEXT]):
                 if _IS_CJK.match(run):
                     terms.update(run)
-                    terms.update(map("".join, itertools.pairwise(run)))
+                    terms.update([first + second for first, second in pairwise(run)])
                 else:
                     terms.add(run[:_LONGEST_WORD])
-    return sorted(terms)
+    return terms
 
 
 def query_terms(query: str) -> list[str]:
@@ -38,7 +38,7 @@ def query_terms(query: str) -> list[str]:
     terms: set[str] = set()
     for run in _runs(query):
         if _IS_CJK.match(run):
-            terms.update(map("".join, itertools.pairwise(run)) if len(run) > 1 else [run])
+            terms.update([first + second for first, second in pairwise(run)] or [run])
         else:
             terms.add(run[:_LONGEST_WORD])
     return sorted(terms)
@@ -50,4 +50,4 @@ def as_tsquery(terms: Iterable[str]) -> str:
 
 
 def _runs(text: str) -> Iterable[str]:
-    return _RUN.findall(unicodedata.normalize("NFKC", text).lower())
+    return _RUN.findall((text if text.isascii() else unicodedata.normalize("NFKC", text)).lower())

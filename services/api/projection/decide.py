@@ -166,7 +166,7 @@ def _interaction_row(
         body=text,
         event=encode(lean),
         sentiment=encode(sentiment) if sentiment else None,
-        terms=text_terms(event.subject, text) if is_searchable else None,
+        terms=" ".join(text_terms(event.subject, text)) if is_searchable else None,
     )
 
 

@@ -11,6 +11,8 @@ from shared.contracts.enriched import Engagement
 
 
 class InteractionRow(NamedTuple):
+    """A row of `interactions`; `terms` are the text index's, with a space between each."""
+
     occurred_at: datetime
     event_key: UUID
     customer_id: str
@@ -33,7 +35,7 @@ class InteractionRow(NamedTuple):
     body: str | None
     event: bytes
     sentiment: bytes | None
-    terms: list[str] | None
+    terms: str | None
 
 
 class OrderRow(NamedTuple):

@@ -20,7 +20,7 @@ CREATE TEMP TABLE IF NOT EXISTS incoming_interactions (
     occurred_at timestamptz, event_key uuid, customer_id text, source text, event_id text, type text, channel text,
     direction text, conversation_id text, actor_kind text, actor_id text, language text, sentiment_label text,
     sentiment_score real, is_complaint boolean, urgency text, aspects text[], received_at timestamptz, subject text,
-    body text, event jsonb, sentiment jsonb, terms text[]
+    body text, event jsonb, sentiment jsonb, terms text
 ) ON COMMIT DELETE ROWS
 """
 # Any constant that nothing else in the product locks by.
@@ -163,7 +163,7 @@ async def _write_group(connection: Any, group: Changes) -> int:
         await connection.execute(
             f"""
             INSERT INTO interactions ({_COLUMNS}, search)
-            SELECT {_COLUMNS}, array_to_tsvector(terms) FROM incoming_interactions
+            SELECT {_COLUMNS}, array_to_tsvector(string_to_array(terms, ' ')) FROM incoming_interactions
             ON CONFLICT DO NOTHING
             """  # noqa: S608 - the columns are the row type's own
         )

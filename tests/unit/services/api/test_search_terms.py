@@ -10,11 +10,11 @@ texts = st.text(alphabet=st.sampled_from("退款物流太慢了ab c1,。!ＡＢ 
 
 
 def test_chinese_is_indexed_by_characters_and_pairs_and_the_rest_by_words() -> None:
-    assert text_terms("要退款! Refund now") == sorted(["要", "退", "款", "要退", "退款", "refund", "now"])
+    assert text_terms("要退款! Refund now") == {"要", "退", "款", "要退", "退款", "refund", "now"}
 
 
 def test_full_width_letters_are_the_same_as_narrow_ones() -> None:
-    assert text_terms("ＶＩＰ") == ["vip"]
+    assert text_terms("ＶＩＰ") == {"vip"}
 
 
 def test_a_long_query_wants_all_its_pairs() -> None:
@@ -30,7 +30,7 @@ def test_a_query_without_letters_wants_nothing(query: str) -> None:
 def test_every_text_that_holds_the_query_has_the_querys_terms(before: str, wanted: str, after: str) -> None:
     text = f"{before} {wanted} {after}"
 
-    assert set(query_terms(wanted)) <= set(text_terms(text))
+    assert set(query_terms(wanted)) <= text_terms(text)
 
 
 @given(st.text(max_size=60))
