@@ -120,6 +120,8 @@ class Engine(Generic[E, S]):
         """
         try:
             await self._handle(number, records, is_ours, input_end)
+        except GapError:
+            raise
         except BaseException:
             # What is in memory may be ahead of what is durable.
             self.drop(number)

@@ -77,6 +77,9 @@ class RecordBatchConsumer(Consumer):
                 return
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                # The original drops what lies before the last offset it handed out, also after a seek back that ran
+                # beside it; the partition would rest for ever. Here the engine's fence drops what it knows.
+                self._read_offset[tp] = None
                 yield tp, self._to_batch_message(tp, batch, generation)
 
     def _to_batch_message(self, tp: TP, batch: list[Any], generation: int) -> ConsumerMessage:

@@ -126,6 +126,15 @@ def _forget_fences() -> None:
     setattr(engine_module, "load", forgetful)  # noqa: B010  the engine exports it to nobody
 
 
+def _believe_positions() -> None:
+    """Sabotage: a batch out of turn is taken as it comes (else it would be read again, and all would be well)."""
+
+    async def believe(*_arguments: Any) -> None:
+        return
+
+    setattr(Engine, "_check_turn", believe)  # noqa: B010  that is the sabotage
+
+
 class LatestReader(DyingReader):
     """Sabotage: the reader of states starts at the end, as the default reset does after a lost race."""
 
@@ -151,6 +160,8 @@ async def main() -> None:
         _store_first()
     if options.sabotage == "no fence":
         _forget_fences()
+    if options.sabotage in ("ignore generation", "latest reset", "early ack"):
+        _believe_positions()
     workers = {"early ack": EarlyAck, "ignore generation": EagerMemory}
     readers = {"latest reset": LatestReader}
     settings = WorkerSettings(

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from shared.clock import SystemClock
@@ -12,8 +13,8 @@ from shared.health import failing
 from shared.kafka.topics_admin import ensure_topics
 from shared.kafka.worker import Worker, WorkerSettings
 from tests.conftest import RunningKafka
-from tests.contract.kafka.worlds import PARTITIONS, messages, read_topic
-from tests.factories.kafka_processors import NOTES, WATCH_TOPICS, WATCHED, Watch, sighting
+from tests.contract.kafka.worlds import PARTITIONS, RealWorld, messages, read_topic
+from tests.factories.kafka_processors import NOTES, WATCH_TOPICS, WATCHED, Watch, note_of, sighting
 
 pytestmark = pytest.mark.integration
 
@@ -77,3 +78,26 @@ async def test_a_worker_counts_what_it_does(kafka: RunningKafka, topic_prefix: s
         assert value("state_rows", partition="1") == 1
         assert value("timers", partition="1") == 1
         assert value("assigned_partitions") == PARTITIONS
+
+
+async def test_inputs_that_were_committed_without_their_effect_are_read_again(
+    kafka: RunningKafka, topic_prefix: str
+) -> None:
+    name = WATCHED.full_name(topic_prefix)
+    world = RealWorld(kafka.bootstrap, topic_prefix)
+    await world.start()
+    await world.publisher.publish_batches({(name, 0): messages([sighting(at, "a", 1_000 + at) for at in range(10)])})
+    await _commit(kafka.bootstrap, f"{topic_prefix}watch", name, 6)
+
+    await world.work(Watch())
+
+    assert [note_of(one.value or b"").id for one in await world.read(NOTES)] == [str(at) for at in range(10)]
+    await world.close()
+
+
+async def _commit(bootstrap: str, group: str, name: str, offset: int) -> None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign([TopicPartition(name, 0)])
+    await consumer.commit({TopicPartition(name, 0): offset})
+    await consumer.stop()

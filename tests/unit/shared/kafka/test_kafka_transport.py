@@ -160,3 +160,18 @@ async def test_a_stopped_flow_seeks_back_and_hands_out_nothing(
 
     assert [tp async for tp, _ in consumer.getmany(1.0)] == []
     assert seeks == ["seek"]
+
+
+async def test_what_is_read_again_after_a_seek_back_is_handed_out_again(
+    consumer: RecordBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch(_: float) -> Any:
+        return {_TP: _batch(0, 9)}, {_TP}
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetch)
+    monkeypatch.setattr(consumer, "highwater", lambda _: 100)
+    consumer._read_offset[_TP] = 99
+
+    seen = [consumer._read_offset[tp] async for tp, _ in consumer.getmany(1.0)]
+
+    assert seen == [None]
