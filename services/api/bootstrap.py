@@ -32,7 +32,7 @@ from services.api.projection.agent import ProjectionLane
 from services.api.projection.poison import PoisonLetters
 from services.api.projection.retention import Retention
 from services.api.settings import ApiSettings
-from shared.clock import Clock
+from shared.clock import Clock, SystemClock
 from shared.health import health_routes
 from shared.kafka.publisher import Publisher
 from shared.postgres.pool import make_pool, with_password_file
@@ -145,6 +145,11 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
         lifespan=lifespan,
     )
     return Service(app, feed)
+
+
+def openapi() -> dict[str, Any]:
+    """Return the service's OpenAPI document without starting anything; for the reference pages."""
+    return build(ApiSettings(), CollectorRegistry(), SystemClock()).app.openapi()
 
 
 def _mailer(settings: ApiSettings) -> SmtpMailer | None:
