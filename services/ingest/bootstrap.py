@@ -12,6 +12,7 @@ from services.ingest.access.keys import KeyRing
 from services.ingest.access.rate import RateLimit
 from services.ingest.app import build_app
 from services.ingest.channel import CHANNELS
+from services.ingest.connection.mail import MailDoors
 from services.ingest.connection.model import load_connections
 from services.ingest.connection.routes import ChannelDoor, PublicAddress, channel_routes
 from services.ingest.event.routes import event_routes
@@ -59,6 +60,7 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
     address = PublicAddress(
         settings.ingest_public_url, frozenset(filter(None, settings.ingest_trusted_proxies.replace(" ", "").split(",")))
     )
+    mail = MailDoors(connections, sender, known_handles, metrics, clock, settings.state_dir)
     channel_door = ChannelDoor(connections, sender, address, known_handles, metrics, clock)
 
     async def keys_are_known() -> str | None:
@@ -67,7 +69,7 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         keys.restore()
-        async with pool:
+        async with pool, mail.open():
             background = [asyncio.create_task(keys.keep_fresh()), asyncio.create_task(connect(publisher))]
             try:
                 yield

@@ -3,8 +3,10 @@
 import hashlib
 import hmac
 import json
+import smtplib
 import time
 from collections.abc import AsyncIterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import httpx2
@@ -12,11 +14,13 @@ import pytest
 
 from tests.conftest import RunningKafka
 from tests.integration.ingest.test_events_endpoint import Ingest, running
+from tests.service_process import free_port
 
 pytestmark = pytest.mark.integration
 
 CONNECTIONS = """
 - {id: team, provider: slack, credentials: {signing_secret: [new-secret, old-secret]}}
+- {id: support, provider: smtp, credentials: {recipients: support@example.com}, settings: {listen_port: PORT}}
 - {id: page, provider: meta, credentials: {app_secret: app, verify_token: hello}}
 """
 
@@ -24,10 +28,12 @@ CONNECTIONS = """
 @pytest.fixture
 async def ingest(kafka: RunningKafka, topic_prefix: str, database_url: str, tmp_path: Path) -> AsyncIterator[Ingest]:
     connections = tmp_path / "connections.yaml"
-    connections.write_text(CONNECTIONS)
+    port = free_port()
+    connections.write_text(CONNECTIONS.replace("PORT", str(port)))
     settings = {"PULSELINE_CONNECTIONS_FILE": str(connections)}
     ingest = await running(kafka.bootstrap, topic_prefix, database_url, tmp_path, settings)
     with ingest.service:
+        ingest.smtp_port = port
         yield ingest
 
 
@@ -75,6 +81,22 @@ async def test_challenge_is_answered(ingest: Ingest) -> None:
     answer = httpx2.get(f"{ingest.service.url}/v1/channels/page", params=query, trust_env=False)
 
     assert (answer.status_code, answer.text) == (200, "42")
+
+
+async def test_mail_for_an_allowed_recipient_reaches_kafka(ingest: Ingest) -> None:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Wang Mei <mei@example.org>", "support@example.com", "订单"
+    mail.set_content("等了三天还没发货\n\n> 您的订单已收到")
+
+    with smtplib.SMTP("127.0.0.1", ingest.smtp_port) as server:
+        server.send_message(mail)
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            server.sendmail("mei@example.org", ["stranger@example.net"], mail.as_bytes())
+
+    [record] = await ingest.records("interactions", 1)
+    event = json.loads(record.value)
+    assert (event["channel"], event["text"]) == ("email", "等了三天还没发货")
+    assert event["customer"]["handles"] == ["mailto:mei@example.org"]
 
 
 async def test_unknown_connection_is_not_found(ingest: Ingest) -> None:

@@ -33,6 +33,7 @@ class Ingest:
     prefix: str
     database_url: str
     key: str
+    smtp_port: int = 0
 
     def post(self, body: bytes, headers: Mapping[str, str] | None = None, *, key: str | None = None) -> httpx2.Response:
         return httpx2.post(
