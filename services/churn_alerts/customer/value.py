@@ -1,6 +1,6 @@
 """What a customer is still worth: purchases expected in the next twelve months, discounted, times the basket."""
 
-from math import exp, lgamma, log
+from math import exp, lgamma, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,13 +75,9 @@ def expected_purchases(columns: Columns, silence_days: Floats | Days, mixture: M
     u = silence_days.astype(np.float64)
     span = (columns.last_day - columns.first_day).astype(np.float64)
     shape, scale = mixture.r + columns.n_gaps, mixture.alpha + span + u
-    nodes, node_weights = np.polynomial.legendre.leggauss(N_NODES)
     step = YEAR_DAYS / N_STEPS
     total, mass = np.zeros_like(u), np.zeros_like(u)
-    for node, node_weight in zip(nodes.tolist(), node_weights.tolist(), strict=True):
-        # With p = v^(1/a) the singular part of the Beta density is gone.
-        p = ((node + 1.0) / 2.0) ** (1.0 / mixture.a)
-        weight = node_weight * np.exp((mixture.b + columns.n_gaps) * np.log1p(-min(p, 1.0 - 1e-12)))
+    for p, weight in _leaving(mixture.a, mixture.b + columns.n_gaps):
         bought = np.zeros_like(u)
         for index in range(N_STEPS):
             s = (index + 0.5) * step
@@ -92,6 +88,23 @@ def expected_purchases(columns: Columns, silence_days: Floats | Days, mixture: M
     classes = class_masses(columns.n_gaps, span, columns.sum_log_gap, mixture)
     p_left = silence(classes, u, 1.0).p_left
     return (1.0 - p_left) * total / mass
+
+
+def _leaving(a: float, b: Floats) -> list[tuple[Floats, Floats]]:
+    """Return Gauss-Legendre nodes of p ~ Beta(a, b + 1) with weights up to a factor, each an array over customers."""
+    nodes, node_weights = np.polynomial.legendre.leggauss(N_NODES)
+    # Nearly all of the mass lies below the mean and some deviations; p = top · y^(1/a) takes the singularity of a < 1.
+    top = np.minimum((a + 6.0 * sqrt(a + 1.0) + 10.0) / (a + b + 1.0), 1.0 - 1e-9)
+    smooth = min(a, 1.0)
+    points = [top * ((node + 1.0) / 2.0) ** (1.0 / smooth) for node in nodes.tolist()]
+    logs = [
+        log(node_weight) + (a - smooth) * np.log(np.maximum(p, 1e-300)) + b * np.log1p(-p)
+        for p, node_weight in zip(points, node_weights.tolist(), strict=True)
+    ]
+    largest = logs[0]
+    for each in logs[1:]:
+        largest = np.maximum(largest, each)
+    return [(p, np.exp(each - largest)) for p, each in zip(points, logs, strict=True)]
 
 
 def residual_value(columns: Columns, silence_days: Floats | Days, generation: Generation) -> Floats | None:

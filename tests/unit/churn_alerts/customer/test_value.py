@@ -64,3 +64,17 @@ def test_the_value_falls_with_silence() -> None:
 
     assert purchases[0] > purchases[1] > purchases[2] > 0
     assert residual_value(columns, np.array([5, 60, 300]), generation) is None
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [(0.04, 0.2), (5.0, 80.0), (700.0, 8_000.0), (150_000.0, 150_000.0), (0.01, 150_000.0)]
+)
+def test_any_fitted_mixture_gives_a_finite_value(a: float, b: float) -> None:
+    mixture = Mixture(r=1.0, alpha=20.0, a=a, b=b, weights=(0.5, 0.5, 0.0, 0.0))
+
+    expected = expected_purchases(
+        Columns.from_states([bought(1, 1, 5.0), bought(90, 7, 5.0)]), np.array([0, 30]), mixture
+    )
+
+    assert np.isfinite(expected).all()
+    assert (expected >= 0).all()
