@@ -50,6 +50,7 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
             return await load_active_keys(connection)
 
     keys = KeyRing(load_keys, settings.state_dir / "ingest" / "keys.json", clock, settings.ingest_key_refresh_s)
+    metrics.keys.set_function(lambda: len(keys))
     publisher = Publisher(
         settings.kafka_bootstrap, client_id="pulseline-ingest", delivery_timeout_s=settings.ingest_ack_timeout_s
     )
@@ -81,7 +82,7 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
 
     routes = [
         *health_routes({"kafka": publisher.check, "api_keys": keys_are_known}, registry),
-        *event_routes(sender, door, known_handles, clock),
-        *channel_routes(channel_door),
+        *event_routes(sender, door, known_handles, metrics, clock),
+        *channel_routes(channel_door, metrics),
     ]
     return build_app(routes, lifespan)

@@ -1,11 +1,19 @@
 """The ingest service's metrics, declared once; labels come from closed sets."""
 
+from collections.abc import Awaitable, Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.requests import Request
+from starlette.responses import Response
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class IngestMetrics:
+    """Collectors of one process."""
+
     def __init__(self, registry: CollectorRegistry) -> None:
         self.accepted = Counter(
             "pulseline_ingest_events_accepted_total", "Events acknowledged by the broker.", ["type"], registry=registry
@@ -44,6 +52,13 @@ class IngestMetrics:
             registry=registry,
         )
         self.keys = Gauge("pulseline_ingest_api_keys", "API keys known to this process.", registry=registry)
-        self.keys_age_seconds = Gauge(
-            "pulseline_ingest_api_keys_age_seconds", "Time since keys were last read.", registry=registry
-        )
+
+    def counting(self, door: str, handle: Handler) -> Handler:
+        """Return the handler with its answers counted by status."""
+
+        async def counted(request: Request) -> Response:
+            response = await handle(request)
+            self.requests.labels(door=door, status=str(response.status_code)).inc()
+            return response
+
+        return counted

@@ -140,5 +140,6 @@ class ChannelDoor:
         self._metrics.connection_events.labels(connection=connection.id, outcome=outcome).inc(n)
 
 
-def channel_routes(door: ChannelDoor) -> list[Route]:
-    return [Route("/v1/channels/{connection}", door.deliver, methods=["GET", "POST", "OPTIONS"])]
+def channel_routes(door: ChannelDoor, metrics: IngestMetrics) -> list[Route]:
+    deliver = metrics.counting("channels", door.deliver)
+    return [Route("/v1/channels/{connection}", deliver, methods=["GET", "POST", "OPTIONS"])]

@@ -14,6 +14,7 @@ from services.ingest.event.cloudevents import BATCH, STRUCTURED, from_binary, fr
 from services.ingest.event.decide import MAX_EVENTS, Rejected, Verdict, decide
 from services.ingest.event.send import EventSender
 from services.ingest.event.split import split_json, split_ndjson
+from services.ingest.metrics import IngestMetrics
 from services.ingest.problem import problem
 from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
@@ -24,7 +25,9 @@ from shared.logs import correlation_id
 _NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 
 
-def event_routes(sender: EventSender, door: Door, known_handles: Mapping[str, CustomerId], clock: Clock) -> list[Route]:
+def event_routes(
+    sender: EventSender, door: Door, known_handles: Mapping[str, CustomerId], metrics: IngestMetrics, clock: Clock
+) -> list[Route]:
     """Return the route; `known_handles` is the live map of handles to customers."""
 
     async def post_events(request: Request) -> Response:
@@ -60,7 +63,7 @@ def event_routes(sender: EventSender, door: Door, known_handles: Mapping[str, Cu
             headers={"X-Correlation-Id": trace_id(traceparent)},
         )
 
-    return [Route("/v1/events", post_events, methods=["POST"])]
+    return [Route("/v1/events", metrics.counting("events", post_events), methods=["POST"])]
 
 
 Convert = Callable[[bytes], bytes]
