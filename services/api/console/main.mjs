@@ -2,19 +2,21 @@
 import { Failed, Waiting } from "./component/empty.mjs";
 import { Shell, Toasts } from "./component/shell.mjs";
 import { api, session } from "./lib/api.mjs";
+import { later } from "./lib/later.mjs";
 import { route } from "./lib/route.mjs";
 import { t } from "./lib/text.mjs";
 import { html, render, signal, useEffect } from "./lib/view.mjs";
-import { AlertPage } from "./page/alert.mjs";
 import { AlertsPage } from "./page/alerts.mjs";
-import { AtRiskPage } from "./page/at_risk.mjs";
-import { AuditPage } from "./page/audit.mjs";
-import { CustomerPage } from "./page/customer.mjs";
-import { CustomersPage } from "./page/customers.mjs";
-import { DeadLetterPage } from "./page/dead_letter.mjs";
-import { DeadLettersPage } from "./page/dead_letters.mjs";
-import { LoginPage } from "./page/login.mjs";
-import { SettingsPage } from "./page/settings.mjs";
+
+const AlertPage = later(() => import("./page/alert.mjs"), "AlertPage");
+const AtRiskPage = later(() => import("./page/at_risk.mjs"), "AtRiskPage");
+const AuditPage = later(() => import("./page/audit.mjs"), "AuditPage");
+const CustomerPage = later(() => import("./page/customer.mjs"), "CustomerPage");
+const CustomersPage = later(() => import("./page/customers.mjs"), "CustomersPage");
+const DeadLetterPage = later(() => import("./page/dead_letter.mjs"), "DeadLetterPage");
+const DeadLettersPage = later(() => import("./page/dead_letters.mjs"), "DeadLettersPage");
+const SettingsPage = later(() => import("./page/settings.mjs"), "SettingsPage");
+const LoginPage = later(() => import("./page/login.mjs"), "LoginPage");
 
 const LISTS = {
   "at-risk": AtRiskPage,
@@ -47,6 +49,10 @@ function App() {
   const Page = (id && SINGLES[page]) || LISTS[page] || AlertsPage;
   return html`<${Shell}><${Page} key=${`${page}/${id}`} id=${id} /></${Shell}>`;
 }
+
+// The other pages come while nothing else is to be done, so that opening one never waits.
+const IDLE_MS = 4_000;
+setTimeout(() => [...Object.values(LISTS), ...Object.values(SINGLES)].forEach((page) => page.fetch?.()), IDLE_MS);
 
 render(html`<${App} />`, document.getElementById("app"));
 start();
