@@ -223,7 +223,7 @@ def _views(
         silences.append(u)
     views: dict[int, View] = {}
     for generation, rows, silences in groups.values():
-        part = columns if len(rows) == len(columns) else columns.take(np.array(rows))
+        part = columns if rows == list(range(len(columns))) else columns.take(np.array(rows))
         scores = score(part, np.array(silences, dtype=np.int64), generation)
         usual = generation.baseline.log_amount
         money: list[float | None] = [None] * len(rows)
