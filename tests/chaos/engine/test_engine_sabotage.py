@@ -41,9 +41,17 @@ async def test_an_early_ack_loses_inputs(chaos: Chaos) -> None:
 
 
 async def test_a_state_reader_that_starts_at_the_end_forgets_everything(chaos: Chaos) -> None:
-    faults = await _killed_once(chaos, "latest reset", "between state and ack")
+    logs = [log_of(seed, 2_000) for seed in range(PARTITIONS)]
+    await chaos.feed(logs, 0, 1_000)
+    first = chaos.worker("last", "--sabotage", "latest reset")
+    await chaos.handled()
+    first.kill()
+    await chaos.died(first)
+    await chaos.feed(logs, 1_000)
+    chaos.worker("last", "--sabotage", "latest reset")
+    await chaos.handled()
 
-    assert faults["wrong state"] > 0
+    assert (await chaos.verdict())["faults"]["wrong state"] > 0
 
 
 async def test_memory_of_an_older_generation_goes_wrong(chaos: Chaos) -> None:
