@@ -38,7 +38,7 @@ def classify(
     file: Annotated[str, typer.Argument(help="File with one text a line, or - for standard input.")] = "-",
     jsonl: Annotated[bool, typer.Option("--jsonl", help='Lines are JSON objects with a member "text".')] = False,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Your own model in place of the one that ships (.bin or .onnx).")
+        Path | None, typer.Option("--model", help="Your own model in place of the one that ships.")
     ] = None,
 ) -> None:
     """Judge the sentiment of texts: one line in, one JSON line out, in the same order."""

@@ -9,7 +9,7 @@ from shared.errors import PulselineError
 
 app = typer.Typer(no_args_is_help=True, help="Train, evaluate and question the sentiment model.")
 
-_MODEL = typer.Option("--model", help="Model file, .bin or .onnx; without it the one that ships.")
+_MODEL = typer.Option("--model", help="Model file; without it the one that ships.")
 _DATA = typer.Option("--data", help="Folder with the public corpora (<name>.train.tsv.gz, <name>.heldout.tsv.gz).")
 _ROWS = typer.Option("--rows", help="Your own labelled texts: .jsonl, .csv or .tsv with text and label. Repeatable.")
 

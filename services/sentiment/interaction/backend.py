@@ -1,4 +1,4 @@
-"""What judges texts: the linear model that ships, one retrained from it, or an ONNX model of the user's own."""
+"""What judges texts: the seam behind which the model that ships, or another, stands."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ class Backend(Protocol):
 
 
 def load_backend(path: Path | None = None) -> Backend:
-    """Return the backend for a model file: .onnx, or a linear artefact; without a file, the one that ships.
+    """Return the backend for a model file; without a file, the one that ships.
 
     Raises ModelError when the file is not a model.
     """

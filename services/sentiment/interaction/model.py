@@ -58,8 +58,8 @@ def dump_model(model: LinearModel) -> bytes:
         n_buckets=N_BUCKETS,
         scales=model.scales,
         biases=[(float(row[0]), float(row[1])) for row in model.biases],
-        characters=zlib.compress(model.characters.astype("<u4").tobytes(), 9),
-        weights=zlib.compress(np.ascontiguousarray(model.weights).tobytes(), 9),
+        characters=zlib.compress(model.characters.astype("<u4").tobytes(), 6),
+        weights=zlib.compress(np.ascontiguousarray(model.weights).tobytes(), 6),
     )
     return msgspec.msgpack.encode(stored)
 

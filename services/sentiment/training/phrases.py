@@ -12,7 +12,7 @@ from typing import Final
 
 from services.sentiment.training.corpus import NEGATIVE, NEUTRAL, POSITIVE, LabelledText
 
-_PER_KIND: Final = 900
+_PER_KIND: Final = 800
 _SEED: Final = 7
 
 _EN_OPENING: Final = ("", "", "", "Hi, ", "Hello, ", "Good morning, ", "Hey, ", "Hi there, ", "Quick question: ")
@@ -229,6 +229,9 @@ _ZH_ASK: Final = (
     "{do}的入口在哪",
     "麻烦{do}",
     "是否支持{do}？",
+    "有没有办法{do}",
+    "我忘了{do}，现在还来得及吗",
+    "之前没有{do}，可以补吗？",
 )
 _ZH_DO: Final = (
     "更改配送地址",
@@ -289,6 +292,15 @@ _ZH_WHAT: Final = (
     "发我一下{thing}的资料",
     "{thing}可以寄到新疆吗",
     "{thing}的有效期是多久？",
+    "有没有{thing}",
+    "你们有{thing}吗",
+    "房间里有{thing}吗",
+    "{thing}有优惠吗？",
+    "{thing}能打折吗",
+    "{thing}都能用吗",
+    "发的是{thing}吗",
+    "{thing}是大还是小",
+    "想把它换成{thing}",
 )
 _ZH_THING: Final = (
     "蓝色的那款",
@@ -319,6 +331,14 @@ _ZH_THING: Final = (
     "国际快递",
     "专业版",
     "培训课",
+    "熨斗",
+    "婴儿床",
+    "会员日",
+    "顺丰",
+    "白色",
+    "老客户",
+    "电子版",
+    "停车位",
 )
 _ZH_POLITE: Final = (
     "您好，{fault}，麻烦处理一下",
@@ -392,6 +412,284 @@ _ZH_MILD_PRAISE: Final = (
     "服务没话说",
     "无可挑剔",
 )
+# Faults put together from things and what goes wrong with them, so that both vary.
+_EN_BROKEN: Final = (
+    (
+        (
+            "the phone",
+            "my headset",
+            "the washing machine",
+            "the toaster",
+            "our router",
+            "the tablet",
+            "the oven",
+            "my watch",
+        ),
+        (
+            "does not turn on any more",
+            "stopped charging",
+            "makes a strange sound",
+            "gets far too hot",
+            "was scratched out of the box",
+            "lost its connection twice today",
+            "broke within a month",
+            "failed again after the repair",
+            "only works now and then",
+            "came without its adapter",
+        ),
+    ),
+    (
+        ("the parcel", "my order", "the second box", "the letter", "our furniture", "the gift"),
+        (
+            "is a week late",
+            "went to the wrong town",
+            "was left outside in the wet",
+            "came with a dented corner",
+            "is marked as received but I do not have it",
+            "has been stuck in the depot",
+            "was only half complete",
+            "contained somebody else's things",
+            "is not the model I chose",
+            "never showed up",
+        ),
+    ),
+    (
+        ("my refund", "the last bill", "my deposit", "the direct debit", "the voucher", "my bonus credit"),
+        (
+            "is still missing",
+            "is higher than we agreed",
+            "was taken twice",
+            "has not been paid out",
+            "was refused without a reason",
+            "expired before I could use it",
+            "shows a charge I do not know",
+            "was deducted after I had left you",
+        ),
+    ),
+    (
+        ("your colleague", "the receptionist", "the driver", "the nurse", "the fitter", "the person on chat"),
+        (
+            "did not call me back",
+            "was not very friendly",
+            "hung up on me",
+            "could not answer a simple question",
+            "left before the job was done",
+            "sent me to another department again",
+            "kept me waiting for an hour",
+            "promised something that did not happen",
+            "did not seem interested",
+            "talked over me",
+        ),
+    ),
+    (
+        ("the website", "your app", "the dashboard", "the video course", "the payment page", "the game"),
+        (
+            "keeps asking me to sign in",
+            "loses my settings",
+            "has been down since noon",
+            "shows the wrong balance",
+            "shuts down on its own",
+            "is painfully slow",
+            "deleted my files",
+            "no longer lets me print",
+            "does not accept my card",
+        ),
+    ),
+    (
+        ("the soup", "the fish", "our salad", "the yoghurt", "the pizza", "the coffee"),
+        (
+            "was lukewarm",
+            "tasted off",
+            "had a hair in it",
+            "was past its date",
+            "arrived spilled",
+            "was not what I asked for",
+            "came an hour late",
+        ),
+    ),
+    (
+        ("the coat", "the trousers", "the boots", "the bed", "the shelf", "the curtain"),
+        (
+            "came apart after a few days",
+            "has a hole",
+            "smells of chemicals",
+            "is much smaller than the chart says",
+            "has a stain on it",
+            "does not fit together",
+            "looks nothing like the photo",
+            "faded in the wash",
+        ),
+    ),
+    (
+        ("the room", "the heating", "the lift", "the flight", "the train", "the internet line"),
+        (
+            "was not ready until evening",
+            "has been out for days",
+            "was cancelled without a word",
+            "was too loud to sleep",
+            "was dirty",
+            "drops every few minutes",
+            "left two hours late",
+            "had no hot water",
+        ),
+    ),
+)
+_EN_TAIL: Final = (
+    "",
+    "",
+    "",
+    " since yesterday",
+    " again",
+    ", for the second time",
+    ", and I rely on it",
+    ", which is a pity",
+)
+_ZH_BROKEN: Final = (
+    (
+        ("手机", "耳麦", "洗衣机", "烤箱", "路由器", "平板", "手环", "电饭煲", "投影仪"),
+        (
+            "开不了机",
+            "充电很慢",
+            "有杂音",
+            "烫得厉害",
+            "拆箱就有划痕",
+            "老是断连",
+            "用了一个月就坏了",
+            "修完又出问题",
+            "时好时坏",
+            "少了配件",
+            "突然没声音了",
+            "屏幕有亮点",
+        ),
+    ),
+    (
+        ("包裹", "订单", "另一箱", "信件", "家具", "礼物", "快递"),
+        (
+            "晚了一个礼拜",
+            "送到别的城市了",
+            "丢在雨里",
+            "外箱压坏了",
+            "显示已签收可我没拿到",
+            "卡在仓库不动",
+            "只到了一半",
+            "里面是别人的东西",
+            "型号发错了",
+            "始终没有送来",
+            "还没有出库",
+            "和图片上不一样",
+        ),
+    ),
+    (
+        ("退款", "上个月的账单", "押金", "自动扣款", "代金券", "返现"),
+        (
+            "还没有到",
+            "比说好的多",
+            "扣了两遍",
+            "迟迟不退",
+            "无故被拒",
+            "没用就过期了",
+            "有一笔不认识的费用",
+            "没经过同意就扣了",
+            "结算时用不上",
+        ),
+    ),
+    (
+        ("你们同事", "接待的人", "司机", "安装的人", "在线客服", "店里的人", "维修人员"),
+        (
+            "没有回电话",
+            "不太客气",
+            "挂了我的电话",
+            "答不上来",
+            "没弄完就走了",
+            "把我转来转去",
+            "让我等了一小时",
+            "答应的事没做到",
+            "爱答不理",
+            "说话有点冲",
+            "每次说法都不同",
+        ),
+    ),
+    (
+        ("网站", "小程序", "后台", "网课", "支付页", "游戏", "系统"),
+        (
+            "一直要求重新登录",
+            "设置总丢",
+            "从中午就打不开",
+            "余额显示不对",
+            "自己退出",
+            "慢得不行",
+            "把我的文件弄没了",
+            "打印不了",
+            "老是提示出错",
+            "进不去",
+        ),
+    ),
+    (
+        ("汤", "鱼", "沙拉", "酸奶", "披萨", "咖啡", "水果"),
+        (
+            "是凉的",
+            "味道不对",
+            "里面有头发丝",
+            "快过期了",
+            "洒了一半",
+            "不是我点的",
+            "晚了一小时才到",
+            "有几个是烂的",
+            "份量少了",
+        ),
+    ),
+    (
+        ("外套", "裤子", "靴子", "床", "书架", "窗帘", "柜子"),
+        (
+            "穿几天就开线了",
+            "有个洞",
+            "一股药水味",
+            "比尺码表小很多",
+            "有污渍",
+            "装不上",
+            "跟照片差很多",
+            "一洗就褪色",
+            "关不严",
+        ),
+    ),
+    (
+        ("房间", "暖气", "电梯", "航班", "火车", "宽带", "热水"),
+        (
+            "到晚上才能住",
+            "停了好几天",
+            "没通知就取消了",
+            "吵得没法睡",
+            "不干净",
+            "几分钟断一次",
+            "晚了两个小时",
+            "和预订的不一样",
+            "一直没人来修",
+        ),
+    ),
+)
+_ZH_TAIL: Final = ("", "", "", "，已经第二次了", "，才用了没多久", "，耽误了不少事", "，有点失望", "，等了好些天")
+
+
+def _faults(groups: Sequence[tuple[Sequence[str], Sequence[str]]], joint: str, tails: Sequence[str]) -> list[str]:
+    return [
+        thing + joint + wrong + tail
+        for things, wrongs in groups
+        for thing, wrong, tail in itertools.product(things, wrongs, tails)
+    ]
+
+
+_EN_PRAISED: Final = ("", "the hotel was ", "the soup was ", "your support is ", "the new version is ", "the sound is ")
+_EN_NOT_BAD: Final = (
+    "not bad at all",
+    "not bad",
+    "not too bad",
+    "not half bad",
+    "nothing short of great",
+    "not bad, actually",
+)
+_EN_THANKS: Final = ("", "!", ", thanks", ", I would come again", " for the price", ", well done")
+_ZH_GREETING: Final = ("", "", "您好，", "你好，", "客服您好，", "早上好，")
+_N_FAULTS: Final = 1_400
 SOURCES: Final = ("service.en", "service.zh")
 
 
@@ -402,12 +700,25 @@ def written_texts() -> list[LabelledText]:
         *_some(chance, _combine(_EN_OPENING, _EN_ASK, "{do}", _EN_DO), NEUTRAL, "service.en"),
         *_some(chance, _combine(_EN_OPENING, _EN_WHAT, "{thing}", _EN_THING), NEUTRAL, "service.en"),
         *_some(chance, _combine(("",), _EN_POLITE, "{fault}", _EN_FAULT), NEGATIVE, "service.en"),
+        *_some(
+            chance,
+            _combine(_EN_OPENING, _EN_POLITE, "{fault}", _faults(_EN_BROKEN, " ", _EN_TAIL)),
+            NEGATIVE,
+            "service.en",
+        ),
         *(LabelledText(text, POSITIVE, "service.en") for text in _EN_MILD_PRAISE),
+        *(LabelledText("".join(parts), POSITIVE, "service.en") for parts in _not_bad()),
     ]
     chinese = [
         *_some(chance, _combine(_ZH_OPENING, _ZH_ASK, "{do}", _ZH_DO), NEUTRAL, "service.zh"),
         *_some(chance, _combine(_ZH_OPENING, _ZH_WHAT, "{thing}", _ZH_THING), NEUTRAL, "service.zh"),
         *_some(chance, _combine(("",), _ZH_POLITE, "{fault}", _ZH_FAULT), NEGATIVE, "service.zh"),
+        *_some(
+            chance,
+            _combine(_ZH_GREETING, _ZH_POLITE, "{fault}", _faults(_ZH_BROKEN, "", _ZH_TAIL)),
+            NEGATIVE,
+            "service.zh",
+        ),
         *(LabelledText(text, POSITIVE, "service.zh") for text in _ZH_MILD_PRAISE),
     ]
     return [*english, *chinese]
@@ -418,6 +729,12 @@ def _combine(openings: Sequence[str], frames: Sequence[str], slot: str, fillers:
         yield opening + frame.replace(slot, filler)
 
 
-def _some(chance: random.Random, texts: Iterator[str], label: int, source: str) -> list[LabelledText]:
+def _not_bad() -> Iterator[tuple[str, str, str]]:
+    return itertools.product(_EN_PRAISED, _EN_NOT_BAD, _EN_THANKS)
+
+
+def _some(
+    chance: random.Random, texts: Iterator[str], label: int, source: str, count: int = _PER_KIND
+) -> list[LabelledText]:
     every = sorted(set(texts))
-    return [LabelledText(text, label, source) for text in chance.sample(every, min(_PER_KIND // 2, len(every)))]
+    return [LabelledText(text, label, source) for text in chance.sample(every, min(count, len(every)))]

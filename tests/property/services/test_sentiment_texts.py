@@ -1,0 +1,57 @@
+"""Any text at all gets a judgement, the same alone and in company."""
+
+from functools import cache
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.sentiment.interaction.score import Scorer
+
+anything = st.text(st.characters(codec=None), max_size=60)
+mixed = st.lists(
+    st.sampled_from(
+        [
+            "不",
+            "好",
+            "退款",
+            "don't",
+            "n't",
+            "'",
+            "not",
+            "GREAT",
+            "…",
+            "!!!",
+            "１２",
+            "😀",
+            "\u200d",
+            " ",
+            "\n",
+            "ñ",
+            "か",
+            "#",
+        ]
+    ),
+    max_size=25,
+).map("".join)
+
+
+@cache
+def scorer() -> Scorer:
+    return Scorer.load()
+
+
+@given(st.lists(anything | mixed, min_size=4, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_a_batch_equals_its_texts_one_by_one(texts: list[str]) -> None:
+    together = scorer().analyse(texts)
+
+    assert together == [scorer().analyse([text])[0] for text in texts]
+
+
+@given(anything)
+@settings(max_examples=60, deadline=None)
+def test_arbitrary_unicode_is_judged_and_explained_without_error(text: str) -> None:
+    (sentiment,) = scorer().analyse([text])
+
+    assert round(sentiment.p_negative + sentiment.p_neutral + sentiment.p_positive, 9) == 1
+    scorer().explain(text)

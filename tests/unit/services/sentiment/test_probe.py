@@ -1,0 +1,25 @@
+"""The hand-made probes: what a service desk hears. The floor is a little under what the model reached when shipped."""
+
+from pathlib import Path
+
+import pytest
+
+from services.sentiment.interaction.score import Scorer
+from services.sentiment.training import evaluate
+
+PROBE = Path(evaluate.__file__).parent / "probe"
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "floor"),
+    [
+        ("questions.zh", "neutral", 0.85),
+        ("questions.en", "neutral", 0.95),
+        ("complaints.zh", "negative", 0.80),
+        ("complaints.en", "negative", 0.70),
+    ],
+)
+def test_service_texts_are_read_as_a_person_reads_them(name: str, label: str, floor: float) -> None:
+    texts = (PROBE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+    assert evaluate.probe_share(Scorer.load(), texts, label) >= floor

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.sentiment.interaction.model import load_model
+from services.sentiment.interaction.score import Scorer
+from services.sentiment.training import train
+from services.sentiment.training.corpus import LabelledText, read_own
+from services.sentiment.training.evaluate import as_page, as_table, evaluate, report_of
+from services.sentiment.training.phrases import written_texts
+from shared.errors import Reject
+
+PROBE = Path(train.__file__).parent / "probe"
+
+
+def test_no_probe_sentence_is_among_the_written_training_texts() -> None:
+    probe = {line for file in PROBE.glob("*.txt") for line in file.read_text(encoding="utf-8").splitlines()}
+
+    assert len(probe) == 500
+    assert probe.isdisjoint(row.text for row in written_texts())
+
+
+def test_written_texts_are_the_same_every_time() -> None:
+    assert written_texts() == written_texts()
+
+
+def test_own_rows_are_read_from_json_lines_and_tables(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "fine", "label": "pos"}\n\n', encoding="utf-8")
+    (tmp_path / "b.csv").write_text('text,label\n"bad, very",negative\n', encoding="utf-8")
+
+    rows = read_own(tmp_path / "a.jsonl") + read_own(tmp_path / "b.csv")
+
+    assert rows == [LabelledText("fine", 2, "own"), LabelledText("bad, very", 0, "own")]
+
+
+def test_a_row_with_an_unknown_label_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "label": "angry"}', encoding="utf-8")
+
+    with pytest.raises(Reject, match="line 1: label 'angry'"):
+        read_own(tmp_path / "a.jsonl")
+
+
+@pytest.mark.slow
+def test_adapting_learns_a_companys_own_words_and_is_the_same_every_time() -> None:
+    rows = [LabelledText(f"the zorblax is {word}", 0, "own") for word in ("blue", "green", "red", "old", "new", "big")]
+    base = load_model()
+
+    adapted = train.adapt(base, rows * 5)
+
+    before, after = (Scorer(model).analyse(["zorblax"])[0].p_negative for model in (base, adapted))
+    assert after > before
+    assert np.array_equal(adapted.weights, train.adapt(base, rows * 5).weights)
+
+
+def test_figures_match_a_count_by_hand() -> None:
+    labels = np.array([0, 0, 1, 2])
+    probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
+
+    report = report_of("own", labels, probabilities)
+
+    assert report.accuracy == 0.75
+    assert report.macro_f1 == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert report.confusion == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+    assert report.calibration.error == pytest.approx(0.05)
+
+
+def test_a_source_without_neutral_compares_two_classes_and_says_what_strict_gives() -> None:
+    report = report_of("reviews", np.array([0, 2]), np.array([[0.3, 0.6, 0.1], [0.1, 0.1, 0.8]]))
+
+    assert (report.accuracy, report.strict_accuracy) == (1.0, 0.5)
+
+
+def test_the_report_shows_every_source_in_table_and_page() -> None:
+    reports = evaluate(Scorer.load(), [LabelledText("great", 2, "a<b"), LabelledText("awful", 0, "c")])
+
+    assert "a<b" in as_table(reports)
+    assert "<h2>a&lt;b</h2>" in as_page("linear", reports)
+    assert as_page("linear", reports).count("<svg") == 2
