@@ -1,5 +1,6 @@
 """The comparison as a section of bench/RESULTS.md, replaced as a whole by every full run."""
 
+import os
 import platform
 import re
 import statistics
@@ -37,7 +38,9 @@ def write_report(runs: Mapping[str, Sequence[Any]], latencies: Sequence[Any], lo
 
 def _lines(runs: Mapping[str, Sequence[Any]], latencies: Sequence[Any], load: Any, ours: str) -> list[str]:
     medians = {name: statistics.median(run.stretch.per_second for run in of) for name, of in runs.items()}
-    today = f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, Python {platform.python_version()}"
+    # What else ran on the machine decides as much as the engines do: an idle one stands near 2 during the runs.
+    load_average = f"load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+    today = f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, Python {platform.python_version()}, {load_average}"
     lines = ["## Stream engine", "", f"{today}, the embedded Kafka on the same cores. {_WORK}", "", *_ENGINES_HEAD]
     for name, median in sorted(medians.items(), key=lambda one: -one[1]):
         of = runs[name]
