@@ -182,7 +182,8 @@ def test_every_import_leads_to_a_file_of_the_console() -> None:
 
 def test_what_the_first_page_needs_is_fetched_at_once_instead_of_import_by_import() -> None:
     page = (CONSOLE / "index.html").read_text(encoding="utf-8")
-    needed, waiting = set(), [CONSOLE / "main.mjs"]
+    needed: set[Path] = set()
+    waiting = [CONSOLE / "main.mjs"]
 
     while waiting:
         found = set(imports(waiting.pop())) - needed
