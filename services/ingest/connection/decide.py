@@ -32,7 +32,7 @@ def decide(
     """
     delivery = Delivery()
     for event in events:
-        named = msgspec.structs.replace(event, source=f"{connection_id}/{event.source}"[:256])
+        named = msgspec.structs.replace(event, source=f"{connection_id}:{event.source}"[:256])
         try:
             delivery.accepted.append(stamp(at_most_present(named, received_at), received_at, known))
         except Reject as reject:

@@ -62,7 +62,7 @@ async def test_signed_message_reaches_kafka_with_either_secret(ingest: Ingest, s
     assert answer.status_code == 200
     [record] = await ingest.records("interactions", 1)
     event = json.loads(record.value)
-    assert (event["text"], event["source"].partition("/")[0]) == ("hello", "team")
+    assert (event["text"], event["source"].partition(":")[0]) == ("hello", "team")
     assert event["customer"]["id"].startswith("cus_")
 
 
