@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import uvicorn
-from prometheus_client import CollectorRegistry
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -68,3 +68,23 @@ async def serve_health(host: str, port: int, checks: Mapping[str, Check], regist
     except asyncio.CancelledError:
         server.should_exit = True
         raise
+
+
+async def serve_health_beside(
+    work: Awaitable[None], host: str, port: int, checks: Mapping[str, Check], registry: CollectorRegistry
+) -> None:
+    """Await `work` with the three routes served beside it, and no longer."""
+    health = asyncio.create_task(serve_health(host, port, checks, registry))
+    try:
+        await work
+    finally:
+        health.cancel()
+        await asyncio.gather(health, return_exceptions=True)
+
+
+def process_registry() -> CollectorRegistry:
+    """Return a registry with what is known of the process itself: memory, CPU, garbage collection."""
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    return registry

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
-from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 from services.api.bootstrap import build
 from services.api.settings import ApiSettings
 from shared.clock import SystemClock
+from shared.health import process_registry
 from shared.logs import configure_logging
 from shared.settings import refuse_unknown
 
@@ -29,10 +29,7 @@ def main() -> None:
     refuse_unknown([ApiSettings])
     settings = ApiSettings()
     configure_logging("api", settings.log_level, settings.log_format)
-    registry = CollectorRegistry()
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        registry.register(collector)
-    service = build(settings, registry, SystemClock())
+    service = build(settings, process_registry(), SystemClock())
     config = uvicorn.Config(
         service.app,
         host=settings.api_host,

@@ -43,9 +43,9 @@ from services.api.notification.schemas import (
     TestResult,
 )
 from services.api.openapi import Problem, components
-from services.api.problem import TITLES, ProblemError, problem
 from shared.clock import Clock
 from shared.errors import Reject, Unavailable
+from shared.problem import TITLES, ProblemError, problem
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 

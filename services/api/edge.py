@@ -9,10 +9,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.metrics import ApiMetrics
-from services.api.problem import problem
 from shared.clock import Clock
 from shared.ids import new_request_id
 from shared.logs import correlation_id
+from shared.problem import problem
 
 log = logging.getLogger(__name__)
 

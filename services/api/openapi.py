@@ -8,9 +8,9 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.problem import MEDIA_TYPE, TITLES, ProblemError
 from shared.contracts.codec import decode_json
 from shared.errors import Reject
+from shared.problem import MEDIA_TYPE, TITLES, ProblemError
 
 _REF = "#/components/schemas/{name}"
 Responses = dict[int | str, dict[str, Any]]

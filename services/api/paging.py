@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from services.api.problem import ProblemError
+from shared.problem import ProblemError
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50

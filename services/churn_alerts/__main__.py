@@ -3,29 +3,19 @@
 import asyncio
 import gc
 
-from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
-
 from services.churn_alerts.bootstrap import build
 from services.churn_alerts.settings import ChurnSettings
 from shared.clock import SystemClock
-from shared.health import serve_health
+from shared.health import process_registry, serve_health_beside
 from shared.logs import configure_logging
 from shared.settings import refuse_unknown
 
 
 async def run(settings: ChurnSettings) -> None:
-    registry = CollectorRegistry()
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        registry.register(collector)
+    registry = process_registry()
     service = build(settings, registry, SystemClock())
-    health = asyncio.create_task(
-        serve_health(settings.churn_alerts_host, settings.churn_alerts_port, service.checks(), registry)
-    )
-    try:
-        await service.run()
-    finally:
-        health.cancel()
-        await asyncio.gather(health, return_exceptions=True)
+    host, port = settings.churn_alerts_host, settings.churn_alerts_port
+    await serve_health_beside(service.run(), host, port, service.checks(), registry)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 from prometheus_client import CollectorRegistry
 from pydantic_core import PydanticUndefined
 
+from services.api.bootstrap import openapi
 from shared.contracts.documents import documents, render
 from shared.kafka.metrics import WorkerMetrics
 from shared.settings import PREFIX, ServiceSettings
@@ -20,6 +21,7 @@ SERVICES = ("ingest", "sentiment", "churn_alerts", "api")
 def pages() -> dict[str, bytes]:
     """Return every generated file by its name below docs/reference."""
     generated = {name: render(document) for name, document in documents().items()}
+    generated["openapi-api.json"] = render(openapi())
     return {**generated, "settings.md": settings_page().encode(), "metrics.md": metrics_page().encode()}
 
 

@@ -1,11 +1,11 @@
 """`python -m services.ingest`: serves the ingest endpoints until SIGTERM."""
 
 import uvicorn
-from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 
 from services.ingest.bootstrap import build
 from services.ingest.settings import IngestSettings
 from shared.clock import SystemClock
+from shared.health import process_registry
 from shared.logs import configure_logging
 from shared.settings import refuse_unknown
 
@@ -14,9 +14,7 @@ def main() -> None:
     refuse_unknown([IngestSettings])
     settings = IngestSettings()
     configure_logging("ingest", settings.log_level, settings.log_format)
-    registry = CollectorRegistry()
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        registry.register(collector)
+    registry = process_registry()
     uvicorn.run(
         build(settings, registry, SystemClock()),
         host=settings.ingest_host,

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from services.ingest.problem import problem
 from shared.contracts.documents import ingest_openapi
+from shared.problem import problem
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 

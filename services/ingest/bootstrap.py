@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry
 
 from services.ingest.access.door import Door
 from services.ingest.access.keys import KeyRing
-from services.ingest.access.rate import RateLimit
 from services.ingest.app import build_app
 from services.ingest.channel import CHANNELS
 from services.ingest.connection.mail import MailDoors
@@ -26,6 +25,7 @@ from shared.ids import CustomerId
 from shared.kafka.publisher import Publisher
 from shared.postgres.api_keys import ApiKeyRow, load_active_keys
 from shared.postgres.pool import make_pool, reading, with_password_file
+from shared.rate import RateLimit
 
 _RECONNECT_S = 1.0
 

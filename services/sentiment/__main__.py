@@ -2,29 +2,19 @@
 
 import asyncio
 
-from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
-
 from services.sentiment.bootstrap import build
 from services.sentiment.settings import SentimentSettings
 from shared.clock import SystemClock
-from shared.health import serve_health
+from shared.health import process_registry, serve_health_beside
 from shared.logs import configure_logging
 from shared.settings import refuse_unknown
 
 
 async def run(settings: SentimentSettings) -> None:
-    registry = CollectorRegistry()
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        registry.register(collector)
+    registry = process_registry()
     worker = build(settings, registry, SystemClock())
-    health = asyncio.create_task(
-        serve_health(settings.sentiment_host, settings.sentiment_port, worker.checks(), registry)
-    )
-    try:
-        await worker.run()
-    finally:
-        health.cancel()
-        await asyncio.gather(health, return_exceptions=True)
+    host, port = settings.sentiment_host, settings.sentiment_port
+    await serve_health_beside(worker.run(), host, port, worker.checks(), registry)
 
 
 def main() -> None:

@@ -31,13 +31,13 @@ from services.api.auth.rights import Principal, Scope
 from services.api.auth.store import audit
 from services.api.openapi import answers, json_response, read_body, takes
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
-from services.api.problem import ProblemError
 from shared.clock import Clock
 from shared.contracts.alert import Cause, Severity, Tier
 from shared.contracts.codec import decode_json
 from shared.errors import Reject
 from shared.logs import correlation_id
 from shared.postgres.pool import reading, transaction
+from shared.problem import ProblemError
 
 _CURSOR = "alerts"
 _LARGEST_ID = 10**18

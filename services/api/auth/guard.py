@@ -11,13 +11,13 @@ from typing import Any
 from starlette.requests import HTTPConnection, Request
 
 from services.api.auth import store
-from services.api.auth.rate import RateLimit
 from services.api.auth.rights import Principal, Scope
-from services.api.problem import ProblemError
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.postgres.api_keys import find_active_key, hash_key, parse_prefix
 from shared.postgres.pool import reading
+from shared.problem import ProblemError
+from shared.rate import RateLimit
 
 log = logging.getLogger(__name__)
 

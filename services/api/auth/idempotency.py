@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.api.auth.rights import Principal
 from services.api.auth.store import StoredAnswer, find_answer, keep_answer
-from services.api.problem import ProblemError
+from shared.problem import ProblemError
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _LONGEST_KEY = 255

@@ -21,11 +21,11 @@ from services.api.auth.schemas import (
 )
 from services.api.openapi import answers, json_response, read_body, takes
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
-from services.api.problem import ProblemError
 from shared.clock import Clock
 from shared.logs import correlation_id
 from shared.postgres.api_keys import insert_key, new_key
 from shared.postgres.pool import reading, transaction
+from shared.problem import ProblemError
 
 _AUDIT_CURSOR = "audit"
 _login_decoder = msgspec.json.Decoder(LoginBody)

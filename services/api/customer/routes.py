@@ -28,11 +28,11 @@ from services.api.customer.schemas import (
 )
 from services.api.openapi import answers, json_response
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
-from services.api.problem import ProblemError
 from shared.contracts.alert import Tier
 from shared.contracts.event import EVENT_TYPES, Channel
 from shared.logs import correlation_id
 from shared.postgres.pool import reading, transaction
+from shared.problem import ProblemError
 
 _NEWEST_CURSOR = "customers"
 _AT_RISK_CURSOR = "at-risk"

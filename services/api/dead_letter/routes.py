@@ -26,10 +26,10 @@ from services.api.dead_letter.schemas import (
 )
 from services.api.openapi import answers, json_response, read_body, takes
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
-from services.api.problem import ProblemError
 from shared.clock import Clock
 from shared.logs import correlation_id
 from shared.postgres.pool import reading, transaction
+from shared.problem import ProblemError
 
 _CURSOR = "dead-letters"
 _replay_decoder = msgspec.json.Decoder(ReplayBody)

@@ -14,10 +14,10 @@ from services.api.interaction import store
 from services.api.interaction.key import event_key
 from services.api.interaction.schemas import LabelBody, LabelView
 from services.api.openapi import answers, json_response, read_body, takes
-from services.api.problem import ProblemError
 from shared.clock import Clock
 from shared.logs import correlation_id
 from shared.postgres.pool import transaction
+from shared.problem import ProblemError
 
 _decoder = msgspec.json.Decoder(LabelBody)
 

@@ -6,7 +6,6 @@ import random
 from datetime import timedelta
 from typing import Any
 
-from services.api.auth.rate import RateLimit
 from services.api.metrics import ApiMetrics
 from services.api.notification import store
 from services.api.notification.decide import judge
@@ -15,6 +14,7 @@ from services.api.notification.send import Sender
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.postgres.pool import reading, transaction
+from shared.rate import RateLimit
 
 log = logging.getLogger(__name__)
 

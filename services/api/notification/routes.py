@@ -29,12 +29,12 @@ from services.api.notification.send import Sender
 from services.api.notification.sign import is_signing_secret, new_signing_secret
 from services.api.openapi import answers, json_response, read_body, takes
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
-from services.api.problem import ProblemError
 from shared.clock import Clock
 from shared.errors import Reject
 from shared.ids import new_request_id
 from shared.logs import correlation_id
 from shared.postgres.pool import reading, transaction
+from shared.problem import ProblemError
 
 _CURSOR = "deliveries"
 _new_decoder = msgspec.json.Decoder(NewEndpointBody)

@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.access.keys import KeyRing
-from services.ingest.access.rate import RateLimit
 from services.ingest.metrics import IngestMetrics
-from services.ingest.problem import problem
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.postgres.api_keys import ApiKeyRow
+from shared.problem import problem
+from shared.rate import RateLimit
 
 _SENDERS = frozenset({"integrator", "admin"})
 
@@ -43,7 +43,7 @@ class Door:
 
     def limit(self, key: ApiKeyRow, units: int) -> Response | None:
         """Return the 429 answer when `units` more events are too many for the key now."""
-        wait_s = self._rate.wait_s(key.key_hash.hex(), units, self._clock.monotonic())
+        wait_s = self._rate.take(key.key_hash.hex(), self._clock.monotonic(), units)
         if wait_s <= 0:
             return None
         return problem(429, "this key sends too fast", {"Retry-After": str(math.ceil(wait_s))})

@@ -17,12 +17,12 @@ from services.ingest.connection.replays import ReplayGuard
 from services.ingest.event.body import BodyError, read_body
 from services.ingest.event.send import EventSender
 from services.ingest.metrics import IngestMetrics
-from services.ingest.problem import problem
 from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.ids import CustomerId
 from shared.logs import correlation_id
+from shared.problem import problem
 
 log = logging.getLogger(__name__)
 

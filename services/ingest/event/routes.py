@@ -15,12 +15,12 @@ from services.ingest.event.decide import MAX_EVENTS, Rejected, Verdict, decide
 from services.ingest.event.send import EventSender
 from services.ingest.event.split import split_json, split_ndjson
 from services.ingest.metrics import IngestMetrics
-from services.ingest.problem import problem
 from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
 from shared.errors import Reject, Unavailable
 from shared.ids import CustomerId
 from shared.logs import correlation_id
+from shared.problem import problem
 
 _NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 

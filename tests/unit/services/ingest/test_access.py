@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from services.ingest.access.keys import KeyRing
-from services.ingest.access.rate import RateLimit
 from shared.errors import Unavailable
 from shared.postgres.api_keys import ApiKeyRow, hash_key
+from shared.rate import RateLimit
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -107,7 +107,7 @@ async def test_damaged_snapshot_is_ignored(tmp_path: Path) -> None:
 def test_burst_is_allowed_and_then_the_rate_applies() -> None:
     rate = RateLimit(per_s=10, burst=5)
 
-    waits = [rate.wait_s("k", 1, now_s=0.0) for _ in range(6)]
+    waits = [rate.take("k", 0.0) for _ in range(6)]
 
     assert waits[:5] == [0.0] * 5
     assert waits[5] == pytest.approx(0.1)
@@ -115,6 +115,6 @@ def test_burst_is_allowed_and_then_the_rate_applies() -> None:
 
 def test_other_keys_are_not_affected() -> None:
     rate = RateLimit(per_s=1, burst=1)
-    rate.wait_s("busy", 1, now_s=0.0)
+    rate.take("busy", 0.0)
 
-    assert rate.wait_s("idle", 1, now_s=0.0) == 0.0
+    assert rate.take("idle", 0.0) == 0.0
