@@ -31,6 +31,7 @@ class KeyRing:
         self._keys: dict[bytes, ApiKeyRow] = {}
         self._tried_at_s = float("-inf")
         self._is_current = False
+        self._reloading = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -74,14 +75,22 @@ class KeyRing:
         """
         key_hash = hash_key(key)
         found = self._keys.get(key_hash)
-        if found is None and self._clock.monotonic() - self._tried_at_s >= _RELOAD_SPACING_S:
-            await self.refresh()
+        if found is None:
+            await self._reload_after(self._clock.monotonic())
             found = self._keys.get(key_hash)
         if found is None and not self._is_current:
             raise Unavailable("postgresql", "this key is not known yet and keys cannot be read now")
         if found is not None and found.expires_at is not None and found.expires_at <= now:
             return None
         return found
+
+    async def _reload_after(self, asked_s: float) -> None:
+        """Return once keys were read at `asked_s` or later; everybody who asks meanwhile shares the reading."""
+        async with self._reloading:
+            if self._tried_at_s >= asked_s:
+                return
+            await asyncio.sleep(max(0.0, self._tried_at_s + _RELOAD_SPACING_S - asked_s))
+            await self.refresh()
 
     def _write(self, keys: list[ApiKeyRow]) -> None:
         self._snapshot.parent.mkdir(parents=True, exist_ok=True)
