@@ -59,7 +59,7 @@ def _no_capture() -> Iterator[None]:
 async def serve_health(host: str, port: int, checks: Mapping[str, Check], registry: CollectorRegistry) -> None:
     """Serve the three routes until cancelled; for services with no other HTTP."""
     app = Starlette(routes=health_routes(checks, registry))
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     # The service's own signal handling decides when to stop, not uvicorn's.
     server.capture_signals = _no_capture  # type: ignore[method-assign]
