@@ -1,6 +1,5 @@
 """The API service's HTTP application: routes, errors as problems, the console's files, the OpenAPI document."""
 
-import mimetypes
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,11 +11,17 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.routing import BaseRoute, Mount
 
-from services.api.alert.schemas import ACTION_BODIES, AlertEventPage, AlertPage, AlertView, BulkBody, BulkResult
+from services.api.alert.schemas import (
+    ACTION_BODIES,
+    AlertEventPage,
+    AlertPage,
+    AlertView,
+    BulkBody,
+    BulkResult,
+    CausesOverTime,
+)
 from services.api.auth.schemas import AuditPageView, KeyList, LoginBody, NewKeyBody, NewKeyView, SessionView
 from services.api.customer.schemas import CustomerDetail, CustomerHits, CustomerPage, TimelinePageView
 from services.api.dead_letter.schemas import (
@@ -43,6 +48,8 @@ from services.api.notification.schemas import (
     TestResult,
 )
 from services.api.openapi import Problem, components
+from services.api.risk.schemas import RiskHistory, ThresholdPreview
+from services.api.static import ConsoleFiles
 from shared.clock import Clock
 from shared.errors import Reject, Unavailable
 from shared.problem import TITLES, ProblemError, problem
@@ -57,6 +64,9 @@ _MODELS: tuple[type[Any], ...] = (
     AlertEventPage,
     BulkBody,
     BulkResult,
+    CausesOverTime,
+    RiskHistory,
+    ThresholdPreview,
     *ACTION_BODIES.values(),
     CustomerPage,
     CustomerHits,
@@ -127,7 +137,7 @@ def build_app(
     app.add_exception_handler(Reject, _on_reject)
     app.add_exception_handler(Unavailable, _on_unavailable)
     app.add_middleware(Edge, metrics=metrics, clock=clock)
-    app.router.routes.append(Mount("/", ConsoleFiles(console_dir)))
+    app.router.routes.append(Mount("/", ConsoleFiles(console_dir, clock)))
     return app
 
 
@@ -141,35 +151,6 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         document["security"] = [{"key": []}, {"session": []}]
         app.openapi_schema = document
     return app.openapi_schema
-
-
-class ConsoleFiles(StaticFiles):
-    """The console, as files with the media types browsers insist on, revalidated on every load."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(directory=folder, html=True, check_dir=False)
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        # The console's mount sees whatever no route took, an API path with a wrong method too.
-        if allowed := _allowed_methods(scope):
-            return problem(405, f"{scope['method']} is not one of {allowed}", {"Allow": allowed})
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
-def _allowed_methods(scope: Scope) -> str:
-    path = scope["root_path"] + scope["path"] if not scope["path"].startswith(scope["root_path"]) else scope["path"]
-    methods: set[str] = set()
-    for route in scope["app"].routes:
-        if isinstance(route, Route) and route.path_regex.match(path):
-            methods |= route.methods or set()
-    return ", ".join(sorted(methods))
-
-
-# Systems differ in what they call a module; browsers refuse one that is not JavaScript.
-mimetypes.add_type("text/javascript", ".mjs")
-mimetypes.add_type("text/javascript", ".js")
 
 
 async def _on_problem(_: Request, error: Exception) -> Response:

@@ -31,6 +31,7 @@ from services.api.notification.send import Sender, SmtpMailer
 from services.api.projection.agent import ProjectionLane
 from services.api.projection.poison import PoisonLetters
 from services.api.projection.retention import Retention
+from services.api.risk.routes import risk_routes
 from services.api.settings import ApiSettings
 from shared.clock import Clock, SystemClock
 from shared.health import health_routes
@@ -86,6 +87,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             max_wait_ms=max_wait_ms,
             max_records=settings.api_max_batch_records,
             is_searchable=settings.api_text_search,
+            holdout_ratio=settings.api_holdout_ratio,
         )
 
     bulk = lane("interactions", ENRICHED, CHURN_RISK, max_wait_ms=_BULK_WAIT_MS)
@@ -131,6 +133,8 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                 is_cookie_secure=settings.api_cookie_secure,
             ),
             customer_routes(pool, guard),
+            # Before the alerts' own routes, which take any further word for an alert's id.
+            risk_routes(pool, guard, clock),
             interaction_routes(pool, guard, clock),
             notification_routes(pool, guard, addresses, sender, clock),
             dead_letter_routes(pool, guard, Replayer(publisher), clock),

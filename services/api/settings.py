@@ -35,6 +35,11 @@ class ApiSettings(ServiceSettings):
     api_alert_expiry_days: Annotated[float, Field(gt=0)] = Field(
         30.0, description="An alert nobody touches and nothing new happens to expires after this many days."
     )
+    api_holdout_ratio: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.2,
+        description="Share of alerts left without action, to measure what acting is worth; only supervisors see them. "
+        "0: none, and no claim about customers saved.",
+    )
     api_heartbeat_s: Annotated[float, Field(gt=0)] = Field(
         15.0, description="Longest silence on an alert stream before a comment line keeps it open."
     )

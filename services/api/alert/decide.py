@@ -11,6 +11,7 @@ from functools import reduce
 
 from msgspec.structs import replace
 
+from services.api.alert.holdout import is_held_out
 from services.api.alert.model import (
     CLOCK,
     ENGINE,
@@ -61,13 +62,17 @@ class CommandError(PulselineError):
         self.pointer = pointer
 
 
-def decide_record(alert: Alert | None, record: AlertRecord) -> list[AlertEvent]:
-    """Return what an engine record means for the alert: nothing at all when its revision is already included."""
+def decide_record(alert: Alert | None, record: AlertRecord, holdout_ratio: float = 0.0) -> list[AlertEvent]:
+    """Return what an engine record means for the alert: nothing at all when its revision is already included.
+
+    `holdout_ratio` of the alerts, chosen by their ids, begin held out from action and stay so for life.
+    """
     if alert is not None and record.revision <= alert.source_revision:
         return []
     match record:
         case AlertRaised() | AlertUpdated() if alert is None or isinstance(record, AlertRaised):
-            return [_raised(record, record.body)]
+            is_out = is_held_out(record.alert_id, holdout_ratio) if alert is None else alert.is_held_out
+            return [_raised(record, record.body, is_out)]
         case AlertUpdated():
             return [
                 Updated(
@@ -149,6 +154,7 @@ def fold(alert: Alert | None, event: AlertEvent) -> Alert:
             raised_at=event.at,
             updated_at=event.at,
             is_historical=event.is_historical,
+            is_held_out=event.is_held_out,
             correlation_id=event.correlation_id,
         )
     after = _apply(alert, event)
@@ -197,7 +203,7 @@ def _apply(alert: Alert, event: AlertEvent) -> Alert:
             return replace(alert, n_comments=alert.n_comments + 1)
 
 
-def _raised(record: AlertRaised | AlertUpdated, body: AlertBody) -> Raised:
+def _raised(record: AlertRaised | AlertUpdated, body: AlertBody, is_out: bool) -> Raised:
     return Raised(
         at=record.at,
         actor=ENGINE,
@@ -207,6 +213,7 @@ def _raised(record: AlertRaised | AlertUpdated, body: AlertBody) -> Raised:
         rules_version=record.rules_version,
         body=body,
         is_historical=record.is_historical,
+        is_held_out=is_out,
         correlation_id=record.correlation_id,
     )
 

@@ -19,6 +19,7 @@ SEVERITY_RANK: dict[Severity, int] = {severity: rank for rank, severity in enume
 # Who acts when no person does.
 ENGINE = "engine"
 CLOCK = "clock"
+POLICY = "policy"
 
 Note = Annotated[str, Meta(max_length=4_000)]
 
@@ -36,6 +37,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     raised_at: Instant
     updated_at: Instant
     is_historical: bool = False
+    is_held_out: bool = False
     correlation_id: str | None = None
     assignee: str | None = None
     acknowledged_at: datetime | None = None
@@ -69,6 +71,7 @@ class Raised(_Event, frozen=True, kw_only=True, tag="alert.raised"):
     rules_version: int
     body: AlertBody
     is_historical: bool = False
+    is_held_out: bool = False
     correlation_id: str | None = None
 
 

@@ -1,8 +1,8 @@
 """Alerts over HTTP: lists, one alert and its history, the live stream, and what people do to alerts."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -22,6 +22,7 @@ from services.api.alert.schemas import (
     BulkBody,
     BulkItem,
     BulkResult,
+    CausesOverTime,
     alert_view,
 )
 from services.api.alert.stream import AlertFeed, AlertStream, Filter
@@ -42,6 +43,7 @@ from shared.problem import ProblemError
 _CURSOR = "alerts"
 _LARGEST_ID = 10**18
 _LONGEST_POLL_S = 30.0
+_YEAR = timedelta(days=365)
 _ETAG_PATTERN = r'^\s*(\*|(W/)?"?[0-9]{1,9}"?)\s*$'
 _ETAG = {"ETag": "The alert's version; send it back as If-Match."}
 # Giving work to somebody else takes more than working it.
@@ -70,7 +72,7 @@ def alert_routes(
         "", summary="List alerts, newest first", responses=answers(AlertPage, "A page; filters are combined with and")
     )
     async def list_alerts(
-        _: reader,
+        principal: reader,
         status: Statuses = None,
         severity: Severities = None,
         cause: Causes = None,
@@ -100,6 +102,7 @@ def alert_routes(
                 since=since,
                 until=until,
                 is_historical=historical,
+                sees_held_out=principal.may("holdout:read"),
                 before=before,
                 limit=limit + 1,
             )
@@ -107,13 +110,14 @@ def alert_routes(
         more = len(alerts) > limit
         return json_response(
             AlertPage(
-                items=[alert_view(alert) for alert in page],
+                items=page,
                 next_cursor=encode_cursor(_CURSOR, page[-1].raised_at, page[-1].alert_id) if more else None,
                 last_event_id=position,
             )
         )
 
     def wanted(
+        principal: reader,
         severity: Severities = None,
         status: Statuses = None,
         cause: Causes = None,
@@ -133,6 +137,7 @@ def alert_routes(
             types=some(event_type),
             assignee=assignee,
             customer_id=customer_id,
+            sees_held_out=principal.may("holdout:read"),
         )
 
     @router.get(
@@ -178,23 +183,40 @@ def alert_routes(
                 await feed.wait(cursor, remaining)
         return json_response({"items": [entry.row for entry in entries], "last_event_id": cursor})
 
+    @router.get(
+        "/causes",
+        summary="Why customers were about to leave, by week or month",
+        responses=answers(CausesOverTime, "Periods with alerts, oldest first"),
+    )
+    async def causes(
+        _: reader,
+        by: Literal["week", "month"] = "week",
+        since: Annotated[AwareDatetime | None, Query(alias="from", description="Left out: a year ago.")] = None,
+        until: Annotated[AwareDatetime | None, Query(alias="to", description="Left out: now.")] = None,
+    ) -> Response:
+        end = until or clock.now()
+        async with reading(pool) as connection:
+            items = await store.causes_over_time(connection, since or clock.now() - _YEAR, end, by)
+        return json_response(CausesOverTime(by=by, items=items))
+
     @router.get("/{alert_id}", summary="One alert", responses=answers(AlertView, "The alert", 404, headers=_ETAG))
-    async def one(_: reader, alert_id: str) -> Response:
+    async def one(principal: reader, alert_id: str) -> Response:
         async with reading(pool) as connection:
             alert = await store.get(connection, alert_id)
-        if alert is None:
-            raise _unknown(alert_id)
-        return _answer(alert)
+            if alert is None or not _is_shown(alert, principal):
+                raise _unknown(alert_id)
+            return await _answer(connection, alert)
 
     @router.get(
         "/{alert_id}/events",
         summary="An alert's whole life",
         responses=answers(AlertEventPage, "Every event of the alert, oldest first", 404),
     )
-    async def life(_: reader, alert_id: str) -> Response:
+    async def life(principal: reader, alert_id: str) -> Response:
         async with reading(pool) as connection:
+            alert = await store.get(connection, alert_id)
             rows: list[AlertEventRow] = await store.history(connection, alert_id)
-        if not rows:
+        if not rows or alert is None or not _is_shown(alert, principal):
             raise _unknown(alert_id)
         return json_response({"items": rows, "last_event_id": rows[-1].id})
 
@@ -229,7 +251,7 @@ def alert_routes(
                 items: list[BulkItem] = []
                 for alert_id in dict.fromkeys(body.alert_ids):
                     alert = alerts.get(alert_id)
-                    if alert is None:
+                    if alert is None or not _is_shown(alert, principal):
                         items.append(BulkItem(alert_id=alert_id, status=404, detail="no such alert", version=None))
                         continue
                     try:
@@ -293,7 +315,7 @@ def _command_route(pool: Any, guard: Guard, clock: Clock, action: str) -> Callab
 
             async def act() -> Response:
                 alert = (await store.lock(connection, [alert_id])).get(alert_id)
-                if alert is None:
+                if alert is None or not _is_shown(alert, principal):
                     raise _unknown(alert_id)
                 if seen is not None and seen != alert.version:
                     raise _conflict(alert, f"you saw version {seen}, it is {alert.version} now")
@@ -316,7 +338,7 @@ def _command_route(pool: Any, guard: Guard, clock: Clock, action: str) -> Callab
                     request_id=correlation_id.get(),
                     detail=body,
                 )
-                return _answer(after)
+                return await _answer(connection, after)
 
             return await once(connection, request, principal, act)
 
@@ -329,8 +351,13 @@ def _check_scope(principal: Principal, action: str) -> None:
         raise ProblemError(403, f"{action} needs the scope {scope}, which {principal.role} keys do not have here")
 
 
-def _answer(alert: Alert) -> Response:
-    return json_response(alert_view(alert), headers={"ETag": f'"{alert.version}"'})
+def _is_shown(alert: Alert, principal: Principal) -> bool:
+    return not alert.is_held_out or principal.may("holdout:read")
+
+
+async def _answer(connection: Any, alert: Alert) -> Response:
+    names = await store.customer_names(connection, [alert.customer_id])
+    return json_response(alert_view(alert, names.get(alert.customer_id)), headers={"ETag": f'"{alert.version}"'})
 
 
 def _unknown(alert_id: str) -> ProblemError:

@@ -1,6 +1,6 @@
 """The JSON of alerts over HTTP: what is answered and what may be sent."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -19,6 +19,7 @@ from services.api.alert.model import (
     Snooze,
     Status,
 )
+from services.api.alert.words import playbook_reason_zh
 from shared.contracts.alert import Cause, ClearReason, Risk, Severity, Signal, Tier
 from shared.contracts.event import Channel, Instant
 
@@ -27,7 +28,10 @@ Assignee = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class AlertView(Struct, frozen=True, kw_only=True):
-    """An alert as it stands. `version` is its ETag; `signals` hold the evidence; `risk` is as of the last evidence."""
+    """An alert as it stands. `version` is its ETag; `signals` hold the evidence; `risk` is as of the last evidence.
+
+    `is_held_out`: left without action on purpose, to measure what acting is worth; shown to supervisors alone.
+    """
 
     alert_id: str
     customer_id: str
@@ -62,6 +66,9 @@ class AlertView(Struct, frozen=True, kw_only=True):
     n_reopened: int
     n_comments: int
     correlation_id: str | None
+    customer_name: str | None = None
+    playbook_reason_zh: str = ""
+    is_held_out: bool = False
 
 
 class AlertPage(Struct, frozen=True, kw_only=True):
@@ -70,6 +77,29 @@ class AlertPage(Struct, frozen=True, kw_only=True):
     items: list[AlertView]
     next_cursor: str | None
     last_event_id: int
+
+
+class CauseCount(Struct, frozen=True, kw_only=True):
+    cause: Cause
+    n_alerts: int
+    n_saved: int
+    n_returned: int
+    n_lost: int
+
+
+class CausePeriod(Struct, frozen=True, kw_only=True):
+    """One week (Monday first) or month, UTC; causes by number of alerts, most first, those without any left out."""
+
+    period_start: date
+    n_alerts: int
+    causes: list[CauseCount]
+
+
+class CausesOverTime(Struct, frozen=True, kw_only=True):
+    """Alerts raised in the periods, by their cause as it stands now; imported history is not counted."""
+
+    by: Literal["week", "month"]
+    items: list[CausePeriod]
 
 
 class AlertEventView(Struct, frozen=True, kw_only=True):
@@ -203,7 +233,7 @@ ACTION_BODIES: dict[str, type[ActionBody]] = {
 }
 
 
-def alert_view(alert: Alert) -> AlertView:
+def alert_view(alert: Alert, customer_name: str | None = None) -> AlertView:
     body = alert.body
     return AlertView(
         alert_id=alert.alert_id,
@@ -239,4 +269,7 @@ def alert_view(alert: Alert) -> AlertView:
         n_reopened=alert.n_reopened,
         n_comments=alert.n_comments,
         correlation_id=alert.correlation_id,
+        customer_name=customer_name,
+        playbook_reason_zh=playbook_reason_zh(body),
+        is_held_out=alert.is_held_out,
     )

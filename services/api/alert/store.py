@@ -6,13 +6,13 @@ nobody waits in a circle; the log's lock is held until commit, so event ids appe
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from services.api.alert.decide import decide_record, decide_time, fold
 from services.api.alert.model import Alert, AlertEvent
-from services.api.alert.schemas import AlertEventRow, alert_view
+from services.api.alert.schemas import AlertEventRow, AlertView, CauseCount, CausePeriod, alert_view
 from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import encode
 
@@ -25,13 +25,13 @@ _alert_decoder = msgspec.json.Decoder(Alert)
 Step = tuple[Alert, AlertEvent]
 
 
-async def append_records(connection: Any, records: Sequence[AlertRecord]) -> int:
+async def append_records(connection: Any, records: Sequence[AlertRecord], holdout_ratio: float = 0.0) -> int:
     """Decide and append the engine's records, in order, within the caller's transaction; returns the events added."""
     alerts = await lock(connection, [record.alert_id for record in records])
     steps: list[Step] = []
     for record in records:
         alert = alerts.get(record.alert_id)
-        for event in decide_record(alert, record):
+        for event in decide_record(alert, record, holdout_ratio):
             alert = alerts[record.alert_id] = fold(alert, event)
             steps.append((alert, event))
     await append(connection, steps)
@@ -83,6 +83,7 @@ async def append(connection: Any, steps: Sequence[Step]) -> None:
     if not steps:
         return
     newest = {alert.alert_id: alert for alert, _ in steps}
+    names = await customer_names(connection, [alert.customer_id for alert in newest.values()])
     await _write_states(connection, [newest[alert_id] for alert_id in sorted(newest)])
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOG_LOCK)
     await connection.execute(
@@ -100,7 +101,7 @@ async def append(connection: Any, steps: Sequence[Step]) -> None:
         [event.actor for _, event in steps],
         [alert.is_historical for alert, _ in steps],
         [encode(event) for _, event in steps],
-        [encode(alert_view(alert)) for alert, _ in steps],
+        [encode(alert_view(alert, names.get(alert.customer_id))) for alert, _ in steps],
     )
     if not all(alert.is_historical for alert, _ in steps):
         await _queue_notifications(connection, len(steps))
@@ -114,11 +115,14 @@ async def _queue_notifications(connection: Any, n_appended: int) -> None:
         INSERT INTO notification_jobs (endpoint_id, seq, customer_id)
         SELECT e.id, a.seq, a.customer_id
         FROM (
-            SELECT seq, type, customer_id, is_historical, alert FROM alert_events ORDER BY seq DESC LIMIT $1
+            SELECT seq, type, customer_id, is_historical, alert,
+                   coalesce((alert ->> 'is_held_out')::boolean, false) AS is_held_out
+            FROM alert_events ORDER BY seq DESC LIMIT $1
         ) AS a
         JOIN notification_endpoints e ON e.is_enabled
             AND (e.event_types IS NULL OR a.type = ANY(e.event_types))
             AND (e.severities IS NULL OR a.alert ->> 'severity' = ANY(e.severities))
+            AND (e.includes_held_out OR NOT a.is_held_out)
         WHERE NOT a.is_historical
         """,
         n_appended,
@@ -129,10 +133,10 @@ async def _write_states(connection: Any, alerts: Sequence[Alert]) -> None:
     await connection.execute(
         """
         INSERT INTO alerts (alert_id, customer_id, version, status, severity, cause, tier, expected_loss, assignee,
-                            snoozed_until, is_historical, raised_at, updated_at, state)
+                            snoozed_until, is_historical, raised_at, updated_at, state, is_held_out)
         SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[],
                              $8::float8[], $9::text[], $10::timestamptz[], $11::boolean[], $12::timestamptz[],
-                             $13::timestamptz[], $14::jsonb[])
+                             $13::timestamptz[], $14::jsonb[], $15::boolean[])
         ON CONFLICT (alert_id) DO UPDATE SET
             version = excluded.version, status = excluded.status, severity = excluded.severity,
             cause = excluded.cause, tier = excluded.tier, expected_loss = excluded.expected_loss,
@@ -153,6 +157,7 @@ async def _write_states(connection: Any, alerts: Sequence[Alert]) -> None:
         [alert.raised_at for alert in alerts],
         [alert.updated_at for alert in alerts],
         [encode(alert) for alert in alerts],
+        [alert.is_held_out for alert in alerts],
     )
 
 
@@ -198,9 +203,10 @@ async def search(
     since: datetime | None = None,
     until: datetime | None = None,
     is_historical: bool | None = False,
+    sees_held_out: bool = True,
     before: tuple[datetime, str] | None = None,
     limit: int = 50,
-) -> list[Alert]:
+) -> list[AlertView]:
     """Return alerts newest first, older than the keyset `before`; `is_historical` None means both kinds."""
     conditions: list[str] = []
     arguments: list[Any] = []
@@ -212,6 +218,8 @@ async def search(
 
     if is_historical is not None:
         where("is_historical" if is_historical else "NOT is_historical")
+    if not sees_held_out:
+        where("NOT is_held_out")
     for column, values in (("status", statuses), ("severity", severities), ("cause", causes), ("tier", tiers)):
         if values:
             where(f"{column} = ANY({{}}::text[])", list(values))
@@ -227,11 +235,52 @@ async def search(
         where("(raised_at, alert_id) < ({}, {})", *before)
     arguments.append(limit)
     rows = await connection.fetch(
-        f"SELECT state FROM alerts WHERE {' AND '.join(conditions) or 'true'} "  # noqa: S608 - text from this function
-        f"ORDER BY raised_at DESC, alert_id DESC LIMIT ${len(arguments)}",
+        f"SELECT state, customer_id FROM alerts "  # noqa: S608 - text from this function
+        f"WHERE {' AND '.join(conditions) or 'true'} ORDER BY raised_at DESC, alert_id DESC LIMIT ${len(arguments)}",
         *arguments,
     )
-    return [_alert_decoder.decode(row["state"]) for row in rows]
+    names = await customer_names(connection, [row["customer_id"] for row in rows])
+    return [alert_view(_alert_decoder.decode(row["state"]), names.get(row["customer_id"])) for row in rows]
+
+
+async def customer_names(connection: Any, customer_ids: Sequence[str]) -> dict[str, str]:
+    """Return the display names of those customers that have one; a merged customer has that of who he is now."""
+    rows = await connection.fetch(
+        """
+        SELECT c.customer_id, coalesce(c.name, now.name) AS name
+        FROM customers c LEFT JOIN customers now ON now.customer_id = c.merged_into
+        WHERE c.customer_id = ANY($1::text[]) AND coalesce(c.name, now.name) IS NOT NULL
+        """,
+        sorted(set(customer_ids)),
+    )
+    return {row["customer_id"]: row["name"] for row in rows}
+
+
+async def causes_over_time(
+    connection: Any, since: datetime, until: datetime, by: Literal["week", "month"]
+) -> list[CausePeriod]:
+    """Return the live alerts raised from `since` to `until` by period and cause, oldest period first."""
+    rows = await connection.fetch(
+        """
+        SELECT date_trunc($3, raised_at, 'UTC') AS start, cause, count(*) AS n_alerts,
+               count(*) FILTER (WHERE state ->> 'resolution' = 'saved') AS n_saved,
+               count(*) FILTER (WHERE state ->> 'resolution' = 'returned') AS n_returned,
+               count(*) FILTER (WHERE state ->> 'resolution' = 'lost') AS n_lost
+        FROM alerts WHERE NOT is_historical AND raised_at >= $1 AND raised_at < $2
+        GROUP BY 1, 2 ORDER BY 1, n_alerts DESC, cause
+        """,
+        since,
+        until,
+        by,
+    )
+    periods: dict[datetime, list[CauseCount]] = {}
+    for row in rows:
+        count = CauseCount(**{name: row[name] for name in CauseCount.__struct_fields__})
+        periods.setdefault(row["start"], []).append(count)
+    return [
+        CausePeriod(period_start=start.date(), n_alerts=sum(count.n_alerts for count in counts), causes=counts)
+        for start, counts in periods.items()
+    ]
 
 
 def event_row(row: Any) -> AlertEventRow:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -46,6 +46,7 @@ class Filter(Struct, frozen=True):
     types: frozenset[str] | None = None
     assignee: str | None = None
     customer_id: str | None = None
+    sees_held_out: bool = True
 
     def admits(self, about: "About") -> bool:
         return (
@@ -56,6 +57,7 @@ class Filter(Struct, frozen=True):
             and (self.types is None or about.type in self.types)
             and (self.assignee is None or about.assignee == self.assignee)
             and (self.customer_id is None or about.customer_id == self.customer_id)
+            and (self.sees_held_out or not about.is_held_out)
         )
 
 
@@ -65,6 +67,7 @@ class _Attributes(Struct, frozen=True):
     cause: str
     tier: str | None
     assignee: str | None
+    is_held_out: bool = False
 
 
 class About(NamedTuple):
@@ -77,6 +80,7 @@ class About(NamedTuple):
     cause: str
     tier: str | None
     assignee: str | None
+    is_held_out: bool
 
 
 class Entry(NamedTuple):
@@ -92,7 +96,7 @@ _attributes = msgspec.json.Decoder(_Attributes)
 def entry_of(row: AlertEventRow) -> Entry:
     """Return an event with its server-sent-events frame; JSON has no line breaks, so one data line holds it."""
     known = _attributes.decode(row.alert)
-    about = About(row.type, row.customer_id, known.severity, known.status, known.cause, known.tier, known.assignee)
+    about = About(row.type, row.customer_id, *structs.astuple(known))
     frame = b"id: %d\nevent: %s\ndata: %s\n\n" % (row.id, row.type.encode(), msgspec.json.encode(row))
     return Entry(row.id, about, row, frame)
 

@@ -12,6 +12,7 @@ Scope = Literal[
     "alerts:read",
     "alerts:write",
     "alerts:assign",
+    "holdout:read",
     "labels:write",
     "export:read",
     "dead_letters:read",
@@ -29,6 +30,7 @@ _VIEWER: frozenset[Scope] = frozenset({"customers:read", "alerts:read"})
 _AGENT: frozenset[Scope] = _VIEWER | {"alerts:write", "labels:write"}
 _SUPERVISOR: frozenset[Scope] = _AGENT | {
     "alerts:assign",
+    "holdout:read",
     "export:read",
     "dead_letters:read",
     "notifications:read",

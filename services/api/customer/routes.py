@@ -113,10 +113,11 @@ def customer_routes(pool: Any, guard: Guard) -> APIRouter:
         description="An id that was merged into another answers with the customer it is now.",
         responses=answers(CustomerDetail, "The customer", 404),
     )
-    async def one(_: reader, customer_id: str) -> Response:
+    async def one(principal: reader, customer_id: str) -> Response:
         async with reading(pool) as connection:
             current = await store.current_id(connection, customer_id)
-            customer = None if current is None else await store.load(connection, current)
+            sees_held_out = principal.may("holdout:read")
+            customer = None if current is None else await store.load(connection, current, sees_held_out=sees_held_out)
         if customer is None:
             raise _unknown(customer_id)
         return json_response(customer)

@@ -20,6 +20,7 @@ class CustomerSummary(Struct, frozen=True, kw_only=True):
     risk_state: RiskState
     p_churn: float | None
     expected_loss: float | None
+    currency: str | None
     n_purchases: int
     first_seen_at: datetime
     last_seen_at: datetime

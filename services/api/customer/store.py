@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from services.api.alert.model import STATUSES
-from services.api.alert.schemas import alert_view
 from services.api.alert.store import search as search_alerts
 from services.api.customer.schemas import (
     CustomerHit,
@@ -39,7 +38,7 @@ async def current_id(connection: Any, customer_id: str) -> str | None:
     return str(row["merged_into"] or row["customer_id"])
 
 
-async def load(connection: Any, customer_id: str) -> CustomerView | None:
+async def load(connection: Any, customer_id: str, *, sees_held_out: bool = True) -> CustomerView | None:
     """Return the whole customer, or None."""
     row = await connection.fetchrow(
         f"SELECT {_SUMMARY}, birthday, consent, engagement, risk FROM customers WHERE customer_id = $1",  # noqa: S608
@@ -52,7 +51,14 @@ async def load(connection: Any, customer_id: str) -> CustomerView | None:
         "SELECT from_id FROM customer_merges WHERE into_id = $1 ORDER BY from_id", customer_id
     )
     items = await timeline(connection, customer_id, limit=FIRST_TIMELINE_PAGE + 1)
-    open_alerts = await search_alerts(connection, statuses=_OPEN, customer_id=customer_id, is_historical=None, limit=20)
+    open_alerts = await search_alerts(
+        connection,
+        statuses=_OPEN,
+        customer_id=customer_id,
+        is_historical=None,
+        sees_held_out=sees_held_out,
+        limit=20,
+    )
     return CustomerView(
         **{name: row[name] for name in CustomerSummary.__struct_fields__},
         birthday=row["birthday"],
@@ -62,7 +68,7 @@ async def load(connection: Any, customer_id: str) -> CustomerView | None:
         risk=row["risk"],
         orders=await _order_totals(connection, customer_id),
         sentiment_by_week=await _sentiment_by_week(connection, customer_id, row["last_seen_at"]),
-        open_alerts=[alert_view(alert) for alert in open_alerts],
+        open_alerts=open_alerts,
         timeline=timeline_page(items, FIRST_TIMELINE_PAGE),
         merged_from=[merge["from_id"] for merge in merged],
     )

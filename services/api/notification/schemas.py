@@ -33,7 +33,9 @@ Rate = Annotated[int, Meta(ge=1, le=6_000)]
 class NewEndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
     """`url` is https://… (mailto:… for e-mail). `event_types` and `severities` left out mean all of them.
 
-    A webhook's `secret` is made when none is sent; a DingTalk or Feishu bot's is the one its page shows.
+    `includes_held_out`: whether alerts held out from action are told as well; left out, webhooks (machines, which can
+    heed `is_held_out`) are told and people are not. A webhook's `secret` is made when none is sent; a DingTalk or
+    Feishu bot's is the one its page shows.
     """
 
     name: Title
@@ -44,6 +46,7 @@ class NewEndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
     event_types: list[EventType] | None = None
     severities: list[Severity] | None = None
     rate_per_minute: Rate = 600
+    includes_held_out: bool | None = None
 
 
 class EndpointChangeBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +59,7 @@ class EndpointChangeBody(Struct, frozen=True, forbid_unknown_fields=True):
     event_types: list[EventType] | UnsetType | None = UNSET
     severities: list[Severity] | UnsetType | None = UNSET
     rate_per_minute: Rate | UnsetType = UNSET
+    includes_held_out: bool | UnsetType = UNSET
     is_enabled: bool | UnsetType = UNSET
 
 
@@ -70,6 +74,7 @@ class EndpointView(Struct, frozen=True, kw_only=True):
     event_types: list[str] | None
     severities: list[str] | None
     rate_per_minute: int
+    includes_held_out: bool
     is_enabled: bool
     disabled_reason: str | None
     failing_since: datetime | None

@@ -31,6 +31,7 @@ class NewEndpoint(Struct, frozen=True, kw_only=True):
     event_types: list[str] | None
     severities: list[str] | None
     rate_per_minute: int
+    includes_held_out: bool
     created_by: str
 
 
@@ -122,8 +123,8 @@ async def insert(connection: Any, endpoint: NewEndpoint) -> None:
     await connection.execute(
         """
         INSERT INTO notification_endpoints (id, name, kind, url, secret, language, event_types, severities,
-                                            rate_per_minute, created_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                            rate_per_minute, created_by, includes_held_out)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         endpoint.id,
         endpoint.name,
@@ -135,6 +136,7 @@ async def insert(connection: Any, endpoint: NewEndpoint) -> None:
         endpoint.severities,
         endpoint.rate_per_minute,
         endpoint.created_by,
+        endpoint.includes_held_out,
     )
 
 
@@ -179,7 +181,17 @@ async def change(connection: Any, endpoint_id: str, values: Mapping[str, Any]) -
         )
 
 
-_CHANGEABLE = ("name", "url", "secret", "language", "event_types", "severities", "rate_per_minute", "is_enabled")
+_CHANGEABLE = (
+    "name",
+    "url",
+    "secret",
+    "language",
+    "event_types",
+    "severities",
+    "rate_per_minute",
+    "includes_held_out",
+    "is_enabled",
+)
 
 
 async def delete(connection: Any, endpoint_id: str) -> bool:

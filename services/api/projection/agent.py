@@ -50,6 +50,7 @@ class ProjectionLane:
         max_wait_ms: int,
         max_records: int,
         is_searchable: bool,
+        holdout_ratio: float,
     ) -> None:
         self._name = name
         self._topics = topics
@@ -61,6 +62,7 @@ class ProjectionLane:
         self._max_wait_ms = max_wait_ms
         self._max_records = max_records
         self._is_searchable = is_searchable
+        self._holdout_ratio = holdout_ratio
         self._expected: dict[Partition, int] = {}
         self._failure: str | None = "not started"
 
@@ -186,7 +188,7 @@ class ProjectionLane:
         groups = collect(messages, is_searchable=self._is_searchable)
         for attempt in range(_N_CLASH_RETRIES + 1):
             try:
-                self._metrics.alert_events.inc(await store.write(connection, groups, moves))
+                self._metrics.alert_events.inc(await store.write(connection, groups, moves, self._holdout_ratio))
             except _CLASHES as clash:
                 if attempt == _N_CLASH_RETRIES:
                     raise Unavailable("postgresql", str(clash)) from clash

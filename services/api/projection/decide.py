@@ -1,6 +1,7 @@
 """Records of the four projected topics to rows. Pure: the same records give the same rows, in any number of batches."""
 
 from collections.abc import Iterable
+from datetime import UTC
 from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
@@ -17,6 +18,7 @@ from services.api.projection.model import (
     InteractionRow,
     Merge,
     OrderRow,
+    RiskDayRow,
     RiskRow,
 )
 from shared.contracts.alert import AlertCleared, AlertRaised, AlertUpdated, CustomerRisk
@@ -86,7 +88,7 @@ def collect(messages: Iterable[Message], *, is_searchable: bool) -> list[Changes
             case EnrichedEvent():
                 _add_enriched(groups[-1], message, is_searchable)
             case CustomerRisk():
-                groups[-1].risks[message.customer_id] = _risk_row(message)
+                _add_risk(groups[-1], message)
             case AlertRaised() | AlertUpdated() | AlertCleared():
                 groups[-1].alerts.append(message)
             case DeadLetter():
@@ -170,6 +172,17 @@ def _interaction_row(
     )
 
 
+def _add_risk(changes: Changes, message: CustomerRisk) -> None:
+    changes.risks[message.customer_id] = _risk_row(message)
+    if message.risk is None:
+        return
+    day = message.as_of.astimezone(UTC).date()
+    row = RiskDayRow(message.customer_id, day, message.risk.p_churn, message.risk.generation)
+    known = changes.risk_days.get((message.customer_id, day))
+    if known is None or row.p_leave >= known.p_leave:
+        changes.risk_days[message.customer_id, day] = row
+
+
 def _risk_row(message: CustomerRisk) -> RiskRow:
     risk = message.risk
     return RiskRow(
@@ -182,4 +195,5 @@ def _risk_row(message: CustomerRisk) -> RiskRow:
         tier=None if risk is None else risk.tier,
         n_purchases=message.n_purchases,
         last_purchase_at=message.last_purchase_at,
+        currency=None if risk is None else risk.currency,
     )

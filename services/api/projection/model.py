@@ -1,7 +1,7 @@
 """What a batch of records means for the tables, as plain rows: no connection, no clock."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -71,6 +71,16 @@ class RiskRow(NamedTuple):
     tier: str | None
     n_purchases: int
     last_purchase_at: datetime | None
+    currency: str | None
+
+
+class RiskDayRow(NamedTuple):
+    """The greatest probability of leaving of a UTC day."""
+
+    customer_id: str
+    day: date
+    p_leave: float
+    generation: int
 
 
 class Erasure(NamedTuple):
@@ -92,6 +102,7 @@ class Changes:
     orders: list[OrderRow] = field(default_factory=list)
     customers: dict[str, CustomerChange] = field(default_factory=dict)
     risks: dict[str, RiskRow] = field(default_factory=dict)
+    risk_days: dict[tuple[str, date], RiskDayRow] = field(default_factory=dict)
     alerts: list[AlertRecord] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     erasure: Erasure | None = None

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 
 from services.api.alert.store import append_records
 from services.api.interaction.search import text_terms
-from services.api.projection.model import Changes, CustomerChange, Erasure, InteractionRow, Merge, RiskRow
+from services.api.projection.model import Changes, CustomerChange, Erasure, InteractionRow, Merge, RiskDayRow, RiskRow
 from shared.contracts.codec import encode
 from shared.errors import PulselineError
 from shared.kafka.consumer import Partition
@@ -36,6 +36,7 @@ _ERASED_TABLES = (
     "notification_jobs",
     "alert_events",
     "alerts",
+    "customer_risk_daily",
     "customers",
 )
 
@@ -83,6 +84,7 @@ async def write(
     connection: Any,
     groups: Sequence[Changes],
     moves: Mapping[Partition, tuple[int, int]],
+    holdout_ratio: float = 0.0,
 ) -> int:
     """Write the rows and move each partition from its expected offset to its next one, all or nothing.
 
@@ -95,7 +97,7 @@ async def write(
         await _move_offsets(connection, moves)
         n_alert_events = 0
         for group in groups:
-            n_alert_events += await _write_group(connection, group)
+            n_alert_events += await _write_group(connection, group, holdout_ratio)
         return n_alert_events
 
 
@@ -156,7 +158,7 @@ async def _move_offsets(connection: Any, moves: Mapping[Partition, tuple[int, in
         raise FencedError(sorted(fenced))
 
 
-async def _write_group(connection: Any, group: Changes) -> int:
+async def _write_group(connection: Any, group: Changes, holdout_ratio: float) -> int:
     group = await _without_erased_and_merged(connection, group)
     if group.interactions:
         await connection.copy_records_to_table("incoming_interactions", records=group.interactions)
@@ -182,13 +184,15 @@ async def _write_group(connection: Any, group: Changes) -> int:
         await _write_customers(connection, group.customers)
     if group.risks:
         await _write_risks(connection, group.risks.values())
+    if group.risk_days:
+        await _write_risk_days(connection, group.risk_days.values())
     if group.dead_letters:
         await _write_dead_letters(connection, group)
     if group.merge is not None:
         await _merge(connection, group.merge)
     if group.erasure is not None:
         await _erase(connection, group.erasure)
-    return await append_records(connection, group.alerts) if group.alerts else 0
+    return await append_records(connection, group.alerts, holdout_ratio) if group.alerts else 0
 
 
 async def _write_customers(connection: Any, changes: Mapping[str, CustomerChange]) -> None:
@@ -257,19 +261,47 @@ async def _write_risks(connection: Any, risks: Iterable[RiskRow]) -> None:
     await connection.execute(
         """
         INSERT INTO customers AS c (customer_id, first_seen_at, last_seen_at, risk, risk_state, p_churn, expected_loss,
-                                    tier, n_purchases, last_purchase_at)
+                                    tier, n_purchases, last_purchase_at, currency)
         SELECT customer_id, coalesce(last_purchase_at, as_of), coalesce(last_purchase_at, as_of), risk, state, p_churn,
-               expected_loss, tier, n_purchases, last_purchase_at
+               expected_loss, tier, n_purchases, last_purchase_at, currency
         FROM unnest($1::text[], $2::timestamptz[], $3::jsonb[], $4::text[], $5::float8[], $6::float8[], $7::text[],
-                    $8::int[], $9::timestamptz[])
-            AS t (customer_id, as_of, risk, state, p_churn, expected_loss, tier, n_purchases, last_purchase_at)
+                    $8::int[], $9::timestamptz[], $10::text[])
+            AS t (customer_id, as_of, risk, state, p_churn, expected_loss, tier, n_purchases, last_purchase_at,
+                  currency)
         ON CONFLICT (customer_id) DO UPDATE SET
             risk = excluded.risk, risk_state = excluded.risk_state, p_churn = excluded.p_churn,
             expected_loss = excluded.expected_loss, tier = coalesce(excluded.tier, c.tier),
-            n_purchases = excluded.n_purchases, last_purchase_at = excluded.last_purchase_at
+            n_purchases = excluded.n_purchases, last_purchase_at = excluded.last_purchase_at,
+            currency = coalesce(excluded.currency, c.currency)
         """,
         *map(list, zip(*sorted(risks), strict=True)),
     )
+
+
+async def _write_risk_days(connection: Any, rows: Iterable[RiskDayRow]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO customer_risk_daily AS d (customer_id, day, p_leave, generation)
+        SELECT * FROM unnest($1::text[], $2::date[], $3::float8[], $4::int[])
+        ON CONFLICT (customer_id, day) DO UPDATE SET p_leave = excluded.p_leave, generation = excluded.generation
+        WHERE excluded.p_leave >= d.p_leave
+        """,
+        *map(list, zip(*sorted(rows), strict=True)),
+    )
+
+
+async def forget_risk_before(connection: Any, oldest_kept: date, limit: int = 50_000) -> int:
+    """Delete up to `limit` of the oldest days of risk before `oldest_kept` and return how many."""
+    deleted = await connection.execute(
+        """
+        DELETE FROM customer_risk_daily WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM customer_risk_daily WHERE day < $1 ORDER BY day LIMIT $2
+        ))
+        """,
+        oldest_kept,
+        limit,
+    )
+    return int(str(deleted).rpartition(" ")[2])
 
 
 async def _write_dead_letters(connection: Any, group: Changes) -> None:
@@ -326,6 +358,11 @@ async def _without_erased_and_merged(connection: Any, group: Changes) -> Changes
     def is_kept(customer_id: str, at: datetime) -> bool:
         return customer_id not in erased or at > erased[customer_id]
 
+    kept_risks = {
+        customer_id
+        for customer_id, row in group.risks.items()
+        if customer_id not in merged and is_kept(customer_id, row.as_of)
+    }
     return Changes(
         interactions=[
             row._replace(customer_id=merged.get(row.customer_id, row.customer_id))
@@ -338,11 +375,8 @@ async def _without_erased_and_merged(connection: Any, group: Changes) -> Changes
             if is_kept(row.customer_id, row.occurred_at)
         ],
         customers=_moved_customers(group.customers, erased, merged),
-        risks={
-            customer_id: row
-            for customer_id, row in group.risks.items()
-            if customer_id not in merged and is_kept(customer_id, row.as_of)
-        },
+        risks={customer_id: row for customer_id, row in group.risks.items() if customer_id in kept_risks},
+        risk_days={key: row for key, row in group.risk_days.items() if row.customer_id in kept_risks},
         alerts=[record for record in group.alerts if is_kept(record.customer_id, record.at)],
         dead_letters=group.dead_letters,
         erasure=group.erasure,
@@ -383,6 +417,16 @@ async def _merge(connection: Any, merge: Merge) -> None:
             merge.from_id,
             merge.into_id,
         )
+    await connection.execute(
+        """
+        WITH moved AS (DELETE FROM customer_risk_daily WHERE customer_id = $1 RETURNING day, p_leave, generation)
+        INSERT INTO customer_risk_daily AS d SELECT $2, * FROM moved
+        ON CONFLICT (customer_id, day) DO UPDATE SET p_leave = excluded.p_leave, generation = excluded.generation
+        WHERE excluded.p_leave > d.p_leave
+        """,
+        merge.from_id,
+        merge.into_id,
+    )
     await connection.execute(
         """
         INSERT INTO customers AS c (customer_id, first_seen_at, last_seen_at, name, birthday, consent, search)

@@ -19,8 +19,9 @@ from tests.service_process import ServiceProcess
 from tests.waiting import eventually
 
 PARTITIONS = 2
-_PROJECTED = """customers, handles, interactions, orders, customer_merges, erasures, alerts, alert_events, dead_letters,
-    idempotency_keys, audit_log, sentiment_labels, notification_endpoints, notification_jobs"""
+_PROJECTED = """customers, handles, interactions, orders, customer_merges, erasures, customer_risk_daily, alerts,
+    alert_events, dead_letters, idempotency_keys, audit_log, sentiment_labels, notification_endpoints,
+    notification_jobs"""
 
 
 class Api:
