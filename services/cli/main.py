@@ -22,6 +22,7 @@ _COMMANDS = {
         "services.cli.prepare", "prepare", "Migrate your own database, create topics in your own Kafka."
     ),
     "healthy": _Command("services.cli.healthy", "healthy", "Ask one service whether it is ready."),
+    "simulate": _Command("services.cli.simulate", "app", "Simulate customers with known fates; judge the alerts."),
     "demo": _Command("services.cli.demo", "app", "Send or remove demo data."),
     "import": _Command("services.cli.import_", "app", "Import past orders or interactions."),
     "classify": _Command("services.cli.classify", "classify", "Judge the sentiment of texts."),

@@ -1,0 +1,174 @@
+"""`pulseline simulate`: customers with known fates, sent as real provider payloads; and the judge of the alerts."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import typer
+
+from services.cli.endpoint import ApiKey, IngestUrl, ingest_endpoint
+from services.simulator.fault import KINDS, Kind
+from services.simulator.provider.catalogue import PROVIDERS
+from services.simulator.send import Outcome
+from services.simulator.world import WorldOptions
+from shared.clock import SystemClock
+
+app = typer.Typer(help="Simulate customers whose fates are known, and judge what the running system made of them.")
+
+ACCOUNTS = Path(".pulseline") / "simulator"
+
+Truth = Annotated[Path, typer.Option("--truth", help="Where the truth is kept: who left, when and why (NDJSON).")]
+AccountsFolder = Annotated[
+    Path, typer.Option("--accounts", help="Folder of the simulator's provider accounts (`simulate connect`).")
+]
+
+
+@app.callback(invoke_without_command=True)
+def simulate(
+    context: typer.Context,
+    customers: Annotated[int, typer.Option(min=1, max=100_000, help="How many people.")] = 200,
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="How many days of their lives.")] = 180,
+    speed: Annotated[
+        float,
+        typer.Option(min=0, help="Simulated seconds a second in the last 23 hours; 0: as fast as they are taken."),
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, max=99_999, help="The same seed gives the same world.")] = 1,
+    providers: Annotated[
+        str, typer.Option(help=f"Comma-separated: {', '.join(PROVIDERS)}; all; or none: own events alone.")
+    ] = "all",
+    truth: Annotated[Path | None, typer.Option(help="Write the truth here (NDJSON).")] = None,
+    faults: Annotated[
+        str, typer.Option(help=f"Shares of faults, such as duplicates=0.05,malformed=0.01; of {', '.join(KINDS)}.")
+    ] = "",
+    until: Annotated[
+        str, typer.Option(help="When the world ends (RFC 3339 with offset); default: now, to the minute.")
+    ] = "",
+    prefix: Annotated[str, typer.Option(help="Begins every customer's id; default: sim and the seed.")] = "",
+    talkativeness: Annotated[float, typer.Option(min=0.01, max=100, help="Multiplies everyday contacts.")] = 1.0,
+    accounts: AccountsFolder = ACCOUNTS,
+    public_url: Annotated[str, typer.Option(help="Ingest's public address, if Twilio's signatures need another.")] = "",
+    url: IngestUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Send the lives of made-up customers: history first, then the last day as news."""
+    if context.invoked_subcommand is not None:
+        return
+    from services.simulator.connections import read_accounts
+
+    clock = SystemClock()
+    end = _instant(until) if until else clock.now().replace(second=0, microsecond=0)
+    options = WorldOptions(
+        customers=customers, days=days, seed=seed, until=end, prefix=prefix or f"sim{seed}", talkativeness=talkativeness
+    )
+    endpoint = ingest_endpoint(url, api_key)
+    known = read_accounts(accounts)
+    wanted = _providers(providers)
+    if missing := wanted - known.keys():
+        typer.echo(
+            f"no account for {', '.join(sorted(missing))} in {accounts}: what they would tell is sent as own events "
+            "(`pulseline simulate connect` makes accounts)",
+            err=True,
+        )
+        wanted &= known.keys()
+    run(options, frozenset(wanted), speed, _rates(faults), truth, endpoint.url, endpoint.api_key, accounts, public_url)
+
+
+def run(
+    options: WorldOptions,
+    providers: frozenset[str],
+    speed: float,
+    rates: dict[Kind, float],
+    truth: Path | None,
+    url: str,
+    api_key: str,
+    accounts: Path,
+    public_url: str = "",
+) -> None:
+    """Build the world, send it, and say what came back; exits with 1 if an answer was not the right one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from services.simulator import fault, script, send, world
+    from services.simulator import truth as truths
+    from services.simulator.connections import read_accounts
+    from shared.clock import from_ms, to_ms
+
+    console = Console(stderr=True)
+    made = world.build(options)
+    steps = script.script(made, providers)
+    plan = fault.plan(steps, rates, Random(f"{options.seed}/faults"), to_ms(options.until))  # noqa: S311
+    if truth is not None:
+        head = truths.header(made, providers, dict(rates), speed)  # type: ignore[arg-type]
+        truths.write(truth, head, (truths.customer_truth(life, made) for life in made.lives))
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console) as progress:
+        task = progress.add_task("sending", total=1.0)
+
+        def tell(share: float, at_ms: int) -> None:
+            progress.update(task, completed=share, description=f"{from_ms(at_ms):%Y-%m-%d %H:%M}")
+
+        sender = send.Sender(url, api_key, read_accounts(accounts), SystemClock(), public_url=public_url, tell=tell)
+        try:
+            outcome = asyncio.run(sender.run(plan, script.tail_start_ms(made), speed))
+        except* send.SendError as group:
+            console.print(f"[red]Stopped:[/red] {group.exceptions[0]}")
+            raise typer.Exit(1) from group
+    for line in report(outcome):
+        typer.echo(line)
+    if outcome.n_unexpected:
+        raise typer.Exit(1)
+
+
+def report(outcome: Outcome) -> list[str]:
+    """Return what was sent and answered, line by line."""
+    total = sum(outcome.sent.values())
+    lines = [f"{total} things told in {outcome.n_requests} requests and {outcome.seconds:.1f} s"]
+    lines += [f"  {name:<12}{n:>8}" for name, n in sorted(outcome.sent.items(), key=lambda pair: -pair[1])]
+    lines.append("fault          expected  answered         n")
+    for (fault, expected, status), n in sorted(outcome.answers.items()):
+        mark = "" if expected == status else "   unexpected"
+        lines.append(f"  {fault:<14}{expected:>7}{status:>10}{n:>10}{mark}")
+    return lines + [f"  {surprise}" for surprise in outcome.surprises]
+
+
+@app.command()
+def connect(accounts: AccountsFolder = ACCOUNTS) -> None:
+    """Make the simulator's provider accounts, and the connections file that the ingest service needs for them."""
+    from services.simulator.connections import write_accounts
+
+    typer.echo(write_accounts(accounts))
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--until") from error
+    if instant.tzinfo is None:
+        raise typer.BadParameter("needs an offset, e.g. 2026-03-01T00:00:00Z", param_hint="--until")
+    return instant.astimezone(UTC)
+
+
+def _providers(text: str) -> set[str]:
+    if text in ("all", "none"):
+        return set(PROVIDERS) if text == "all" else set()
+    wanted = {name.strip() for name in text.split(",") if name.strip()}
+    if unknown := wanted - PROVIDERS.keys():
+        raise typer.BadParameter(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(PROVIDERS)}")
+    return wanted
+
+
+def _rates(text: str) -> dict[Kind, float]:
+    rates: dict[Kind, float] = {}
+    for part in filter(None, text.split(",")):
+        name, _, share = part.partition("=")
+        kind = next((kind for kind in KINDS if kind == name.strip()), None)
+        try:
+            rate = float(share)
+        except ValueError:
+            rate = -1.0
+        if kind is None or not 0 <= rate <= 1:
+            raise typer.BadParameter(f"{part!r} is not one of {', '.join(KINDS)} with a share from 0 to 1")
+        rates[kind] = rate
+    return rates

@@ -1,0 +1,1 @@
+"""Lifelike customers with known fates, sent as real provider payloads; and a judge of what was made of them."""

@@ -1,0 +1,1 @@
+"""What people and the company say, from a grammar of templates in Chinese and English."""
