@@ -16,17 +16,9 @@ def test_the_same_parameters_give_the_same_bytes() -> None:
 
 
 def test_another_seed_gives_another_world_without_a_common_handle() -> None:
-    handles = [
-        {
-            handle
-            for step in script(build(options(40, 30, seed)), ALL)
-            if step.is_profile
-            for handle in _handles(step.event)
-        }
-        for seed in (1, 2)
-    ]
+    one, other = (_all_handles(script(build(options(40, 30, seed)), ALL)) for seed in (1, 2))
 
-    assert handles[0] and not handles[0] & handles[1]
+    assert one and not one & other
 
 
 def test_a_person_has_the_same_life_among_few_and_among_many() -> None:
