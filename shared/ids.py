@@ -22,3 +22,8 @@ def new_request_id() -> str:
 def new_secret() -> str:
     """Return 32 random bytes, URL-safe: a fresh secret to show once."""
     return secrets.token_urlsafe(32)
+
+
+def new_nonce() -> bytes:
+    """Return 12 random bytes: the number used once of a sealed value."""
+    return secrets.token_bytes(12)

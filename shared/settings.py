@@ -39,7 +39,9 @@ class ServiceSettings(BaseSettings):
 
 
 # Names read outside ServiceSettings subclasses, by tests and tools.
-TOOL_SETTINGS = frozenset({"SHARED_DATA", "CACHE_DIR", "CONNECTIONS_FILE", "JAVA", "URL", "API_KEY"})
+TOOL_SETTINGS = frozenset(
+    {"SHARED_DATA", "CACHE_DIR", "CONNECTIONS_FILE", "SECRETS_KEY_FILE", "JAVA", "URL", "API_KEY"}
+)
 
 
 def refuse_unknown(known: Iterable[type[BaseSettings]]) -> None:

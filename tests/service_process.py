@@ -64,6 +64,10 @@ class ServiceProcess:
             time.sleep(0.1)
         raise AssertionError(f"{self.name} is not ready: {last}\n{self.log.read_text()[-4000:]}")
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """kill -9, as an outage would."""
         self._end(signal.SIGKILL)

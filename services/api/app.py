@@ -23,6 +23,14 @@ from services.api.alert.schemas import (
     CausesOverTime,
 )
 from services.api.auth.schemas import AuditPageView, KeyList, LoginBody, NewKeyBody, NewKeyView, SessionView
+from services.api.connection.schemas import (
+    ConnectionChangeBody,
+    ConnectionList,
+    ConnectionTestResult,
+    ConnectionView,
+    NewConnectionBody,
+    ProviderList,
+)
 from services.api.customer.schemas import CustomerDetail, CustomerHits, CustomerPage, TimelinePageView
 from services.api.dead_letter.schemas import (
     DeadLetterCounts,
@@ -96,6 +104,12 @@ _MODELS: tuple[type[Any], ...] = (
     TestResult,
     RequeueBody,
     RequeueResult,
+    ProviderList,
+    ConnectionList,
+    ConnectionView,
+    NewConnectionBody,
+    ConnectionChangeBody,
+    ConnectionTestResult,
 )
 _SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, pl_…"},

@@ -19,6 +19,8 @@ from services.api.alert.stream import AlertFeed
 from services.api.app import build_app
 from services.api.auth.guard import Guard
 from services.api.auth.routes import auth_routes
+from services.api.connection.routes import Vault, connection_routes
+from services.api.connection.send import ConnectionTester
 from services.api.customer.routes import customer_routes
 from services.api.dead_letter.replay import Replayer
 from services.api.dead_letter.routes import dead_letter_routes
@@ -34,6 +36,7 @@ from services.api.projection.retention import Retention
 from services.api.risk.routes import risk_routes
 from services.api.settings import ApiSettings
 from shared.clock import Clock, SystemClock
+from shared.connection.seal import SecretsKey
 from shared.health import health_routes
 from shared.kafka.publisher import Publisher
 from shared.postgres.pool import make_pool, with_password_file
@@ -73,6 +76,8 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     # Chance only spreads retries, so that receivers are not hit by all at once.
     courier = Courier(pool, sender, metrics, clock, random.Random())  # noqa: S311
     retention = Retention(pool, clock, settings.api_retention_months)
+    secrets_key = SecretsKey.from_file(settings.secrets_key_file) if settings.secrets_key_file else None
+    tester = ConnectionTester(secrets_key, clock) if secrets_key else None
     poison = PoisonLetters(publisher, settings.topic_prefix)
 
     def lane(name: str, *topics: Any, max_wait_ms: int) -> ProjectionLane:
@@ -116,6 +121,8 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
                 await sender.stop()
+                if tester is not None:
+                    await tester.stop()
                 await publisher.stop()
 
     checks = {
@@ -137,6 +144,14 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             risk_routes(pool, guard, clock),
             interaction_routes(pool, guard, clock),
             notification_routes(pool, guard, addresses, sender, clock),
+            connection_routes(
+                pool,
+                guard,
+                Vault(secrets_key),
+                tester,
+                public_url=settings.ingest_public_url or f"http://127.0.0.1:{settings.ingest_port}",
+                connections_file=settings.connections_file,
+            ),
             dead_letter_routes(pool, guard, Replayer(publisher), clock),
             alert_routes(
                 pool, guard, feed, clock, heartbeat_s=settings.api_heartbeat_s, stall_s=settings.api_stream_stall_s

@@ -52,6 +52,22 @@ class ApiSettings(ServiceSettings):
         description="Comma-separated networks outside the public internet that notifications may go to, such as "
         "10.1.0.0/16; empty: none.",
     )
+    ingest_public_url: str = Field(
+        "",
+        description="Ingest's public base URL, as ingest itself is told it: the start of each connection's address; "
+        "empty: this machine's loopback address.",
+    )
+    ingest_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        8001, description="Ingest's port, for connections' addresses while no public base URL is set."
+    )
+    secrets_key_file: Path | None = Field(
+        None,
+        description="File with the key that connections' credentials are sealed under, 32 bytes in base64; one a line, "
+        "the newest first. Without it the API makes and changes no connection.",
+    )
+    connections_file: Path | None = Field(
+        None, description="Ingest's connections file, if the API may read it: only to test the connections in it."
+    )
     api_smtp_host: str = Field("", description="Mail server for e-mail notifications; empty: none are sent.")
     api_smtp_port: Annotated[int, Field(ge=1, le=65535)] = Field(587, description="Port of the mail server.")
     api_smtp_sender: str = Field("pulseline@localhost", description="Sender of e-mail notifications.")

@@ -1,5 +1,6 @@
 """The folder `pulseline up` keeps everything in: data, secrets, logs, what runs, and the lock that says so."""
 
+import base64
 import fcntl
 import os
 import secrets
@@ -134,6 +135,13 @@ class StateFolder:
         if not self._password.exists():
             _replace(self._password, secrets.token_urlsafe(24).encode(), mode=0o600)
         return self._password
+
+    def secrets_key(self) -> Path:
+        """Return the file with the key that connections' secrets are sealed under, made on first use."""
+        path = self._password.with_name("secrets-key")
+        if not path.exists():
+            _replace(path, base64.b64encode(secrets.token_bytes(32)), mode=0o600)
+        return path
 
     def endpoint(self) -> EndpointFile | None:
         """Return the addresses and key of the last run here."""

@@ -172,6 +172,7 @@ class Supervisor:
             "PULSELINE_REPLICATION": str(self._plan.replication),
             "PULSELINE_DATABASE_URL": shown_url,
             "PULSELINE_STATE_DIR": str(self._folder.services),
+            "PULSELINE_SECRETS_KEY_FILE": str(self._folder.secrets_key()),
             "PULSELINE_LOG_LEVEL": self._plan.log_level,
             "PULSELINE_LOG_FORMAT": self._plan.log_format,
             "PYTHONUNBUFFERED": "1",

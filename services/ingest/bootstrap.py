@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -11,20 +12,24 @@ from services.ingest.access.door import Door
 from services.ingest.access.keys import KeyRing
 from services.ingest.app import build_app
 from services.ingest.channel import CHANNELS
+from services.ingest.connection.book import ConnectionBook
+from services.ingest.connection.figures import Figures
 from services.ingest.connection.mail import MailDoors
-from services.ingest.connection.model import load_connections
 from services.ingest.connection.routes import ChannelDoor, PublicAddress, channel_routes
 from services.ingest.event.routes import event_routes
 from services.ingest.event.send import EventSender
 from services.ingest.metrics import IngestMetrics
 from services.ingest.settings import IngestSettings
 from shared.clock import Clock
+from shared.connection.document import load_connections
+from shared.connection.seal import SecretsKey
 from shared.errors import Unavailable
 from shared.health import health_routes
 from shared.ids import CustomerId
 from shared.kafka.publisher import Publisher
+from shared.postgres import connections as connection_rows
 from shared.postgres.api_keys import ApiKeyRow, load_active_keys
-from shared.postgres.pool import make_pool, reading, with_password_file
+from shared.postgres.pool import make_pool, reading, transaction, with_password_file
 from shared.rate import RateLimit
 
 _RECONNECT_S = 1.0
@@ -57,12 +62,31 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
     known_handles: dict[str, CustomerId] = {}
     sender = EventSender(publisher, settings.topic_prefix, metrics, clock)
     door = Door(keys, RateLimit(settings.ingest_events_per_s, settings.ingest_events_burst), metrics, clock)
-    connections = load_connections(settings.connections_file, frozenset(CHANNELS)) if settings.connections_file else {}
+    from_file = load_connections(settings.connections_file, frozenset(CHANNELS)) if settings.connections_file else {}
+    secrets_key = SecretsKey.from_file(settings.secrets_key_file) if settings.secrets_key_file else None
+
+    async def load_rows() -> Sequence[connection_rows.ConnectionRow]:
+        async with reading(pool) as connection:
+            return await connection_rows.load_connections(connection)
+
+    async def begin_figures() -> dict[str, datetime]:
+        async with transaction(pool) as connection:
+            await connection_rows.replace_file_connections(connection, book.told())
+            return await connection_rows.last_received(connection)
+
+    async def write_figures(rows: Sequence[connection_rows.FiguresRow]) -> None:
+        async with transaction(pool) as connection:
+            await connection_rows.add_figures(connection, rows)
+
+    refresh_s = settings.ingest_connection_refresh_s
+    snapshot = settings.state_dir / "ingest" / "connections.json"
+    book = ConnectionBook(from_file, secrets_key, load_rows, snapshot, clock, refresh_s)
+    figures = Figures(metrics, book.is_gone)
     address = PublicAddress(
         settings.ingest_public_url, frozenset(filter(None, settings.ingest_trusted_proxies.replace(" ", "").split(",")))
     )
-    mail = MailDoors(connections, sender, known_handles, metrics, clock, settings.state_dir)
-    channel_door = ChannelDoor(connections, sender, address, known_handles, metrics, clock)
+    mail = MailDoors(book, sender, known_handles, figures, metrics, clock, settings.state_dir)
+    channel_door = ChannelDoor(book, secrets_key, figures, sender, address, known_handles, metrics, clock)
 
     async def keys_are_known() -> str | None:
         return None if len(keys) else "no API key is known; PostgreSQL must answer once"
@@ -70,14 +94,24 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         keys.restore()
+        book.restore()
         async with pool, mail.open():
-            background = [asyncio.create_task(keys.keep_fresh()), asyncio.create_task(connect(publisher))]
+            background = [
+                asyncio.create_task(work)
+                for work in (
+                    keys.keep_fresh(),
+                    book.keep_fresh(),
+                    figures.keep_written(begin_figures, write_figures, refresh_s),
+                    connect(publisher),
+                )
+            ]
             try:
                 yield
             finally:
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
+                await figures.write_last(write_figures)
                 await publisher.stop()
 
     routes = [

@@ -31,6 +31,14 @@ class IngestSettings(ServiceSettings):
     ingest_trusted_proxies: str = Field(
         "", description="Comma-separated addresses whose X-Forwarded-Proto and X-Forwarded-Host are believed."
     )
+    secrets_key_file: Path | None = Field(
+        None,
+        description="File with the key that opens the credentials of connections made through the API; the API's. "
+        "Without it these connections are answered 503.",
+    )
+    ingest_connection_refresh_s: Annotated[float, Field(gt=0)] = Field(
+        2.0, description="How often connections are read from PostgreSQL, and their figures written there."
+    )
     connections_file: Path | None = Field(
         None, description="YAML list of channel connections: {id, provider, credentials, settings}."
     )

@@ -19,6 +19,8 @@ Scope = Literal[
     "dead_letters:write",
     "notifications:read",
     "notifications:write",
+    "connections:read",
+    "connections:write",
     "audit:read",
     "keys:write",
     "events:write",
@@ -34,6 +36,7 @@ _SUPERVISOR: frozenset[Scope] = _AGENT | {
     "export:read",
     "dead_letters:read",
     "notifications:read",
+    "connections:read",
     "audit:read",
 }
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
@@ -41,8 +44,9 @@ ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
     "agent": _AGENT,
     "supervisor": _SUPERVISOR,
     "admin": frozenset(SCOPES),
-    # A machine: it sends events and reads alerts; it never works them and sees no customer's conversations.
-    "integrator": frozenset({"events:write", "alerts:read"}),
+    # A machine, or who connects one: it sends events, keeps connections and reads alerts; it never works them and sees
+    # no customer's conversations.
+    "integrator": frozenset({"events:write", "alerts:read", "connections:read", "connections:write"}),
 }
 
 

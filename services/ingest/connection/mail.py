@@ -8,18 +8,21 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from services.ingest.channel.email.imap_poller import ImapPoller, Mailbox, Position
 from services.ingest.channel.email.smtp_listener import Accept, SmtpListener
+from services.ingest.connection.book import ConnectionBook
 from services.ingest.connection.decide import decide
-from services.ingest.connection.model import Connection
+from services.ingest.connection.figures import Figures
 from services.ingest.event.send import EventSender
 from services.ingest.metrics import IngestMetrics
 from services.ingest.trace import request_traceparent
 from shared.clock import Clock
+from shared.connection.document import Connection
 from shared.contracts.event import EventBase
 from shared.ids import CustomerId
 
@@ -43,48 +46,78 @@ class PositionFile:
         temporary.replace(self._path)
 
 
+@dataclass(frozen=True, slots=True)
+class _RunningPoller:
+    connection: Connection
+    stop: asyncio.Event
+    task: asyncio.Task[None]
+
+
 class MailDoors:
-    """Runs the listeners and pollers of the configured connections."""
+    """Runs the listeners of the file's connections, and the pollers of all that are in force."""
 
     def __init__(
         self,
-        connections: Mapping[str, Connection],
+        book: ConnectionBook,
         sender: EventSender,
         known_handles: Mapping[str, CustomerId],
+        figures: Figures,
         metrics: IngestMetrics,
         clock: Clock,
         state_dir: Path,
     ) -> None:
-        self._connections = [connection for connection in connections.values() if connection.provider == "smtp"]
+        self._book = book
         self._sender = sender
         self._known = known_handles
+        self._figures = figures
         self._metrics = metrics
         self._clock = clock
         self._state_dir = state_dir
+        self._pollers: dict[str, _RunningPoller] = {}
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[dict[str, int]]:
         """Run every door inside the block; yields the listeners' ports by connection."""
-        stop = asyncio.Event()
         listeners: dict[str, SmtpListener] = {}
         ports: dict[str, int] = {}
-        pollers: list[asyncio.Task[None]] = []
+        watch = asyncio.create_task(self._keep_polling())
         try:
-            for connection in self._connections:
-                settings = connection.settings
-                if "listen_port" in settings:
+            for connection in self._book.known.values():
+                if connection.provider == "smtp" and "listen_port" in connection.settings:
                     listener = self._listener(connection)
-                    host = str(settings.get("listen_host", "127.0.0.1"))
-                    ports[connection.id] = await listener.start(host, int(settings["listen_port"]))
+                    host = str(connection.settings.get("listen_host", "127.0.0.1"))
+                    ports[connection.id] = await listener.start(host, int(connection.settings["listen_port"]))
                     listeners[connection.id] = listener
-                if "imap_host" in settings:
-                    pollers.append(asyncio.create_task(self._poller(connection).run(stop)))
             yield ports
         finally:
-            stop.set()
+            watch.cancel()
             for listener in listeners.values():
                 await listener.stop()
-            await asyncio.gather(*pollers)
+            await asyncio.gather(watch, *self._end(set(self._pollers)), return_exceptions=True)
+
+    async def _keep_polling(self) -> None:
+        while True:
+            self._book.changed.clear()
+            wanted = {
+                one.id: one
+                for one in self._book.known.values()
+                if one.provider == "smtp" and "imap_host" in one.settings
+            }
+            gone = {known for known, running in self._pollers.items() if wanted.get(known) != running.connection}
+            # An ended poller has let go of its position file before another one takes it up.
+            await asyncio.gather(*self._end(gone))
+            for connection in wanted.values():
+                if connection.id not in self._pollers:
+                    stop = asyncio.Event()
+                    task = asyncio.create_task(self._poller(connection).run(stop))
+                    self._pollers[connection.id] = _RunningPoller(connection, stop, task)
+            await self._book.changed.wait()
+
+    def _end(self, connection_ids: set[str]) -> list[asyncio.Task[None]]:
+        ended = [self._pollers.pop(connection_id) for connection_id in connection_ids]
+        for poller in ended:
+            poller.stop.set()
+        return [poller.task for poller in ended]
 
     def _listener(self, connection: Connection) -> SmtpListener:
         settings, tls = connection.settings, None
@@ -114,7 +147,7 @@ class MailDoors:
             self._metrics.connection_events.labels(connection=connection.id, outcome="accepted").inc(
                 len(delivery.accepted)
             )
-            self._metrics.connection_seen.labels(connection=connection.id).set(now.timestamp())
+            self._figures.received(connection.id, now)
             for reason, n in delivery.left_out.items():
                 self._metrics.connection_ignored.labels(connection=connection.id, reason=reason).inc(n)
 

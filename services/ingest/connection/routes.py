@@ -6,19 +6,23 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.ingest.channel import CHANNELS, ChannelRequest, PayloadError, SignatureError
+from services.ingest.channel import CHANNELS, ChannelParse, ChannelRequest, PayloadError, SignatureError
+from services.ingest.connection.book import ConnectionBook
 from services.ingest.connection.decide import Delivery, decide
-from services.ingest.connection.model import Connection
+from services.ingest.connection.figures import Figures
 from services.ingest.connection.replays import ReplayGuard
 from services.ingest.event.body import BodyError, read_body
 from services.ingest.event.send import EventSender
 from services.ingest.metrics import IngestMetrics
 from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
+from shared.connection.document import Connection, Secret
+from shared.connection.seal import TEST_HEADER, SecretsKey
 from shared.errors import Unavailable
 from shared.ids import CustomerId
 from shared.logs import correlation_id
@@ -57,14 +61,18 @@ class ChannelDoor:
 
     def __init__(
         self,
-        connections: Mapping[str, Connection],
+        book: ConnectionBook,
+        key: SecretsKey | None,
+        figures: Figures,
         sender: EventSender,
         address: PublicAddress,
         known_handles: Mapping[str, CustomerId],
         metrics: IngestMetrics,
         clock: Clock,
     ) -> None:
-        self._connections = connections
+        self._book = book
+        self._key = key
+        self._figures = figures
         self._sender = sender
         self._address = address
         self._known = known_handles
@@ -75,13 +83,18 @@ class ChannelDoor:
     async def deliver(self, request: Request) -> Response:
         traceparent = request_traceparent(request.headers)
         correlation_id.set(trace_id(traceparent))
-        connection = self._connections.get(request.path_params["connection"])
+        try:
+            connection = await self._book.find(request.path_params["connection"])
+        except Unavailable as error:
+            return _try_again(error)
         if connection is None:
             return problem(404, "no connection has this id")
+        if connection.provider == "smtp":
+            return problem(404, "this connection takes mail, by SMTP or from a mailbox; nothing comes in here")
         try:
             body = await read_body(request)
         except BodyError as error:
-            return problem(error.status, error.detail)
+            return self._refuse(connection, error.status, "body", error.detail)
         seen = ChannelRequest(
             method=request.method,
             url=self._address.url_of(request),
@@ -89,10 +102,12 @@ class ChannelDoor:
             body=body,
             received_at=self._clock.now(),
         )
+        if (mark := request.headers.get(TEST_HEADER)) is not None:
+            return self._rehearse(connection, seen, mark)
         return await self._take(connection, seen, traceparent)
 
     async def _take(self, connection: Connection, seen: ChannelRequest, traceparent: str) -> Response:
-        channel, settings = CHANNELS[connection.provider], {**connection.settings, **connection.credentials}
+        channel, settings = CHANNELS[connection.provider], _settings(connection)
         now_s = self._clock.monotonic()
         try:
             if (answer := channel.challenge(seen, settings)) is not None:
@@ -113,6 +128,23 @@ class ChannelDoor:
             self._replays.remember(connection.id, replay_key, seen.body, now_s)
         return answer_200
 
+    def _rehearse(self, connection: Connection, seen: ChannelRequest, mark: str) -> Response:
+        """Answer a test of the API's: what would become of the delivery, told openly; nothing is kept or counted."""
+        if self._key is None or not self._key.is_marked(mark, connection.id, seen.body):
+            detail = f"{TEST_HEADER} does not verify: the API and ingest need the same secrets key"
+            return problem(401, detail)
+        channel, settings = CHANNELS[connection.provider], _settings(connection)
+        try:
+            channel.verify(seen, settings)
+            parsed: ChannelParse = channel.read(seen, settings)
+        except SignatureError as error:
+            return problem(401, error.reason)
+        except PayloadError as error:
+            return problem(400, error.reason)
+        delivery = decide(parsed.events, connection.id, seen.received_at, self._known)
+        told = {"n_events": len(delivery.accepted), "left_out": dict(parsed.ignored + delivery.left_out)}
+        return Response(msgspec.json.encode(told), media_type="application/json")
+
     async def _publish(
         self, connection: Connection, delivery: Delivery, ignored: Counter[str], traceparent: str
     ) -> Response:
@@ -120,8 +152,8 @@ class ChannelDoor:
             await self._sender.send(delivery.accepted, traceparent)
         except Unavailable as error:
             self._count(connection, "unavailable")
-            return problem(503, str(error), {"Retry-After": str(math.ceil(error.retry_after_s))})
-        self._metrics.connection_seen.labels(connection=connection.id).set(self._clock.now().timestamp())
+            return _try_again(error)
+        self._figures.received(connection.id, self._clock.now())
         self._count(connection, "accepted", len(delivery.accepted))
         for reason, n in (ignored + delivery.left_out).items():
             self._metrics.connection_ignored.labels(connection=connection.id, reason=reason).inc(n)
@@ -129,6 +161,8 @@ class ChannelDoor:
 
     def _refuse(self, connection: Connection, status: int, kind: str, reason: str) -> Response:
         self._count(connection, kind)
+        counted = reason if kind == "signature" else _REFUSALS[kind]
+        self._figures.rejected(connection.id, counted, reason, self._clock.now())
         log.warning(
             "delivery refused",
             extra={"action": "delivery_refused", "connection": connection.id, "kind": kind, "reason": reason},
@@ -138,6 +172,18 @@ class ChannelDoor:
 
     def _count(self, connection: Connection, outcome: str, n: int = 1) -> None:
         self._metrics.connection_events.labels(connection=connection.id, outcome=outcome).inc(n)
+
+
+# What a refusal counts as where its reason may tell a position in the body.
+_REFUSALS = {"payload": "the body cannot be understood", "body": "the body cannot be read"}
+
+
+def _settings(connection: Connection) -> dict[str, Secret]:
+    return {**connection.settings, **connection.credentials}
+
+
+def _try_again(error: Unavailable) -> Response:
+    return problem(503, str(error), {"Retry-After": str(math.ceil(error.retry_after_s))})
 
 
 def channel_routes(door: ChannelDoor, metrics: IngestMetrics) -> list[Route]:

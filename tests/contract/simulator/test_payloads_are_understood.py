@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from services.ingest.channel import CHANNELS, ChannelRequest, SignatureError
-from services.ingest.connection.model import load_connections
 from services.ingest.event.decide import decide
 from services.simulator.connections import connection_id, read_accounts, write_accounts
 from services.simulator.life.person import handles_of
 from services.simulator.provider.catalogue import PROVIDERS
 from services.simulator.provider.model import Signed
 from services.simulator.script import Step
+from shared.connection.document import load_connections
 from shared.contracts.codec import encode
 from shared.contracts.event import EventBase
 from tests.factories.simulated import steps, world

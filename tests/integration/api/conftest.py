@@ -1,6 +1,7 @@
 """One API process over the run's Kafka and PostgreSQL, with topics, keys and a way to publish of its own."""
 
 import asyncio
+import base64
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.waiting import eventually
 PARTITIONS = 2
 _PROJECTED = """customers, handles, interactions, orders, customer_merges, erasures, customer_risk_daily, alerts,
     alert_events, dead_letters, idempotency_keys, audit_log, sentiment_labels, notification_endpoints,
-    notification_jobs"""
+    notification_jobs, connections, file_connections, connection_figures, connection_rejections"""
 
 
 class Api:
@@ -39,10 +40,13 @@ class Api:
     def make_process(self, name: str, **environment: str) -> ServiceProcess:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
+        secrets_key = folder / "secrets-key"
+        secrets_key.write_bytes(base64.b64encode(b"a key of the tests, 32 bytes long"[:32]))
         settings = {
             "PULSELINE_KAFKA_BOOTSTRAP": self.bootstrap,
             "PULSELINE_TOPIC_PREFIX": self.prefix,
             "PULSELINE_DATABASE_URL": self.database_url,
+            "PULSELINE_SECRETS_KEY_FILE": str(secrets_key),
             "PULSELINE_API_RATE_PER_S": "100000",
             "PULSELINE_API_ALLOWED_NETWORKS": "127.0.0.0/8",
             # The factories' instants stand still while the calendar moves on.

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from services.ingest.connection.decide import decide
-from services.ingest.connection.model import ConnectionsError, load_connections
 from services.ingest.connection.replays import ReplayGuard
+from shared.connection.document import ConnectionsError, load_connections
 from shared.contracts.event import Customer, Interaction
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
-ConnectionId = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
+ConnectionId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)")]
 Secret = str | list[str]
 
 

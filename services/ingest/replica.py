@@ -1,0 +1,108 @@
+"""Rows of PostgreSQL that this process cannot be without: read again and again, kept in a file, used from memory."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from shared.clock import Clock
+from shared.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+# What is unknown may be new: look again, but let nobody make us ask PostgreSQL more often than this.
+_RELOAD_SPACING_S = 1.0
+
+
+class Replica(Generic[Row]):
+    """All rows of one kind. `adopt` is given them whenever they were read; `name` says in the log what they are."""
+
+    def __init__(
+        self,
+        name: str,
+        row_type: type[Row],
+        load: Callable[[], Awaitable[Sequence[Row]]],
+        adopt: Callable[[Sequence[Row]], None],
+        snapshot: Path,
+        clock: Clock,
+        refresh_s: float,
+    ) -> None:
+        self._name = name
+        self._row_type = row_type
+        self._load = load
+        self._adopt = adopt
+        self._snapshot = snapshot
+        self._clock = clock
+        self._refresh_s = refresh_s
+        self._kept: bytes | None = None
+        self._tried_at_s = float("-inf")
+        self._is_current = False
+        self._reloading = asyncio.Lock()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the last reading succeeded, so that what is not here is not there either."""
+        return self._is_current
+
+    def restore(self) -> None:
+        """Take what the last run knew; without a readable file that is nothing yet."""
+        try:
+            kept = self._snapshot.read_bytes()
+            rows = msgspec.json.decode(kept, type=list[self._row_type])  # type: ignore[name-defined]
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.DecodeError) as error:
+            extra = {"action": f"{self._name}_snapshot_unreadable", "error": str(error)}
+            log.warning("ignoring the snapshot", extra=extra)
+            return
+        self._kept = kept
+        self._adopt(rows)
+
+    async def refresh(self) -> None:
+        """Read all rows once and keep them in the snapshot; raises `Unavailable` when PostgreSQL is down."""
+        self._tried_at_s = self._clock.monotonic()
+        self._is_current = False
+        rows = await self._load()
+        self._adopt(rows)
+        self._is_current = True
+        encoded = msgspec.json.encode(list(rows))
+        if encoded != self._kept:
+            await asyncio.to_thread(self._write, encoded)
+            self._kept = encoded
+
+    async def keep_fresh(self) -> None:
+        """Refresh for ever; an outage is logged once and waited out."""
+        was_current = True
+        while True:
+            try:
+                await self.refresh()
+            except Unavailable as error:
+                if was_current:
+                    extra = {"action": f"{self._name}_stale", "error": str(error)}
+                    log.warning("PostgreSQL cannot be read; going on with what is known", extra=extra)
+            was_current = self._is_current
+            await asyncio.sleep(self._refresh_s)
+
+    async def look_again(self) -> None:
+        """Return once rows were read later than now; everybody who asks meanwhile shares the reading.
+
+        Raises `Unavailable` when PostgreSQL does not answer.
+        """
+        asked_s = self._clock.monotonic()
+        async with self._reloading:
+            if self._tried_at_s >= asked_s:
+                return
+            await asyncio.sleep(max(0.0, self._tried_at_s + _RELOAD_SPACING_S - asked_s))
+            await self.refresh()
+
+    def _write(self, encoded: bytes) -> None:
+        self._snapshot.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._snapshot.with_suffix(".tmp")
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(encoded)
+        temporary.replace(self._snapshot)
