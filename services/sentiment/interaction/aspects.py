@@ -1,5 +1,6 @@
 """What a text is about and how it asks: cue words for eight aspects, for complaints and for urgency, zh and en."""
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 
 from services.sentiment.interaction.features import (
     BUCKET_BITS,
-    FAMILIES,
+    Codes,
     HashedBatch,
+    Positions,
     bucket_of,
     han_hash,
     word_hash,
 )
-from shared.contracts.enriched import ASPECT_NAMES, Aspect, AspectHit
+from shared.contracts.enriched import ASPECT_NAMES, AspectHit
 
 COMPLAINT: Final = "complaint"
 URGENT: Final = "urgent"
@@ -170,6 +172,7 @@ _zh_cues: Final = _cues_by_word(_ZH, " ")
 _en_cues: Final = _cues_by_word(_EN, "|")
 _cues: Final = {**_zh_cues, **_en_cues}
 _pattern: Final = re.compile(rf"{_longest_first(_zh_cues)}|(?<![a-z0-9]){_longest_first(_en_cues)}(?![a-z0-9])")
+_match: Final = _pattern.match
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*|0+")
 _first_words: Final = frozenset(token.group() for cue in _en_cues if (token := _EN_TOKEN.match(cue)))
 _first_pairs: Final = frozenset(cue[:2] for cue in _zh_cues)
@@ -177,8 +180,8 @@ _START_BITS: Final = 16
 
 
 def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
-    table = np.zeros(1 << _START_BITS, np.bool_)
-    table[[bucket_of(family, value) >> (BUCKET_BITS - _START_BITS) for value in hashes]] = True
+    table = np.zeros((1 << _START_BITS) + 1, np.bool_)
+    table[[bucket_of(family, value) + 1 >> (BUCKET_BITS - _START_BITS) for value in hashes]] = True
     return table
 
 
@@ -186,19 +189,26 @@ _pair_starts: Final = _start_table("han2", map(han_hash, _first_pairs))
 _word_starts: Final = _start_table("word", map(word_hash, _first_words))
 
 
-def possible_starts(batch: HashedBatch) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return places in a batch where a cue may begin, ascending: the text's index and the place within its folded form.
+def possible_starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[list[int]]:
+    """Return, for each wanted text, the places in the folded batch where a cue may begin, ascending.
 
     None is missed; a few are false, because buckets are shared.
     """
-    shift = np.uint32(BUCKET_BITS - _START_BITS)
-    places = [
-        batch.positions[family][starts.take(batch.buckets[family] >> shift)]
-        for family, starts in ((FAMILIES.index("han2"), _pair_starts), (FAMILIES.index("word"), _word_starts))
-    ]
-    at = np.sort(np.concatenate(places))
-    texts = np.searchsorted(batch.bounds, at, side="right") - 1
-    return texts, at - batch.bounds[texts] - 1
+    at = _starts(batch.at_tokens["word"], batch.token_bounds, _word_starts, is_wanted)
+    at = batch.token_starts[at]
+    if "han2" in batch.at_characters:
+        at = np.sort(np.concatenate([at, _starts(batch.at_characters["han2"], batch.bounds, _pair_starts, is_wanted)]))
+    edges = np.searchsorted(at, np.append(batch.bounds[:-1][is_wanted], batch.bounds[-1])).tolist()
+    places = at.tolist()
+    return [places[first:last] for first, last in itertools.pairwise(edges)]
+
+
+def _starts(
+    places: Codes, bounds: Positions, starts: NDArray[np.bool_], is_wanted: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    at = np.flatnonzero(np.repeat(is_wanted, np.diff(bounds)))
+    may_start = starts.take(places.take(at) >> np.uint32(BUCKET_BITS - _START_BITS))
+    return at[np.flatnonzero(may_start)]
 
 
 def starts_in(folded: str) -> list[int]:
@@ -215,25 +225,17 @@ def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
     found: dict[Cue, list[str]] = {}
     end = 0
     for start in starts:
-        if start >= end and (match := _pattern.match(folded, start)):
-            end = match.end()
-            _note(found, _cues[match.group()], match.group())
+        if start >= end and (match := _match(folded, start)):
+            word, end = match[0], match.end()
+            for cue in _cues[word]:
+                words = found.get(cue)
+                if words is None:
+                    found[cue] = [word]
+                elif word not in words:
+                    words.append(word)
     return found
-
-
-def _note(found: dict[Cue, list[str]], cues: tuple[Cue, ...], word: str) -> None:
-    for cue in cues:
-        words = found.setdefault(cue, [])
-        if word not in words:
-            words.append(word)
 
 
 def aspect_hits(found: Mapping[Cue, list[str]]) -> list[AspectHit]:
     """Return the aspects among the cues, in the order of the contract."""
-    hits: list[AspectHit] = []
-    aspect: Aspect
-    for aspect in ASPECT_NAMES:
-        words = found.get(aspect)
-        if words:
-            hits.append(AspectHit(aspect, words))
-    return hits
+    return [AspectHit(aspect, found[aspect]) for aspect in ASPECT_NAMES if aspect in found]

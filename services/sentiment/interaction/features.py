@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.sentiment.interaction.characters import (
+    ACCENTED,
     BREAK,
     CLASS_MASK,
     CLASS_SHIFT,
     CODE_MASK,
+    FOREIGN_SCRIPT,
     HAN,
+    HAN_SCRIPT,
+    LATIN,
     LETTER,
     N_CODE_POINTS,
     PUNCTUATION,
@@ -33,6 +37,8 @@ MAX_CHARACTERS: Final = 4_000
 _HEAD_CHARACTERS: Final = 3_000
 
 FAMILIES: Final = ("han1", "han2", "han3", "word", "pair", "gram4", "negated")
+NOTHING: Final = 0
+"""Stands where a family has no feature; a feature's place in the weight table is its bucket + 1."""
 
 Codes = NDArray[np.uint32]
 Positions = NDArray[np.intp]
@@ -42,9 +48,20 @@ _MIX: Final = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0xD3A
 _BASE: Final = 0x01000193
 _BASE_INVERSE: Final = pow(_BASE, -1, 1 << 32)
 _SEEDS: Final = {family: (0x11 * (n + 1)) * 0x01010101 & _MASK for n, family in enumerate(FAMILIES)}
+_HAN_FAMILIES: Final = ("han1", "han2", "han3")
+_HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in _HAN_FAMILIES], np.uint32)
+_MIXER, _LAST_MIXER, _FIRST, _SECOND, _THIRD, _FOURTH = (
+    np.uint32(_MIX[0]),
+    np.uint32(_MIX[1]),
+    *(np.uint32(factor) for factor in _MIX[2:]),
+)
+_MIXER_SHIFT, _BUCKET_SHIFT, _ONE = np.uint32(15), np.uint32(32 - BUCKET_BITS), np.uint32(1)
 HAN_RUN: Final = 2
 """A run of Han characters stands in a word pair as this one hash: what touches it is punctuation, Latin or an end."""
 _BOUNDARY: Final = 1
+_APOSTROPHE: Final = 0x27
+_N_LAST_BREAKS: Final = 4
+"""A batch ends in five breaks: one ends the last text, four let every window of characters run to its end."""
 _BREAK_CODE: Final = BREAK << CLASS_SHIFT | 0x0A
 NEGATION_REACH: Final = 3
 """A negation colours this many tokens after it, up to the next punctuation."""
@@ -55,24 +72,45 @@ _MENTION: Final = re.compile(r"@[\w-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class HashedBatch:
-    """Buckets of a batch, one array a family in the order of `FAMILIES`, ascending by position.
+    """Places in the weight table of a batch's features, `NOTHING` where there is none.
 
-    `bounds[i]:bounds[i + 1]` are the positions of text i.
+    `at_characters` has the families han1, han2, han3 and gram4, one place a character; `at_tokens` word and pair, one a
+    token; families without a feature in the whole batch are left out. `negated` stands at the tokens `negated_tokens`.
+    Text i is the characters `bounds[i]:bounds[i + 1]` and the tokens `token_bounds[i]:token_bounds[i + 1]`.
     """
 
-    buckets: tuple[Codes, ...]
-    positions: tuple[Positions, ...]
+    at_characters: dict[str, Codes]
+    at_tokens: dict[str, Codes]
+    negated: Codes
+    negated_tokens: Positions
+    token_starts: Positions
     bounds: Positions
+    token_bounds: Positions
     scripts: NDArray[np.int64]
     """Letters of every text by script: han, latin, accented, foreign."""
     function_words: NDArray[np.int64]
     """English and foreign function words of every text."""
     letters: Codes
 
-    def folded(self, index: int) -> str:
-        """Return text `index` as the hasher saw it: lower case, simplified, digits 0."""
-        start, end = int(self.bounds[index]) + 1, int(self.bounds[index + 1])
-        return self.letters[start:end].astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def features(self) -> list[tuple[str, Codes, Positions]]:
+        """Return (family, buckets, positions of the features' first characters) for every family that occurs."""
+        found: list[tuple[str, Codes, Positions]] = []
+        for family, places in self.at_characters.items():
+            at = np.flatnonzero(places)
+            # A 4-gram's window starts one character before its first letter when it marks the word's beginning.
+            found.append((family, places[at] - np.uint32(1), at + (family == "gram4")))
+        for family, places in self.at_tokens.items():
+            at = np.flatnonzero(places)
+            found.append((family, places[at] - np.uint32(1), self.token_starts[at]))
+        found.append(("negated", self.negated - np.uint32(1), self.token_starts[self.negated_tokens]))
+        return found
+
+    def folded(self) -> str:
+        """Return the batch as the hasher saw it: lower case, simplified, digits 0; text i by `bounds`."""
+        return self.letters.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def word_hash(word: str) -> int:
@@ -120,26 +158,22 @@ def _build_kind_table() -> NDArray[np.uint8]:
 
 
 _kind_table: Final = _build_kind_table()
-# One 16-bit counter a script, so that one running sum counts four scripts; MAX_CHARACTERS keeps each below 2**16.
-_script_units: Final = np.array([0, 1, 1 << 16, 1 << 32, 1 << 48, 0, 0, 0], np.uint64)
-_word_units: Final = np.array([((k & ENGLISH) > 0) | ((k & FOREIGN) > 0) << 16 for k in range(8)], np.uint64)
 
 
-def _count_packed(units: NDArray[np.uint64], at: Positions, n_fields: int) -> NDArray[np.int64]:
-    total = np.zeros(len(units) + 1, np.uint64)
-    np.cumsum(units, out=total[1:])
-    counts = np.diff(total[at])
-    fields = [(counts >> np.uint64(16 * field)) & np.uint64(0xFFFF) for field in range(n_fields)]
-    return np.stack(fields, axis=1).astype(np.int64)
-
-
-def _bucket(value: Codes, family: str) -> Codes:
-    mixed = value ^ np.uint32(_SEEDS[family])
-    mixed *= np.uint32(_MIX[0])
-    mixed ^= mixed >> np.uint32(15)
-    mixed *= np.uint32(_MIX[1])
-    mixed >>= np.uint32(32 - BUCKET_BITS)
+def _bucket(value: Codes, seed: np.uint32 | Codes) -> Codes:
+    mixed = value ^ seed
+    mixed *= _MIXER
+    mixed ^= mixed >> _MIXER_SHIFT
+    mixed *= _LAST_MIXER
+    mixed >>= _BUCKET_SHIFT
     return mixed
+
+
+def _places(value: Codes, seed: np.uint32 | Codes, is_feature: NDArray[np.bool_]) -> Codes:
+    places = _bucket(value, seed)
+    places += _ONE
+    places *= is_feature
+    return places
 
 
 def bucket_of(family: str, value: int) -> int:
@@ -156,20 +190,38 @@ def han_hash(gram: str) -> int:
     return sum(ord(character) * factor for character, factor in zip(gram, _MIX[2:5], strict=False)) & _MASK
 
 
-def hash_han(letters: Codes, at: Positions) -> tuple[list[Codes], list[Positions]]:
-    """Return buckets and positions of the 1-, 2- and 3-grams of Han characters, which stand at the positions `at`."""
-    one = letters[at]
-    if not len(at):
-        return [one, one, one], [at, at, at]
-    is_next = at[1:] - at[:-1] == 1
-    two = one[:-1] * np.uint32(_MIX[2])
-    two += one[1:] * np.uint32(_MIX[3])
-    is_next_two = is_next[1:] & is_next[:-1]
-    three = (two[:-1] + one[2:] * np.uint32(_MIX[4]))[is_next_two]
-    return (
-        [_bucket(one, "han1"), _bucket(two[is_next], "han2"), _bucket(three, "han3")],
-        [at, at[:-1][is_next], at[:-2][is_next_two]],
-    )
+def hash_han(letters: Codes, is_han: NDArray[np.bool_]) -> Codes:
+    """Return the places of Han 1-, 2- and 3-grams, shape (3, characters), each at its first character."""
+    grams = np.zeros((len(_HAN_FAMILIES), len(letters)), np.uint32)
+    is_gram = np.zeros(grams.shape, np.bool_)
+    grams[0], is_gram[0] = letters, is_han
+    pairs, triples = grams[1, :-1], grams[2, :-2]
+    np.multiply(letters[:-1], _FIRST, out=pairs)
+    pairs += letters[1:] * _SECOND
+    np.multiply(letters[2:], _THIRD, out=triples)
+    triples += pairs[:-1]
+    np.logical_and(is_han[:-1], is_han[1:], out=is_gram[1, :-1])
+    np.logical_and(is_gram[1, :-2], is_han[2:], out=is_gram[2, :-2])
+    return _places(grams, _HAN_SEEDS, is_gram)
+
+
+def hash_grams(letters: Codes, is_letter: NDArray[np.bool_]) -> Codes:
+    """Return the places of the 4-grams of words of four letters and more, ends marked; a window starts at its place."""
+    is_two = is_letter[:-1] & is_letter[1:]
+    is_four = is_two[:-2] & is_two[2:]
+    # A pair of neighbouring letters lies in a long word when one of the five windows of four letters that touch
+    # both does; the window of a gram has such a pair in its middle.
+    is_long = np.zeros(len(letters), np.bool_)
+    for shift in range(MIN_GRAM_WORD):
+        is_long[shift : shift + len(is_four)] |= is_four
+    is_gram = is_long[1:-2] & is_long[2:-1]
+    bounded = letters * is_letter
+    bounded += ~is_letter
+    grams = bounded[:-3] * _FIRST
+    grams += bounded[1:-2] * _SECOND
+    grams += bounded[2:-1] * _THIRD
+    grams += bounded[3:] * _FOURTH
+    return _places(grams, np.uint32(_SEEDS["gram4"]), is_gram)
 
 
 def pair_hash(first: int, second: int) -> int:
@@ -211,7 +263,7 @@ class Hasher:
     def codes(self, texts: Sequence[str]) -> Codes:
         """Return folded characters with their classes, a break before and after every text, runs of 3 cut to 2."""
         joined = "\n".join(texts)
-        if len(joined) > MAX_CHARACTERS or joined.count("\n") >= len(texts):
+        if max(map(len, texts), default=0) > MAX_CHARACTERS or joined.count("\n") >= len(texts):
             joined = "\n".join([clean(text) for text in texts])
         joined = replace_addresses(joined)
         raw = np.frombuffer(f"\n{joined}\n\n\n\n\n".encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -221,124 +273,112 @@ class Hasher:
         if is_third.any():
             keep = np.ones(len(codes), np.bool_)
             keep[2:] = ~is_third | (codes[2:] == np.uint32(_BREAK_CODE))
-            codes = codes[keep]
+            codes = codes.take(np.flatnonzero(keep))
         return codes
 
     def hash_batch(self, texts: Sequence[str]) -> HashedBatch:
-        """Return the buckets of all texts."""
+        """Return the places of all texts' features."""
         codes = self.codes(texts)
         letters = codes & np.uint32(CODE_MASK)
-        classes = ((codes >> np.uint32(CLASS_SHIFT)) & np.uint32(CLASS_MASK)).astype(np.uint8)
-        self._grow(len(codes))
-        breaks = np.flatnonzero(classes == BREAK)
-        bounds = breaks[: len(texts) + 1]
-        han = hash_han(letters, np.flatnonzero(classes == HAN))
-        words = self._hash_words(letters, classes)
+        kinds = np.ascontiguousarray(codes.astype("<u4", copy=False).view(np.uint8)[3::4])
+        classes, scripts = kinds & np.uint8(CLASS_MASK), kinds >> np.uint8(SCRIPT_SHIFT - CLASS_SHIFT)
+        is_break = classes == BREAK
+        bounds = np.flatnonzero(is_break)[: len(texts) + 1]
+        is_han = classes == HAN
+        at_characters: dict[str, Codes] = {}
+        if is_han.any():
+            at_characters.update(zip(_HAN_FAMILIES, hash_han(letters, is_han), strict=True))
+        _join_apostrophes(letters, classes)
+        is_letter = classes == LETTER
+        if is_letter.any():
+            at_characters["gram4"] = hash_grams(letters, is_letter)
+
+        starts, hashes = self._hash_tokens(letters, classes)
+        token_classes = classes.take(starts)
+        is_latin = token_classes == LETTER
+        is_open = (token_classes == HAN) | (token_classes == BREAK)
+        hashes[np.flatnonzero(token_classes == HAN)] = HAN_RUN
+        word_kinds = _kind_table.take((hashes * _MIXER) >> np.uint32(16))
+        word_kinds *= is_latin
+        negations = np.concatenate(
+            [np.flatnonzero(word_kinds & np.uint8(NEGATION)), _tokens_in_nt(letters, classes, starts)]
+        )
+        negated = _negated(negations, is_open | (token_classes == PUNCTUATION), is_latin)
+        token_bounds = np.flatnonzero(token_classes == BREAK)
+        pairs = hashes[:-1] * _THIRD
+        pairs += hashes[1:] * _FOURTH
+        pairs ^= pairs >> np.uint32(16)
         return HashedBatch(
-            buckets=(*han[0], *words[0]),
-            positions=(*han[1], *words[1]),
+            at_characters=at_characters,
+            at_tokens={
+                "word": _places(hashes, np.uint32(_SEEDS["word"]), ~is_open),
+                "pair": _places(pairs, np.uint32(_SEEDS["pair"]), ~(is_open[:-1] & is_open[1:])),
+            },
+            negated=_bucket(hashes.take(negated), np.uint32(_SEEDS["negated"])) + _ONE,
+            negated_tokens=negated,
+            token_starts=starts,
             bounds=bounds,
-            scripts=_count_packed(_script_units.take(codes >> np.uint32(SCRIPT_SHIFT)), bounds, 4),
+            token_bounds=token_bounds,
+            scripts=_counts([scripts == kind for kind in (HAN_SCRIPT, LATIN, ACCENTED, FOREIGN_SCRIPT)], bounds),
+            function_words=_counts([word_kinds & np.uint8(kind) > 0 for kind in (ENGLISH, FOREIGN)], token_bounds),
             letters=letters,
-            function_words=_count_packed(_word_units.take(words[2]), np.searchsorted(words[3], bounds), 2),
         )
 
-    def _hash_words(
-        self, letters: Codes, classes: NDArray[np.uint8]
-    ) -> tuple[list[Codes], list[Positions], NDArray[np.uint8], Positions]:
-        self._join_apostrophes(letters, classes)
+    def _hash_tokens(self, letters: Codes, classes: NDArray[np.uint8]) -> tuple[Positions, Codes]:
+        """Return tokens' starts and hashes: a run of one class is a token, symbols and breaks stand singly."""
         is_start = np.empty(len(classes), np.bool_)
         is_start[0] = True
         np.not_equal(classes[1:], classes[:-1], out=is_start[1:])
-        is_single = classes >= SYMBOL
-        is_token = classes != SPACE
-        is_start |= is_single
-        is_start &= is_token
-        is_end = np.empty(len(classes), np.bool_)
-        is_end[-1] = True
-        np.not_equal(classes[1:], classes[:-1], out=is_end[:-1])
-        is_end |= is_single
-        is_end &= is_token
-        starts = np.flatnonzero(is_start)[:-4]
-        ends = np.flatnonzero(is_end)[: len(starts)] + 1
-        kinds = classes[starts]
-        prefix = np.zeros(len(letters) + 1, np.uint32)
-        np.cumsum(letters * self._powers[: len(letters)], dtype=np.uint32, out=prefix[1:])
-        hashes = (prefix[ends] - prefix[starts]) * self._inverse_powers[starts]
-        hashes[kinds == HAN] = HAN_RUN
+        is_start |= classes >= SYMBOL
+        is_inside = classes != SPACE
+        is_start &= is_inside
+        starts = np.flatnonzero(is_start)
+        self._grow(len(letters))
+        terms = letters * self._powers[: len(letters)]
+        # Spaces count as nothing, so that a sum from one token's start to the next one's covers the token alone.
+        terms *= is_inside
+        before = np.zeros(len(terms), np.uint32)
+        np.cumsum(terms[:-1], dtype=np.uint32, out=before[1:])
+        hashes: Codes = np.diff(before.take(starts))[: 1 - _N_LAST_BREAKS]
+        starts = starts[:-_N_LAST_BREAKS]
+        hashes *= self._inverse_powers.take(starts)
+        return starts, hashes
 
-        is_word = (kinds != HAN) & (kinds != BREAK)
-        pairs = hashes[:-1] * np.uint32(_MIX[4]) + hashes[1:] * np.uint32(_MIX[5])
-        pairs ^= pairs >> np.uint32(16)
-        is_han, is_break = kinds == HAN, kinds == BREAK
-        is_pair = ~((is_han | is_break)[:-1] & (is_han | is_break)[1:])
-        is_latin = kinds == LETTER
-        lengths = ends - starts
-        grams, gram_positions = self._hash_grams(
-            letters, classes, starts, lengths, is_latin & (lengths >= MIN_GRAM_WORD)
-        )
-        word_kinds = _kind_table.take((hashes * np.uint32(_MIX[0])) >> np.uint32(16))
-        word_kinds[~is_latin] = 0
-        is_negation = (word_kinds & NEGATION) > 0
-        is_negation |= self._ends_in_nt(letters, ends, is_latin & (lengths >= MIN_GRAM_WORD))
-        is_negated = self._negated(is_negation, kinds, is_latin)
-        return (
-            [
-                _bucket(hashes[is_word], "word"),
-                _bucket(pairs[is_pair], "pair"),
-                grams,
-                _bucket(hashes[is_negated], "negated"),
-            ],
-            [starts[is_word], starts[:-1][is_pair], gram_positions, starts[is_negated]],
-            word_kinds,
-            starts,
-        )
 
-    @staticmethod
-    def _join_apostrophes(letters: Codes, classes: NDArray[np.uint8]) -> None:
-        at = np.flatnonzero(letters == 0x27)
-        if len(at):
-            classes[at[(classes[at - 1] == LETTER) & (classes[at + 1] == LETTER)]] = LETTER
+def _join_apostrophes(letters: Codes, classes: NDArray[np.uint8]) -> None:
+    at = np.flatnonzero(letters == _APOSTROPHE)
+    if len(at):
+        classes[at[(classes[at - 1] == LETTER) & (classes[at + 1] == LETTER)]] = LETTER
 
-    @staticmethod
-    def _hash_grams(
-        letters: Codes,
-        classes: NDArray[np.uint8],
-        starts: Positions,
-        lengths: Positions,
-        is_long: NDArray[np.bool_],
-    ) -> tuple[Codes, Positions]:
-        long = np.flatnonzero(is_long)
-        if not len(long):
-            return np.zeros(0, np.uint32), np.zeros(0, np.intp)
-        bounded = np.where(classes == LETTER, letters, np.uint32(_BOUNDARY))
-        grams = bounded[:-3] * np.uint32(_MIX[2])
-        grams += bounded[1:-2] * np.uint32(_MIX[3])
-        grams += bounded[2:-1] * np.uint32(_MIX[4])
-        grams += bounded[3:] * np.uint32(_MIX[5])
-        counts = lengths[long] - 1
-        first = np.repeat(starts[long] - 1 - (np.cumsum(counts) - counts), counts)
-        at = first + np.arange(len(first))
-        return _bucket(grams[at], "gram4"), at + 1
 
-    @staticmethod
-    def _ends_in_nt(letters: Codes, ends: Positions, is_long: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        # 0x74 is t and 0x27 the apostrophe: isn't, wouldn't and their like.
-        ends_so: NDArray[np.bool_] = is_long & (letters[ends - 1] == 0x74) & (letters[ends - 2] == 0x27)
-        return ends_so
+def _tokens_in_nt(letters: Codes, classes: NDArray[np.uint8], starts: Positions) -> Positions:
+    """Return the tokens that end in 't and have four letters: isn't, wouldn't and their like."""
+    at = np.flatnonzero(letters == _APOSTROPHE)
+    at = at[(classes[at] == LETTER) & (letters[at + 1] == ord("t")) & (classes[at + 2] != LETTER)]
+    tokens = np.searchsorted(starts, at, side="right") - 1
+    long: Positions = tokens[at + 2 - starts[tokens] >= MIN_GRAM_WORD]
+    return long
 
-    @staticmethod
-    def _negated(
-        is_negation: NDArray[np.bool_], kinds: NDArray[np.uint8], is_latin: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        if not is_negation.any():
-            return np.zeros(len(kinds), np.bool_)
-        order = np.arange(len(kinds))
-        latest = np.maximum.accumulate(np.where(is_negation, order, -9))
-        is_stop = (kinds == PUNCTUATION) | (kinds == BREAK) | (kinds == HAN)
-        stop = np.maximum.accumulate(np.where(is_stop, order, -1))
-        before = np.empty(len(kinds), latest.dtype)
-        before[0] = -9
-        before[1:] = latest[:-1]
-        reached: NDArray[np.bool_] = is_latin & (order - before <= NEGATION_REACH) & (before > stop)
-        return reached
+
+def _negated(negations: Positions, is_stop: NDArray[np.bool_], is_latin: NDArray[np.bool_]) -> Positions:
+    """Return the tokens that a negation reaches, ascending."""
+    reached = np.zeros(len(is_stop) + NEGATION_REACH, np.bool_)
+    is_stop = np.concatenate([is_stop, np.ones(NEGATION_REACH, np.bool_)])
+    for distance in range(1, NEGATION_REACH + 1):
+        negations = negations[~is_stop[negations + distance]]
+        reached[negations + distance] = True
+    return np.flatnonzero(reached[: len(is_latin)] & is_latin)
+
+
+def sum_by_text(values: NDArray[np.integer], bounds: Positions) -> NDArray[np.int64]:
+    """Return the sum of each text's values; text i is `bounds[i]:bounds[i + 1]`, which is never empty."""
+    sums: NDArray[np.int64] = np.add.reduceat(values[: bounds[-1]], bounds[:-1], dtype=np.int64)
+    return sums
+
+
+def _counts(are_of_kind: Sequence[NDArray[np.bool_]], bounds: Positions) -> NDArray[np.int64]:
+    counts = np.zeros((len(bounds) - 1, len(are_of_kind)), np.int64)
+    for kind, is_of_kind in enumerate(are_of_kind):
+        if is_of_kind.any():
+            counts[:, kind] = sum_by_text(is_of_kind.view(np.uint8), bounds)
+    return counts

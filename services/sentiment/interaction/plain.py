@@ -82,15 +82,25 @@ def _class_letters(table: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return by_folded
 
 
-class PlainReader:
-    """Reads single texts with one character table and one weight table of shape (2, buckets)."""
+def table_of(weights: NDArray[np.int8]) -> NDArray[np.int16]:
+    """Return weights (2, buckets) as polarity * 256 + neutrality, so that one read gives both heads.
 
-    def __init__(self, table: NDArray[np.uint32], weights: NDArray[np.int8]) -> None:
+    A bucket's weights stand one place on; the first place holds nothing.
+    """
+    table = np.zeros(weights.shape[1] + 1, np.int16)
+    np.multiply(weights[0], 256, out=table[1:], dtype=np.int16)
+    table[1:] += weights[1]
+    return table
+
+
+class PlainReader:
+    """Reads single texts with one character table and one weight table as `table_of` makes it."""
+
+    def __init__(self, table: NDArray[np.uint32], weights: NDArray[np.int16]) -> None:
         self._fold = _Translation(table & np.uint32(characters.CODE_MASK))
         self._classify = _Translation(_class_letters(table))
         self._weights = weights
-        self._polarity = memoryview(weights[0].tobytes()).cast("b")
-        self._neutrality = memoryview(weights[1].tobytes()).cast("b")
+        self._one_weight = memoryview(weights.data)
         self._words: dict[str, _Word] = {}
         self._pairs: dict[tuple[int, int], int] = {}
 
@@ -153,7 +163,9 @@ class PlainReader:
         )
 
     def _weight(self, bucket: int) -> int:
-        return (self._polarity[bucket] << _HIGH) + self._neutrality[bucket]
+        packed = self._one_weight[bucket + 1]
+        polarity = (packed + 128) >> 8
+        return (polarity << _HIGH) + packed - (polarity << 8)
 
     def _pair(self, first: int, second: int) -> int:
         pair = (first, second)
@@ -168,10 +180,13 @@ class PlainReader:
         """Return polarity, neutrality and count of the Han n-grams; numpy, since no two texts share many of them."""
         letters = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), np.uint32)
         kinds = np.frombuffer(classes.encode("ascii"), np.uint8)
-        buckets, _ = features.hash_han(letters, np.flatnonzero((kinds == _HAN_LETTER) | (kinds == _KANA_LETTER)))
-        at = np.concatenate(buckets)
-        sums = self._weights[:, at].sum(axis=1, dtype=np.int64)
-        return int(sums[0]), int(sums[1]), len(at)
+        at = features.hash_han(letters, (kinds == _HAN_LETTER) | (kinds == _KANA_LETTER))
+        packed = self._weights.take(at)
+        total, polarity = (
+            int(packed.sum(dtype=np.int64)),
+            int(((packed + np.int16(128)) >> np.int16(8)).sum(dtype=np.int64)),
+        )
+        return polarity, total - (polarity << 8), int(np.count_nonzero(at))
 
     def _word(self, word: str, is_latin: bool) -> _Word:
         known = self._words.get(word)

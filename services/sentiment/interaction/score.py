@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.sentiment.interaction import aspects
-from services.sentiment.interaction.features import FAMILIES, HashedBatch, Hasher
+from services.sentiment.interaction.features import NOTHING, HashedBatch, Hasher, Positions, sum_by_text
 from services.sentiment.interaction.language import LANGUAGE_NAMES, OTHER, languages_of
 from services.sentiment.interaction.model import NEUTRALITY, POLARITY, SHIPPED_ARTEFACT, LinearModel, load_model
-from services.sentiment.interaction.plain import PlainReader
+from services.sentiment.interaction.plain import PlainReader, TextSums, table_of
 from shared.contracts.enriched import Sentiment
 
 _PARTS: Final = 10_000
@@ -55,9 +55,8 @@ class Scorer:
         self.name = model.name
         self._model = model
         self._hasher = Hasher(model.characters)
-        self._plain = PlainReader(model.characters, model.weights)
-        # Both heads side by side, so that one gather reads both.
-        self._packed = np.ascontiguousarray(model.weights.T).view(np.int16).ravel()
+        self._weights = table_of(model.weights)
+        self._plain = PlainReader(model.characters, self._weights)
         self._biases = model.biases.tolist()
 
     @classmethod
@@ -77,12 +76,13 @@ class Scorer:
     def explain(self, text: str, top: int = 12) -> list[Reason]:
         """Return the pieces of a text that moved it most, strongest first."""
         batch = self._hasher.hash_batch([text])
-        folded = batch.folded(0)
-        count = max(1, sum(len(buckets) for buckets in batch.buckets))
+        folded = batch.folded()
+        found = batch.features()
+        count = max(1, sum(len(buckets) for _, buckets, _ in found))
         pieces: dict[str, tuple[float, float]] = {}
-        for family, buckets, positions in zip(FAMILIES, batch.buckets, batch.positions, strict=True):
+        for family, buckets, positions in found:
             for bucket, position in zip(buckets.tolist(), positions.tolist(), strict=True):
-                piece = _piece(folded, family, position - 1)
+                piece = _piece(folded, family, position)
                 polarity, neutrality = pieces.get(piece, (0.0, 0.0))
                 pieces[piece] = (
                     polarity + self._share(POLARITY, bucket, count),
@@ -97,17 +97,26 @@ class Scorer:
 
     def _analyse_one(self, text: str) -> Sentiment:
         sums = self._plain.read(text)
+        negative, neutral, positive = self._parts_of(sums)
+        cues = (
+            aspects.find_cues(sums.folded, aspects.starts_in(sums.folded))
+            if _is_negative(negative, neutral, positive)
+            else None
+        )
+        return self._sentiment(negative, neutral, positive, sums.language, cues)
+
+    def _parts_of(self, sums: TextSums) -> tuple[int, int, int]:
         if sums.count == 0:
-            return self._judgement(*_BLANK, sums.language, sums.folded)
+            return _BLANK
         if sums.language == OTHER and sums.n_letters:
-            return self._judgement(*_UNKNOWN, sums.language, sums.folded)
+            return _UNKNOWN
         root = sums.count**0.5
         biases = self._biases[sums.language]
         polarity = sums.polarity * self._model.scales[POLARITY] / root + biases[POLARITY]
         neutrality = sums.neutrality * self._model.scales[NEUTRALITY] / root + biases[NEUTRALITY]
         neutral = _parts_list[_step(neutrality)]
         positive = ((_PARTS - neutral) * _parts_list[_step(polarity)] + _PARTS // 2) // _PARTS
-        return self._judgement(_PARTS - neutral - positive, neutral, positive, sums.language, sums.folded)
+        return _PARTS - neutral - positive, neutral, positive
 
     def _analyse_batch(self, texts: Sequence[str]) -> list[Sentiment]:
         batch = self._hasher.hash_batch(texts)
@@ -122,64 +131,62 @@ class Scorer:
         parts = np.stack([_PARTS - neutral - positive, neutral, positive], axis=1)
         parts[(languages == OTHER) & (batch.scripts.sum(axis=1) > 0)] = _UNKNOWN
         parts[counts == 0] = _BLANK
-        is_negative = (parts[:, 0] > neutral) & (parts[:, 0] >= positive) & (counts > 0)
-        starts = self._starts(batch, is_negative)
-        judged: list[Sentiment] = []
-        for index, (shares_of_one, language) in enumerate(zip(parts.tolist(), languages.tolist(), strict=True)):
-            negative, neutral_, positive_ = shares_of_one
-            if negative > neutral_ and negative >= positive_:
-                found = aspects.find_cues(batch.folded(index), starts[index]) if index in starts else {}
-                judged.append(self._negative(negative, neutral_, positive_, language, found))
-            else:
-                judged.append(self._not_negative(negative, neutral_, positive_, language))
-        return judged
+        cues = self._cues(batch, (parts[:, 0] > parts[:, 1]) & (parts[:, 0] >= parts[:, 2]))
+        return [
+            self._sentiment(negative, neutral, positive, language, found)
+            for (negative, neutral, positive), language, found in zip(
+                parts.tolist(), languages.tolist(), cues, strict=True
+            )
+        ]
 
     @staticmethod
-    def _starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int, list[int]]:
-        texts, places = aspects.possible_starts(batch)
-        kept = is_wanted[texts]
-        starts: dict[int, list[int]] = {}
-        for text, place in zip(texts[kept].tolist(), places[kept].tolist(), strict=True):
-            starts.setdefault(text, []).append(place)
-        return starts
+    def _cues(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[dict[aspects.Cue, list[str]] | None]:
+        """Return the cues of the wanted texts, None for the others."""
+        cues: list[dict[aspects.Cue, list[str]] | None] = [None] * len(batch)
+        folded = batch.folded()
+        wanted = np.flatnonzero(is_wanted).tolist()
+        for text, starts in zip(wanted, aspects.possible_starts(batch, is_wanted), strict=True):
+            cues[text] = aspects.find_cues(folded, starts)
+        return cues
 
     def _sum(self, batch: HashedBatch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the two heads' weights summed by text, shape (texts, 2), and the number of features."""
-        n_texts = len(batch.bounds) - 1
-        edges = np.stack([np.searchsorted(positions, batch.bounds) for positions in batch.positions])
-        counts = (edges[:, 1:] - edges[:, :-1]).sum(axis=0)
-        edges += np.concatenate([[0], np.cumsum([len(buckets) for buckets in batch.buckets[:-1]])])[:, None]
-        packed = self._packed.take(np.concatenate(batch.buckets), mode="clip").view(np.int8).reshape(-1, 2)
-        sums = np.empty((n_texts, 2), np.int64)
-        running = np.zeros(len(packed) + 1, np.int64)
-        for head in (POLARITY, NEUTRALITY):
-            np.cumsum(packed[:, head], out=running[1:])
-            at = running[edges]
-            sums[:, head] = (at[:, 1:] - at[:, :-1]).sum(axis=0)
-        return sums, counts
+        negated = self._weights.take(batch.negated)
+        sums = self._sum_families(batch.at_characters, batch.bounds)
+        sums += self._sum_families(batch.at_tokens, batch.token_bounds)
+        if len(negated):
+            text_of = np.searchsorted(batch.token_bounds, batch.negated_tokens, side="right") - 1
+            np.add.at(sums, text_of, np.stack([*_halves(negated), np.ones(len(negated), np.int16)], axis=1))
+        return sums[:, :2], sums[:, 2]
 
-    def _judgement(self, negative: int, neutral: int, positive: int, language: int, folded: str) -> Sentiment:
-        if negative > neutral and negative >= positive:
-            found = aspects.find_cues(folded, aspects.starts_in(folded))
-            return self._negative(negative, neutral, positive, language, found)
-        return self._not_negative(negative, neutral, positive, language)
+    def _sum_families(self, families: Mapping[str, NDArray[np.uint32]], bounds: Positions) -> NDArray[np.int64]:
+        """Return polarity, neutrality and count of every text, shape (texts, 3)."""
+        end = int(bounds[-1])
+        polarity, neutrality = np.zeros(end, np.int16), np.zeros(end, np.int16)
+        count = np.zeros(end, np.uint8)
+        for places in families.values():
+            of_polarity, of_neutrality = _halves(self._weights.take(places[:end], mode="clip"))
+            polarity += of_polarity
+            neutrality += of_neutrality
+            count += places[:end] != NOTHING
+        return np.stack([sum_by_text(values, bounds) for values in (polarity, neutrality, count)], axis=1)
 
-    def _not_negative(self, negative: int, neutral: int, positive: int, language: int) -> Sentiment:
-        is_neutral = neutral >= positive
-        return Sentiment(
-            label="neutral" if is_neutral else "positive",
-            score=(positive - negative) / _PARTS,
-            p_negative=negative / _PARTS,
-            p_neutral=neutral / _PARTS,
-            p_positive=positive / _PARTS,
-            language=LANGUAGE_NAMES[language],
-            urgency="normal" if is_neutral else "low",
-            model=self.name,
-        )
-
-    def _negative(
-        self, negative: int, neutral: int, positive: int, language: int, found: Mapping[aspects.Cue, list[str]]
+    def _sentiment(
+        self, negative: int, neutral: int, positive: int, language: int, cues: Mapping[aspects.Cue, list[str]] | None
     ) -> Sentiment:
+        """Return the judgement; `cues` are those of a negative text, None for any other."""
+        if cues is None:
+            is_neutral = neutral >= positive
+            return Sentiment(
+                label="neutral" if is_neutral else "positive",
+                score=(positive - negative) / _PARTS,
+                p_negative=negative / _PARTS,
+                p_neutral=neutral / _PARTS,
+                p_positive=positive / _PARTS,
+                language=LANGUAGE_NAMES[language],
+                urgency="normal" if is_neutral else "low",
+                model=self.name,
+            )
         return Sentiment(
             label="negative",
             score=(positive - negative) / _PARTS,
@@ -187,11 +194,21 @@ class Scorer:
             p_neutral=neutral / _PARTS,
             p_positive=positive / _PARTS,
             language=LANGUAGE_NAMES[language],
-            is_complaint=bool(found) or negative >= _SURE_COMPLAINT,
-            urgency="high" if aspects.URGENT in found else "normal",
-            aspects=aspects.aspect_hits(found) if found else [],
+            is_complaint=bool(cues) or negative >= _SURE_COMPLAINT,
+            urgency="high" if aspects.URGENT in cues else "normal",
+            aspects=aspects.aspect_hits(cues) if cues else [],
             model=self.name,
         )
+
+
+def _is_negative(negative: int, neutral: int, positive: int) -> bool:
+    return negative > neutral and negative >= positive
+
+
+def _halves(packed: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Return polarity and neutrality of packed weights."""
+    polarity = (packed + np.int16(128)) >> np.int16(8)
+    return polarity, packed - (polarity << np.int16(8))
 
 
 def _step(logit: float) -> int:

@@ -47,8 +47,10 @@ def featurise(texts: Sequence[str], hasher: Hasher) -> Features:
     for first in range(0, len(texts), _HASH_AT_ONCE):
         some = texts[first : first + _HASH_AT_ONCE]
         batch = hasher.hash_batch(some)
-        flat = np.concatenate(batch.buckets)
-        rows = np.searchsorted(batch.bounds[: len(some)], np.concatenate(batch.positions), side="right") - 1
+        found = batch.features()
+        flat = np.concatenate([buckets_of_family for _, buckets_of_family, _ in found])
+        at = np.concatenate([positions for _, _, positions in found])
+        rows = np.searchsorted(batch.bounds[: len(some)], at, side="right") - 1
         order = np.argsort(rows, kind="stable")
         buckets.append(flat[order].astype(np.int32))
         starts.append(total + np.cumsum(np.bincount(rows, minlength=len(some))))
