@@ -8,6 +8,7 @@ probe sentences in `probe/` is made here; a test checks it.
 import itertools
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from services.sentiment.training.corpus import NEGATIVE, NEUTRAL, POSITIVE, LabelledText
@@ -689,7 +690,398 @@ _EN_NOT_BAD: Final = (
 )
 _EN_THANKS: Final = ("", "!", ", thanks", ", I would come again", " for the price", ", well done")
 _ZH_GREETING: Final = ("", "", "您好，", "你好，", "客服您好，", "早上好，")
-_N_FAULTS: Final = 1_400
+# Frames with what they ask about or report: each group is its frames times its fillers.
+_Groups = Sequence[tuple[Sequence[str], Sequence[str]]]
+_ZH_QUESTIONS: Final[_Groups] = (
+    (
+        ("{}有优惠吗", "{}打折不", "{}能便宜点吗？", "有给{}的专享价吗", "{}怎么认证身份", "{}要带什么证件"),
+        ("老人", "军人", "教师", "新用户", "企业客户", "儿童", "残疾人", "团体", "银卡会员", "医护人员", "外地游客"),
+    ),
+    (
+        ("走{}吗", "可以指定{}吗", "默认是{}吗？", "用{}的话运费多少", "改成{}要加钱吗", "{}到我这里几天"),
+        ("京东物流", "邮政", "中通", "德邦", "同城配送", "航空件", "陆运", "到付", "冷链", "菜鸟驿站", "丰巢"),
+    ),
+    (
+        (
+            "我{}，怎么改",
+            "我{}，还能改吗？",
+            "刚才{}，麻烦改一下",
+            "{}了，可以重新填吗",
+            "{}，请帮我备注",
+            "{}，需要重新下单吗",
+        ),
+        (
+            "填错门牌号",
+            "选错颜色",
+            "买大了一码",
+            "少写了楼层",
+            "漏填发票抬头",
+            "用错优惠码",
+            "拍多了一件",
+            "选错日期",
+            "写错名字",
+            "留了旧号码",
+            "选成了自提",
+            "点错口味",
+            "忘了选赠品",
+        ),
+    ),
+    (
+        (
+            "我{}，能让邻居代收吗",
+            "我{}，可以晚点送吗",
+            "{}的话可以放前台吗",
+            "我{}，能换个时间上门吗？",
+            "{}能改派到公司吗",
+        ),
+        ("出差了", "不在本地", "周末才在家", "明天要上班", "下周搬家", "白天没人", "七点以后到家", "这几天住酒店"),
+    ),
+    (
+        ("有{}服务吗", "提供{}吗？", "你们做{}吗", "{}怎么预约", "{}需要提前几天订", "{}要另外收费吗", "{}几点到几点"),
+        (
+            "叫醒",
+            "送餐",
+            "刻字",
+            "代客泊车",
+            "行李寄存",
+            "上门取件",
+            "清洗",
+            "以旧换新",
+            "免费试用",
+            "礼品包装",
+            "代驾",
+            "夜间配送",
+            "儿童托管",
+            "早餐",
+            "健身房",
+            "洗车",
+            "租赁",
+            "企业采购",
+            "货到付款",
+        ),
+    ),
+    (
+        ("{}是标配吗", "要不要单独配{}", "盒子里有{}吗？", "带{}吗", "{}要自己准备吗", "{}能单卖吗", "{}坏了能单买吗"),
+        (
+            "电池",
+            "数据线",
+            "说明书",
+            "遥控器",
+            "支架",
+            "收纳袋",
+            "转接头",
+            "滤芯",
+            "螺丝",
+            "耳塞",
+            "保护膜",
+            "内存卡",
+            "鼠标",
+        ),
+    ),
+    (
+        (
+            "请帮我{}",
+            "麻烦{}，谢谢",
+            "帮忙{}一下",
+            "我想{}，怎么操作",
+            "{}在哪个菜单里",
+            "可以代我{}吗",
+            "{}要多久生效",
+        ),
+        (
+            "重发验证码",
+            "解绑手机",
+            "更新实名信息",
+            "合并两个订单",
+            "撤销刚才的申请",
+            "修改备注",
+            "把订单拆开发",
+            "换成电子票",
+            "暂停自动扣款",
+            "关闭消息推送",
+            "登录另一台设备",
+            "转给主管",
+            "接通人工座席",
+            "导出账单",
+            "补开收据",
+            "延长一天",
+        ),
+    ),
+    (
+        ("{}是多少", "{}是什么规格", "告诉我{}", "{}怎么看？", "哪里能查到{}", "{}有说明吗", "不同型号的{}一样吗"),
+        (
+            "保质期",
+            "净重",
+            "功率",
+            "容量",
+            "生产日期",
+            "面料成分",
+            "适用年龄",
+            "尺寸",
+            "接口类型",
+            "屏幕大小",
+            "保修年限",
+            "有效里程",
+            "充电时间",
+            "最大承重",
+            "防水等级",
+            "过敏原",
+            "产地",
+            "库存",
+        ),
+    ),
+    (
+        ("{}支持吗", "{}也能用吗？", "适合{}吗", "{}可以装吗", "给{}用选哪款", "{}用哪个型号合适", "在{}能用多久"),
+        (
+            "苹果手机",
+            "平板电脑",
+            "孕妇",
+            "小户型",
+            "敏感肌",
+            "安卓系统",
+            "国外",
+            "户外",
+            "新手",
+            "三口之家",
+            "老款车",
+            "宠物",
+        ),
+    ),
+    (
+        (
+            "{}有什么用",
+            "{}怎么算",
+            "{}能换什么",
+            "{}什么时候到账",
+            "{}可以转让吗",
+            "{}会过期吗？",
+            "怎么拿到{}",
+            "{}在哪里领",
+        ),
+        (
+            "积分",
+            "红包",
+            "推荐奖励",
+            "会员成长值",
+            "签到金币",
+            "满减券",
+            "生日礼",
+            "返利",
+            "礼品卡",
+            "抵用券",
+            "邀请码",
+        ),
+    ),
+    (
+        ("你们{}", "请问{}", "想了解{}", "{}，方便说下吗", "{}，谢谢"),
+        (
+            "周日上班吗",
+            "在哪个城市有店",
+            "客服几点下班",
+            "最近的网点在哪",
+            "支持对公付款吗",
+            "可以签合同吗",
+            "收外币吗",
+            "有英文客服吗",
+            "需要押金吗",
+            "能不能开专票",
+            "有没有样品",
+            "几号放假",
+            "接受团购吗",
+            "可以现场看货吗",
+            "招不招代理",
+            "能发到国外吗",
+            "最少订多少件",
+            "提前多久可以取消",
+            "多大算儿童票",
+            "能带小狗进店吗",
+        ),
+    ),
+    (
+        (
+            "{}到哪了",
+            "查下{}",
+            "{}现在什么状态",
+            "{}审核好了吗？",
+            "{}今天能出结果吗",
+            "{}还要走什么流程",
+            "{}办到哪一步了",
+        ),
+        (
+            "我的包裹",
+            "昨天的订单",
+            "退货申请",
+            "报修单",
+            "开户申请",
+            "理赔",
+            "签证材料",
+            "贷款",
+            "换货",
+            "发票",
+            "入学报名",
+        ),
+    ),
+)
+_EN_QUESTIONS: Final[_Groups] = (
+    (
+        ("Is {} required?", "Do I need {}?", "Can I pay without {}?", "Where do I upload {}?", "Will you ask for {}?"),
+        (
+            "a passport",
+            "a credit check",
+            "an account",
+            "a signature",
+            "proof of address",
+            "a minimum order",
+            "a licence",
+            "a reservation",
+            "an ID",
+            "the original box",
+            "a receipt",
+        ),
+    ),
+    (
+        (
+            "What is the {}?",
+            "What's your {}?",
+            "Could you tell me the {}?",
+            "Where can I see the {}?",
+            "Is the {} fixed?",
+        ),
+        (
+            "weight limit",
+            "check-in time",
+            "expiry date",
+            "return window",
+            "delivery area",
+            "storage temperature",
+            "contract length",
+            "screen size",
+            "calorie count",
+            "thread count",
+            "warranty period",
+            "opening time",
+            "minimum age",
+            "battery capacity",
+            "dress code",
+            "shipping cutoff",
+        ),
+    ),
+    (
+        ("Please {} on arrival.", "Please {}, thanks.", "Kindly {}.", "Could the driver {}?", "Ask them to {}."),
+        (
+            "knock on the back door",
+            "leave it with the porter",
+            "call me first",
+            "use the garage entrance",
+            "ring twice",
+            "put it behind the gate",
+            "text before you come",
+            "hand it to my neighbour",
+            "wait downstairs",
+        ),
+    ),
+    (
+        ("Does it work with {}?", "Is this suitable for {}?", "Which one fits {}?", "Do you have a version for {}?"),
+        (
+            "older phones",
+            "beginners",
+            "sensitive skin",
+            "a small kitchen",
+            "left-handed people",
+            "a family of five",
+            "winter",
+            "outdoor use",
+            "a Mac",
+            "diabetics",
+            "toddlers",
+            "an electric hob",
+        ),
+    ),
+    (
+        ("Does {} get a discount?", "Is there a rate for {}?", "What do I show as {}?", "How do I register as {}?"),
+        ("a senior", "a teacher", "a charity", "a returning customer", "a large group", "a nurse", "a veteran"),
+    ),
+)
+_ZH_REPORTS: Final[_Groups] = (
+    (
+        (
+            "您好，{}",
+            "你好，{}，希望注意一下",
+            "{}，麻烦看看",
+            "反馈一下，{}",
+            "不好意思，{}",
+            "请问{}怎么处理",
+            "{}，能帮忙解决吗",
+        ),
+        (
+            "菜送来的时候是凉的",
+            "汤洒了一半",
+            "收到的是旧包装",
+            "杯口有毛边，割到嘴了",
+            "水果有一半是坏的",
+            "点的是大份送的是小份",
+            "快到期的酸奶也发过来了",
+            "详情页写的功能没有",
+            "拿到的和图片差很多",
+            "订的是海景房，给的是朝街的",
+            "两双只到了一双",
+            "地址没错却送到别的小区",
+            "电话排队半小时没接通",
+            "同样的商品别人买得更便宜",
+            "没开通的业务每月在收费",
+            "导航指错路，错过了航班",
+            "装好的门关不拢",
+            "粥里吃出了沙子",
+            "孩子的玩具掉漆",
+            "预约的时间没人来",
+            "课程打不开也没人管",
+            "退押金拖到现在",
+            "座椅一直晃",
+            "维修以后还是老问题",
+            "店员让我等了很久又说没货",
+            "说好当天到，三天了还没动静",
+            "空调漏水把地板泡了",
+        ),
+    ),
+)
+_EN_REPORTS: Final[_Groups] = (
+    (
+        (
+            "Hello, {}.",
+            "I hope you can help, {}.",
+            "{}, could you look into it?",
+            "I thought you should know that {}.",
+            "Would a replacement be possible? I ask because {}.",
+            "I've always liked you, but {}.",
+            "{}. Any news?",
+        ),
+        (
+            "the app shuts down whenever I sign in",
+            "tracking says it arrived but the porch is empty",
+            "the shoes came apart within a fortnight",
+            "the display has a dark line",
+            "the promo code is refused at checkout",
+            "the clerk did not want to help",
+            "I was told two days and it has been two weeks",
+            "the glass came in pieces",
+            "I took a day off and nobody came",
+            "I have explained this to three people already",
+            "I keep being passed from one team to the next",
+            "an older version was sent than the one shown",
+            "the sauna has been closed since spring",
+            "the answer took far too long",
+            "the room smelled of smoke",
+            "the soup was cold when it got here",
+            "half of the fruit was rotten",
+            "the mattress sags after a month",
+            "somebody else's order was in the bag",
+            "the charger gets hot",
+            "the seat was already taken",
+            "I pay every month for something I never ordered",
+            "the printer has jammed since the last update",
+        ),
+    ),
+)
 SOURCES: Final = ("service.en", "service.zh")
 
 
@@ -697,36 +1089,67 @@ def written_texts() -> list[LabelledText]:
     """Return the sentences, the same every time: neutral requests, polite complaints, praise by negation."""
     chance = random.Random(_SEED)  # noqa: S311  # a fixed sample, not a secret
     english = [
-        *_some(chance, _combine(_EN_OPENING, _EN_ASK, "{do}", _EN_DO), NEUTRAL, "service.en"),
-        *_some(chance, _combine(_EN_OPENING, _EN_WHAT, "{thing}", _EN_THING), NEUTRAL, "service.en"),
-        *_some(chance, _combine(("",), _EN_POLITE, "{fault}", _EN_FAULT), NEGATIVE, "service.en"),
+        *_some(chance, _Combined(_EN_OPENING, _EN_ASK, "{do}", _EN_DO), NEUTRAL, "service.en"),
+        *_some(chance, _Combined(_EN_OPENING, _EN_WHAT, "{thing}", _EN_THING), NEUTRAL, "service.en"),
+        *_some(chance, _Combined(("",), _EN_POLITE, "{fault}", _EN_FAULT), NEGATIVE, "service.en"),
         *_some(
             chance,
-            _combine(_EN_OPENING, _EN_POLITE, "{fault}", _faults(_EN_BROKEN, " ", _EN_TAIL)),
+            _Combined(_EN_OPENING, _EN_POLITE, "{fault}", _faults(_EN_BROKEN, " ", _EN_TAIL)),
             NEGATIVE,
             "service.en",
         ),
+        *_some(chance, _Fillings(_EN_QUESTIONS), NEUTRAL, "service.en"),
+        *_some(chance, _Fillings(_EN_REPORTS), NEGATIVE, "service.en"),
         *(LabelledText(text, POSITIVE, "service.en") for text in _EN_MILD_PRAISE),
         *(LabelledText("".join(parts), POSITIVE, "service.en") for parts in _not_bad()),
     ]
     chinese = [
-        *_some(chance, _combine(_ZH_OPENING, _ZH_ASK, "{do}", _ZH_DO), NEUTRAL, "service.zh"),
-        *_some(chance, _combine(_ZH_OPENING, _ZH_WHAT, "{thing}", _ZH_THING), NEUTRAL, "service.zh"),
-        *_some(chance, _combine(("",), _ZH_POLITE, "{fault}", _ZH_FAULT), NEGATIVE, "service.zh"),
+        *_some(chance, _Combined(_ZH_OPENING, _ZH_ASK, "{do}", _ZH_DO), NEUTRAL, "service.zh"),
+        *_some(chance, _Combined(_ZH_OPENING, _ZH_WHAT, "{thing}", _ZH_THING), NEUTRAL, "service.zh"),
+        *_some(chance, _Combined(("",), _ZH_POLITE, "{fault}", _ZH_FAULT), NEGATIVE, "service.zh"),
         *_some(
             chance,
-            _combine(_ZH_GREETING, _ZH_POLITE, "{fault}", _faults(_ZH_BROKEN, "", _ZH_TAIL)),
+            _Combined(_ZH_GREETING, _ZH_POLITE, "{fault}", _faults(_ZH_BROKEN, "", _ZH_TAIL)),
             NEGATIVE,
             "service.zh",
         ),
+        *_some(chance, _Fillings(_ZH_QUESTIONS), NEUTRAL, "service.zh", 2 * _PER_KIND),
+        *_some(chance, _Fillings(_ZH_REPORTS), NEGATIVE, "service.zh"),
         *(LabelledText(text, POSITIVE, "service.zh") for text in _ZH_MILD_PRAISE),
     ]
     return [*english, *chinese]
 
 
-def _combine(openings: Sequence[str], frames: Sequence[str], slot: str, fillers: Sequence[str]) -> Iterator[str]:
-    for opening, frame, filler in itertools.product(openings, frames, fillers):
-        yield opening + frame.replace(slot, filler)
+@dataclass(frozen=True, slots=True)
+class _Combined:
+    """Every opening with every frame with every filler in its slot, by number."""
+
+    openings: Sequence[str]
+    frames: Sequence[str]
+    slot: str
+    fillers: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.openings) * len(self.frames) * len(self.fillers)
+
+    def __getitem__(self, number: int) -> str:
+        rest, filler = divmod(number, len(self.fillers))
+        opening, frame = divmod(rest, len(self.frames))
+        return self.openings[opening] + self.frames[frame].replace(self.slot, self.fillers[filler])
+
+
+class _Fillings:
+    """Every frame of every group with every filler of its group, by number."""
+
+    def __init__(self, groups: _Groups) -> None:
+        self._pairs = [(frame, filler) for frames, fillers in groups for frame in frames for filler in fillers]
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, number: int) -> str:
+        frame, filler = self._pairs[number]
+        return frame.replace("{}", filler)
 
 
 def _not_bad() -> Iterator[tuple[str, str, str]]:
@@ -734,7 +1157,9 @@ def _not_bad() -> Iterator[tuple[str, str, str]]:
 
 
 def _some(
-    chance: random.Random, texts: Iterator[str], label: int, source: str, count: int = _PER_KIND
+    chance: random.Random, texts: _Combined | _Fillings, label: int, source: str, count: int = _PER_KIND
 ) -> list[LabelledText]:
-    every = sorted(set(texts))
-    return [LabelledText(text, label, source) for text in chance.sample(every, min(count, len(every)))]
+    # Twice as many as wanted, since some numbers give the same sentence.
+    numbers = chance.sample(range(len(texts)), min(2 * count, len(texts)))
+    different = dict.fromkeys(texts[number] for number in numbers)
+    return [LabelledText(text, label, source) for text in itertools.islice(different, count)]
