@@ -12,7 +12,9 @@ class SentimentSettings(ServiceSettings):
     sentiment_host: str = Field("127.0.0.1", description="Address to serve health and metrics on.")
     sentiment_port: Annotated[int, Field(ge=1, le=65535)] = Field(8002, description="Port for health and metrics.")
     sentiment_model: Path | None = Field(
-        None, description="A model of your own made by `pulseline sentiment train`; empty: the one that ships."
+        None,
+        description="A model of your own: a file made by `pulseline sentiment train`, or an .onnx file with its"
+        " tokenizer (vocab.txt or tokenizer.json) beside it; empty: the one that ships.",
     )
     sentiment_tick_s: Annotated[float, Field(gt=0)] = Field(
         5.0, description="How often a clock.ticked record moves event time in every partition."

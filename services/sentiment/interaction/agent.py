@@ -7,8 +7,8 @@ from msgspec import Raw, Struct
 from services.sentiment.engagement.counters import engagement, fold, is_known, observe
 from services.sentiment.engagement.model import EngagementState
 from services.sentiment.engagement.state import decode_state, encode_state
+from services.sentiment.interaction.backend import Backend
 from services.sentiment.interaction.decide import judged_text
-from services.sentiment.interaction.score import Scorer
 from shared.clock import to_ms
 from shared.contracts.codec import decode_event, encode
 from shared.contracts.enriched import Engagement, Origin, Sentiment
@@ -39,8 +39,8 @@ class SentimentProcessor:
     forward_controls_to: Topic | None = ENRICHED
     shortest_wake_ms = NEVER_WAKES
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def decode(self, value: bytes) -> EventBase:
         """Raises `Reject` for anything ingest would not have written."""
@@ -94,7 +94,7 @@ class SentimentProcessor:
         texts = [judged_text(one.event) for one in inputs]
         with_text = [index for index, text in enumerate(texts) if text]
         judged: list[Sentiment | None] = [None] * len(texts)
-        for index, sentiment in zip(with_text, self._scorer.analyse([texts[i] for i in with_text]), strict=True):
+        for index, sentiment in zip(with_text, self._backend.analyse([texts[i] for i in with_text]), strict=True):
             judged[index] = sentiment
         return judged
 

@@ -1,51 +1,35 @@
 """Sentiment of texts: many at once in numpy, one at a time in plain Python, the same result to the bit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.sentiment.interaction import aspects
 from services.sentiment.interaction.features import NOTHING, HashedBatch, Hasher, Positions, sum_by_text
-from services.sentiment.interaction.language import LANGUAGE_NAMES, OTHER, languages_of
+from services.sentiment.interaction.judgement import PARTS, Parts, Reason, judgement, judgements
+from services.sentiment.interaction.language import OTHER, languages_of
 from services.sentiment.interaction.model import NEUTRALITY, POLARITY, SHIPPED_ARTEFACT, LinearModel, load_model
 from services.sentiment.interaction.plain import PlainReader, TextSums, table_of
 from shared.contracts.enriched import Sentiment
 
-_PARTS: Final = 10_000
-"""Probabilities are whole ten-thousandths, so that they sum to 1 and print short."""
 _STEPS: Final = 256
 _LIMIT: Final = 16
 _BATCH: Final = 2_000
 """Texts hashed at once: more only leaves the cache. Measured 2026-11-22."""
 _PLAIN_UP_TO: Final = 3
-_SURE_COMPLAINT: Final = 6_000
 _UNKNOWN: Final = (2_500, 5_000, 2_500)
-_BLANK: Final = (0, _PARTS, 0)
+_BLANK: Final = (0, PARTS, 0)
 
 
 def _sigmoid_parts() -> NDArray[np.int64]:
     logits = np.arange(-_LIMIT * _STEPS, _LIMIT * _STEPS + 1) / _STEPS
-    return np.rint(_PARTS / (1 + np.exp(-logits))).astype(np.int64)
+    return np.rint(PARTS / (1 + np.exp(-logits))).astype(np.int64)
 
 
 _parts: Final = _sigmoid_parts()
 _parts_list: Final = _parts.tolist()
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A piece of a text and what it moved: positive `polarity` speaks for positive, `neutrality` for neutral.
-
-    Units: logits before the bias; the pieces of a text add up to its two logits.
-    """
-
-    piece: str
-    polarity: float
-    neutrality: float
 
 
 class Scorer:
@@ -97,15 +81,9 @@ class Scorer:
 
     def _analyse_one(self, text: str) -> Sentiment:
         sums = self._plain.read(text)
-        negative, neutral, positive = self._parts_of(sums)
-        cues = (
-            aspects.find_cues(sums.folded, aspects.starts_in(sums.folded))
-            if _is_negative(negative, neutral, positive)
-            else None
-        )
-        return self._sentiment(negative, neutral, positive, sums.language, cues)
+        return judgement(self.name, self._parts_of(sums), sums.language, sums.folded)
 
-    def _parts_of(self, sums: TextSums) -> tuple[int, int, int]:
+    def _parts_of(self, sums: TextSums) -> Parts:
         if sums.count == 0:
             return _BLANK
         if sums.language == OTHER and sums.n_letters:
@@ -115,8 +93,8 @@ class Scorer:
         polarity = sums.polarity * self._model.scales[POLARITY] / root + biases[POLARITY]
         neutrality = sums.neutrality * self._model.scales[NEUTRALITY] / root + biases[NEUTRALITY]
         neutral = _parts_list[_step(neutrality)]
-        positive = ((_PARTS - neutral) * _parts_list[_step(polarity)] + _PARTS // 2) // _PARTS
-        return _PARTS - neutral - positive, neutral, positive
+        positive = ((PARTS - neutral) * _parts_list[_step(polarity)] + PARTS // 2) // PARTS
+        return PARTS - neutral - positive, neutral, positive
 
     def _analyse_batch(self, texts: Sequence[str]) -> list[Sentiment]:
         batch = self._hasher.hash_batch(texts)
@@ -127,27 +105,11 @@ class Scorer:
         steps = np.clip(np.rint(logits * _STEPS), -_LIMIT * _STEPS, _LIMIT * _STEPS).astype(np.int64)
         shares = _parts[steps + _LIMIT * _STEPS]
         neutral = shares[:, NEUTRALITY]
-        positive = ((_PARTS - neutral) * shares[:, POLARITY] + _PARTS // 2) // _PARTS
-        parts = np.stack([_PARTS - neutral - positive, neutral, positive], axis=1)
+        positive = ((PARTS - neutral) * shares[:, POLARITY] + PARTS // 2) // PARTS
+        parts = np.stack([PARTS - neutral - positive, neutral, positive], axis=1)
         parts[(languages == OTHER) & (batch.scripts.sum(axis=1) > 0)] = _UNKNOWN
         parts[counts == 0] = _BLANK
-        cues = self._cues(batch, (parts[:, 0] > parts[:, 1]) & (parts[:, 0] >= parts[:, 2]))
-        return [
-            self._sentiment(negative, neutral, positive, language, found)
-            for (negative, neutral, positive), language, found in zip(
-                parts.tolist(), languages.tolist(), cues, strict=True
-            )
-        ]
-
-    @staticmethod
-    def _cues(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[dict[aspects.Cue, list[str]] | None]:
-        """Return the cues of the wanted texts, None for the others."""
-        cues: list[dict[aspects.Cue, list[str]] | None] = [None] * len(batch)
-        folded = batch.folded()
-        wanted = np.flatnonzero(is_wanted).tolist()
-        for text, starts in zip(wanted, aspects.possible_starts(batch, is_wanted), strict=True):
-            cues[text] = aspects.find_cues(folded, starts)
-        return cues
+        return judgements(self.name, parts, languages, batch)
 
     def _sum(self, batch: HashedBatch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the two heads' weights summed by text, shape (texts, 2), and the number of features."""
@@ -170,39 +132,6 @@ class Scorer:
             neutrality += of_neutrality
             count += places[:end] != NOTHING
         return np.stack([sum_by_text(values, bounds) for values in (polarity, neutrality, count)], axis=1)
-
-    def _sentiment(
-        self, negative: int, neutral: int, positive: int, language: int, cues: Mapping[aspects.Cue, list[str]] | None
-    ) -> Sentiment:
-        """Return the judgement; `cues` are those of a negative text, None for any other."""
-        if cues is None:
-            is_neutral = neutral >= positive
-            return Sentiment(
-                label="neutral" if is_neutral else "positive",
-                score=(positive - negative) / _PARTS,
-                p_negative=negative / _PARTS,
-                p_neutral=neutral / _PARTS,
-                p_positive=positive / _PARTS,
-                language=LANGUAGE_NAMES[language],
-                urgency="normal" if is_neutral else "low",
-                model=self.name,
-            )
-        return Sentiment(
-            label="negative",
-            score=(positive - negative) / _PARTS,
-            p_negative=negative / _PARTS,
-            p_neutral=neutral / _PARTS,
-            p_positive=positive / _PARTS,
-            language=LANGUAGE_NAMES[language],
-            is_complaint=bool(cues) or negative >= _SURE_COMPLAINT,
-            urgency="high" if aspects.URGENT in cues else "normal",
-            aspects=aspects.aspect_hits(cues) if cues else [],
-            model=self.name,
-        )
-
-
-def _is_negative(negative: int, neutral: int, positive: int) -> bool:
-    return negative > neutral and negative >= positive
 
 
 def _halves(packed: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
