@@ -42,6 +42,16 @@ CHURN_RISK = Topic("churn.risk", "customer id", "risk/1", "compact", None, ("chu
 CHURN_ALERTS = Topic(
     "churn.alerts", "customer id", "alert/1", "delete", timedelta(days=30), ("churn_alerts",), ("api",)
 )
+CHURN_MODELS = Topic(
+    "churn.models",
+    "model name",
+    "control/1",
+    "delete",
+    timedelta(days=36_500),
+    ("churn_alerts",),
+    ("churn_alerts",),
+    is_partitioned_by_customer=False,
+)
 IDENTITIES = Topic(
     "identities", "handle", "identity/1", "compact", None, ("ingest",), ("ingest",), is_partitioned_by_customer=False
 )
@@ -63,6 +73,7 @@ TOPICS: tuple[Topic, ...] = (
     CHURN_STATE,
     CHURN_RISK,
     CHURN_ALERTS,
+    CHURN_MODELS,
     IDENTITIES,
     DEAD_LETTERS,
 )

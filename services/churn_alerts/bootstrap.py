@@ -1,23 +1,32 @@
 """Builds the churn service from its settings; the one place that reads them."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from services.churn_alerts.alert.send import CapacityController
 from services.churn_alerts.customer.agent import ChurnAlerts, EnrichedView
 from services.churn_alerts.customer.decide import SilenceCheck
+from services.churn_alerts.customer.generation import from_model
+from services.churn_alerts.customer.in_force import Policy
+from services.churn_alerts.customer.send import RefitLeader
 from services.churn_alerts.customer.state import CustomerState
 from services.churn_alerts.metrics import ChurnMetrics
 from services.churn_alerts.settings import ChurnSettings
 from shared.clock import Clock
 from shared.contracts.alert import AlertCleared, AlertRaised, AlertRecord
+from shared.contracts.control import ModelPublished
 from shared.errors import Unavailable
 from shared.health import Check
+from shared.kafka.changelog import KafkaStateReader
 from shared.kafka.publisher import Publisher
 from shared.kafka.worker import Worker, WorkerSettings
+
+_log = logging.getLogger(__name__)
 
 _RECONNECT_S = 1.0
 
@@ -28,21 +37,24 @@ class DecisionWatch:
     def __init__(self, metrics: ChurnMetrics, controller: CapacityController) -> None:
         self._metrics = metrics
         self._controller = controller
+        self._policy: Policy | None = None
 
     def __call__(self, records: Sequence[AlertRecord], n_outlooks: int, checks: Sequence[SilenceCheck]) -> None:
         metrics, controller = self._metrics, self._controller
         metrics.outlooks.inc(n_outlooks)
         for check in checks:
             controller.sample.checked(check.customer_id, check.spell_day, check.day, check.tier, check.p)
-            newest = controller.newest_rules
-            if newest is None or check.policy.version > newest.version:
-                controller.newest_rules = check.policy.in_force
+            if check.policy is not self._policy:
+                self._policy = check.policy
+                self._follow(check.policy)
         for record in records:
             if record.is_historical:
                 metrics.historical.inc()
             elif isinstance(record, AlertRaised):
                 metrics.raised[record.body.severity].inc()
                 metrics.rules_version.set(record.rules_version)
+                if record.body.risk is not None:
+                    metrics.decided_model_version.set(record.body.risk.generation)
                 is_about_silence = any(signal.name == "purchase_overdue" for signal in record.body.signals)
                 controller.n_signal_alerts += not is_about_silence
             elif isinstance(record, AlertCleared):
@@ -50,9 +62,30 @@ class DecisionWatch:
             else:
                 metrics.updated.inc()
 
+    def _follow(self, policy: Policy) -> None:
+        """Tell the controller the rules in force, with the thresholds that hold."""
+        newest = self._controller.newest_rules
+        if newest is None or policy.version >= newest.version:
+            rules = replace(policy.in_force.rules, silence_thresholds=dict(policy.thresholds["orders"]))
+            self._controller.newest_rules = replace(policy.in_force, rules=rules)
+
+    def unreadable(self, name: str, version: int, reason: str) -> None:
+        """Say aloud that a published document is left out."""
+        self._metrics.unreadable[name].inc()
+        extra = {"action": "document_unreadable", "document": name, "version": version}
+        _log.error("published %s version %d is left out: %s", name, version, reason, extra=extra)
+
+    def published(self, records: Sequence[ModelPublished]) -> None:
+        """Count generations that reached every partition."""
+        for record in records:
+            generation = from_model(record.model)
+            fit = "new" if generation.fitted_until_day == generation.decided_until_day else "kept"
+            self._metrics.model_version[record.name].set(record.version)
+            self._metrics.models_published[record.name, fit].inc()
+
 
 class ChurnService:
-    """The worker with the capacity controller beside it."""
+    """The worker with the capacity controller and the refits beside it."""
 
     def __init__(self, settings: ChurnSettings, registry: CollectorRegistry, clock: Clock) -> None:
         self._metrics = ChurnMetrics(registry)
@@ -64,7 +97,11 @@ class ChurnService:
             topic_prefix=settings.topic_prefix,
             max_poll_records=settings.churn_alerts_max_poll_records,
         )
-        processor = ChurnAlerts(DecisionWatch(self._metrics, self._controller))
+        self._reader = KafkaStateReader(settings.kafka_bootstrap, client_id="pulseline-churn-refits")
+        self._look_every_s = settings.churn_alerts_refit_look_every_s
+        self._refits = RefitLeader(self._publisher, self._reader, settings.topic_prefix, clock)
+        self._watch = DecisionWatch(self._metrics, self._controller)
+        processor = ChurnAlerts(self._watch, self._watch.unreadable)
         self._worker: Worker[EnrichedView, CustomerState] = Worker(processor, worker_settings, registry, clock)
 
     def checks(self) -> Mapping[str, Check]:
@@ -72,21 +109,29 @@ class ChurnService:
 
     async def run(self) -> None:
         """Run until SIGTERM or SIGINT. Raises Stop, or Unavailable when Kafka is lost for good."""
-        controller = asyncio.create_task(self._control())
+        beside = asyncio.create_task(self._publish())
         try:
             await self._worker.run()
         finally:
-            controller.cancel()
-            await asyncio.gather(controller, return_exceptions=True)
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)
+            await self._reader.stop()
             await self._publisher.stop()
 
-    async def _control(self) -> None:
+    async def _publish(self) -> None:
+        """Publish rules and generations as they fall due. A bug in either is logged; alerts go on without them."""
         while not self._publisher.is_connected:
             with suppress(Unavailable):
                 await self._publisher.start()
                 break
             await asyncio.sleep(_RECONNECT_S)
-        await self._controller.run(self._every_s, lambda: self._worker.assigned, self._metrics.rules_published.inc)
+        results = await asyncio.gather(
+            self._controller.run(self._every_s, lambda: self._worker.assigned, self._metrics.rules_published.inc),
+            self._refits.run(self._look_every_s, lambda: self._worker.assigned, self._watch.published),
+            return_exceptions=True,
+        )
+        for error in results:
+            _log.error("rules or models are not published any more", exc_info=error)
 
 
 def build(settings: ChurnSettings, registry: CollectorRegistry, clock: Clock) -> ChurnService:

@@ -8,6 +8,9 @@ SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 CLEAR_REASONS: tuple[ClearReason, ...] = ("returned", "lost", "evidence_undone", "recovered", "merged", "erased")
 
 
+MODELS = ("churn", "churn.contacts")
+
+
 class ChurnMetrics:
     """Decisions as they are made; a repeated decision after a crash is counted again, the topic has it once by id."""
 
@@ -36,3 +39,31 @@ class ChurnMetrics:
         self.rules_version = Gauge(
             "pulseline_churn_alerts_rules_version", "Newest rules version seen in a decision.", registry=registry
         )
+        self.decided_model_version = Gauge(
+            "pulseline_churn_alerts_decided_model_version",
+            "Newest generation of the model seen in an alert, 1 for the shipped prior.",
+            registry=registry,
+        )
+        version = Gauge(
+            "pulseline_churn_alerts_model_version",
+            "Newest generation of each model that this process passed on to every partition.",
+            ["model"],
+            registry=registry,
+        )
+        published = Counter(
+            "pulseline_churn_alerts_models_published",
+            "Generations passed on to every partition, by model and by whether the guard kept the fit before.",
+            ["model", "fit"],
+            registry=registry,
+        )
+        self.model_version = {model: version.labels(model) for model in MODELS}
+        self.models_published = {
+            (model, fit): published.labels(model, fit) for model in MODELS for fit in ("new", "kept")
+        }
+        unreadable = Counter(
+            "pulseline_churn_alerts_documents_unreadable",
+            "Published rules or models that cannot be read; what was in force before them stays.",
+            ["document"],
+            registry=registry,
+        )
+        self.unreadable = {document: unreadable.labels(document) for document in ("rules", *MODELS)}

@@ -16,3 +16,6 @@ class ChurnSettings(ServiceSettings):
     churn_alerts_capacity_every_s: Annotated[float, Field(gt=0)] = Field(
         86_400.0, description="How often the capacity controller reconsiders the alert thresholds."
     )
+    churn_alerts_refit_look_every_s: Annotated[float, Field(gt=0)] = Field(
+        3_600.0, description="How often the leading worker looks whether a refit of the model is due (every 28 days)."
+    )

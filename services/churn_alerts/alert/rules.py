@@ -53,6 +53,9 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `silence_thresholds`: risk (probability of no purchase within the horizon) at which a silence is alerted, by tier.
     `signal_thresholds`: sum of the signals' contributions (log-odds) at which signals alone raise an alert, by tier.
     `capacity_per_day`: alerts a day the team can work; the controller of `capacity.py` turns it into new thresholds.
+    `adapts_thresholds`: each generation of the model brings silence thresholds, set to `capacity_per_day` or, without
+    one, to as many alerts as the plain rule would raise; false: those written here hold. `tier_cuts`: while they are
+    the default, each generation brings the company's own fifths.
     `cooldown_days`: after an alert ended, signals raise none for so long; `silence_cooldown_days`: nor does silence
     (0: measured to cost recall, docs/churn.md). `recover_log_odds`: an alert raised by signals ends as recovered once
     they sum to so much less than the threshold. `rearm_log_odds`: after an alerted customer returned, he is alerted for
@@ -63,6 +66,7 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     contacts: SilenceRules = SilenceRules(horizon_days=45, window_days=30, lost_after_days=90, min_events=4)
     alerts_on_contact_silence: bool = True
     silence_thresholds: dict[Tier, Probability] = field(default_factory=lambda: _per_tier(0.5))
+    adapts_thresholds: bool = True
     signal_thresholds: dict[Tier, LogOdds] = field(default_factory=lambda: _per_tier(1.5))
     signals: dict[SignalName, SignalWeight] = {}
     tier_cuts: TierCuts = TierCuts()

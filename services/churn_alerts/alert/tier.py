@@ -3,13 +3,15 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import ceil
-from typing import Annotated
+from typing import Annotated, Final, get_args
 
 from msgspec import Meta, Struct
 
 from shared.contracts.alert import Tier
 
 Cuts = Annotated[tuple[float, ...], Meta(min_length=4, max_length=4)]
+
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 
 # Sum of three scores of 1 to 5.
 _PLATINUM, _GOLD, _SILVER = 13, 11, 8

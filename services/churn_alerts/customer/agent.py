@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from services.churn_alerts.customer.checks import answer, close
 from services.churn_alerts.customer.decide import CHECK_DELAY_MS, Answers, Following, Heard, SilenceCheck, follow
-from services.churn_alerts.customer.in_force import InForce, ReadDocuments
+from services.churn_alerts.customer.in_force import InForce, OnUnreadable, ReadDocuments
 from services.churn_alerts.customer.model import DAY_MS
 from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_state
 from shared.clock import to_ms
@@ -38,7 +38,7 @@ OnDecided = Callable[[Sequence[AlertRecord], int, Sequence[SilenceCheck]], None]
 
 
 class ChurnAlerts:
-    """The processor; its only memory between calls is parsed rules and models. `on_decided` may count, nothing else."""
+    """The processor; its only memory between calls is parsed rules and models. Who is told may count, no more."""
 
     name = "churn_alerts"
     input_topic: Topic = ENRICHED
@@ -47,8 +47,8 @@ class ChurnAlerts:
     forward_controls_to: Topic | None = None
     shortest_wake_ms = CHECK_DELAY_MS
 
-    def __init__(self, on_decided: OnDecided | None = None) -> None:
-        self._documents = ReadDocuments()
+    def __init__(self, on_decided: OnDecided | None = None, on_unreadable: OnUnreadable | None = None) -> None:
+        self._documents = ReadDocuments() if on_unreadable is None else ReadDocuments(on_unreadable)
         self._on_decided = on_decided
 
     def decode(self, value: bytes) -> EnrichedView:

@@ -181,7 +181,7 @@ def _schedule(
     while True:
         policy = in_force.policy_for_day(day)
         generation = in_force.generation_for_day(question.basis, day, horizon_days)
-        threshold = policy.silence_threshold(question.tier)
+        threshold = policy.silence_threshold(question.tier, question.basis)
         if not entries or entries[-1].generation is not generation or key[-1] != threshold:
             entries.append(Entry(day, generation, threshold_with(threshold, question.sigma)))
             key.extend((day if entries[:-1] else 0, id(generation), threshold))

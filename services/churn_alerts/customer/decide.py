@@ -276,7 +276,7 @@ class Following:
         phase = self._phase(basis, silence)
         if view is not None:
             tier = self._tier(silence, basis, view, policy)
-            is_high = view.p >= policy.silence_threshold(tier)
+            is_high = view.p >= policy.silence_threshold(tier, basis)
             if self._woken_day is not None and silence is not None and state.next_check != UNPLANNED:
                 self.check = SilenceCheck(self.key, _last_day(silence), day, tier, view.p, policy)
             phase = "at_risk" if state.alert is not None or is_high else "active"
@@ -288,7 +288,7 @@ class Following:
         state.told = told
         risk = None
         if view is not None and silence is not None:
-            risk = risk_of(view, silence, as_of_ms, policy.in_force.rules.tier_cuts, state.currency, basis)
+            risk = risk_of(view, silence, as_of_ms, policy.tier_cuts, state.currency, basis)
         return CustomerRisk(
             customer_id=self.key,
             as_of=from_ms(as_of_ms),
@@ -469,7 +469,7 @@ class Following:
         state = self._present()
         policy = self._in_force.policy_for_day(_last_day(silence))
         view: View = yield Look(silence, basis, 0)
-        threshold = policy.silence_threshold(self._tier_at_purchase(silence, basis, policy))
+        threshold = policy.silence_threshold(self._tier_at_purchase(silence, basis, policy), basis)
         if log_odds(view.p) > log_odds(threshold) - policy.in_force.rules.rearm_log_odds:
             state.next_check = DONE
             return False
@@ -484,7 +484,7 @@ class Following:
         moment = Moment(end_of_day_ms(day), self.now_ms, is_history)
         findings = self._findings(day, policy, view, basis)
         tier = self._tier(silence, basis, view, policy)
-        excess = log_odds(view.p) + raising_contribution(findings) - log_odds(policy.silence_threshold(tier))
+        excess = log_odds(view.p) + raising_contribution(findings) - log_odds(policy.silence_threshold(tier, basis))
         said = self._say(findings, view, basis, silence, tier, excess, policy, moment, day)
         if state.alert is not None:
             self._update(said, moment, is_silence=True)
@@ -546,7 +546,7 @@ class Following:
                 return
         excess = total - threshold
         if alert.is_silence and view is not None:
-            excess = log_odds(view.p) + total - log_odds(policy.silence_threshold(tier))
+            excess = log_odds(view.p) + total - log_odds(policy.silence_threshold(tier, basis))
         said = self._say(findings, view, basis, silence, tier, excess, policy, moment, day)
         if is_material(alert, said.body) or (on_event is None and is_news(alert, said.body)):
             self._update(said, moment, is_silence=False)
@@ -556,7 +556,7 @@ class Following:
     def _tier(self, silence: Purchases | None, basis: Basis, view: View | None, policy: Policy) -> Tier:
         if silence is None or view is None or basis == "contacts":
             return "new"
-        return view.tier(policy.in_force.rules.tier_cuts)
+        return view.tier(policy.tier_cuts)
 
     def _bought_after_evidence(self, day: int) -> bool:
         """Return whether the customer of an alert that an event raised bought again, by the end of `day`."""
@@ -583,7 +583,7 @@ class Following:
         rules = policy.in_force.rules
         risk = None
         if view is not None and silence is not None:
-            risk = risk_of(view, silence, moment.at_ms, rules.tier_cuts, state.currency, basis)
+            risk = risk_of(view, silence, moment.at_ms, policy.tier_cuts, state.currency, basis)
         signals = [finding.signal for finding in findings]
         negatives = state.signals.mismatch.negatives
         body = describe(signals, negatives, risk, tier, excess, rules, day, is_about_contacts=basis == "contacts")
@@ -718,7 +718,7 @@ class Following:
         if basis == "contacts" or policy.is_uniform:
             return "new"
         generation = self._in_force.generation_for_day(basis, _last_day(silence) - 1, silence.horizon_days)
-        return tier_at_purchase(silence, generation, policy.in_force.rules.tier_cuts)
+        return tier_at_purchase(silence, generation, policy.tier_cuts)
 
     def _quiet_until_day(self, cooldown_days: int) -> int:
         cleared_ms = self._present().cleared_ms

@@ -18,6 +18,7 @@ from services.churn_alerts.customer.generation import REGULARITIES, Baseline, Ge
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.maximum import maximise
 from services.churn_alerts.customer.mixture import class_masses, digamma, log_gamma
+from services.churn_alerts.customer.model import refit_days
 from services.churn_alerts.customer.score import CLIP_DEVIATIONS, risk
 from services.churn_alerts.customer.value import fit_spend
 
@@ -105,13 +106,14 @@ def snapshots_until(
 ) -> Snapshots:
     """Return the labelled snapshots that are complete by the end of `until_day`, newest first; at most `MAX_ROWS` rows.
 
+    They reach back as far as a state keeps single days, so that a refit from states reads what one from a log reads.
     Weight .5 ** (age / 90 days), where age counts from the newest complete snapshot day.
     """
     horizon = round(history.horizon_days)
     newest = until_day - horizon
     newest -= (newest - anchor_day) % SNAPSHOT_EVERY_DAYS
     first = int(history.day.min()) if len(history.day) else newest + 1
-    oldest = max(first, newest - 6 * round(HALF_LIFE_DAYS))
+    oldest = max(first, until_day - refit_days(horizon))
     days = list(range(newest, oldest - 1, -SNAPSHOT_EVERY_DAYS))[:n_newest]
     parts = [history.scored(day, policy.min_purchases, policy.lost_after_days) for day in days]
     n_rows = sum(len(part) for part in parts)

@@ -7,6 +7,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from services.churn_alerts.alert.tier import TIERS, TierCuts
+from shared.contracts.alert import Tier
+from shared.contracts.enriched import Probability
+
 TERMS: Final = (
     "lom", "nlm", "ek",
     "lnz", "over", "zo", "lsd",
@@ -70,7 +74,12 @@ class Spend(Struct, frozen=True):
 
 
 class Generation(Struct, frozen=True):
-    """A fitted model, complete: scores depend on it and on the customer's state alone."""
+    """A fitted model, complete: scores depend on it and on the customer's state alone.
+
+    A refit also publishes what is only right together with it: `thresholds`, the risk at which silence is alerted by
+    tier, and `tier_cuts`; None where the rules have them. `decided_until_day` is the last day the refit looked at, and
+    later than `fitted_until_day` when the guard kept the numbers of the generation before.
+    """
 
     version: int
     origin: Origin
@@ -85,10 +94,15 @@ class Generation(Struct, frozen=True):
     n_repeat_customers: int = 0
     n_rows: int = 0
     spend: Spend | None = None
+    decided_until_day: int | None = None
+    thresholds: dict[Tier, Probability] | None = None
+    tier_cuts: TierCuts | None = None
 
     def __post_init__(self) -> None:
         if {len(self.means), len(self.deviations), len(self.weights)} != {len(TERMS)}:
             raise ValueError(f"means, deviations and weights must have {len(TERMS)} entries")
+        if self.thresholds is not None and set(self.thresholds) != set(TIERS):
+            raise ValueError("thresholds name every tier, or there are none")
         if not self.horizon_days > 0 or not all(deviation > 0 for deviation in self.deviations):
             raise ValueError("the horizon and the deviations must be positive")
 
@@ -141,6 +155,6 @@ def to_model(generation: Generation) -> dict[str, Any]:
 def from_model(model: dict[str, Any]) -> Generation:
     """Return the generation in the `model` of a `model.published` record.
 
-    Raises `msgspec.ValidationError` when it is none; the processor dead-letters the record and keeps the running one.
+    Raises `msgspec.ValidationError` when it is none; the one before it stays in force (`in_force.ReadDocuments`).
     """
     return msgspec.convert(model, Generation)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from services.churn_alerts.customer.columns import Columns, Days, row_of
-from services.churn_alerts.customer.model import PurchaseDay, Statistics
+from services.churn_alerts.customer.model import PurchaseDay, Purchases, Statistics
 from services.churn_alerts.customer.purchases import append, no_purchases, observe_return, returns_at_purchase
 
 FAR = 2**40
@@ -56,16 +57,40 @@ def history_of(
     customers: Iterable[CustomerDays], horizon_days: float, on_progress: Callable[[int], None] | None = None
 ) -> History:
     """Return the history of customers given in the order of their ids; `on_progress` hears how many more are done."""
+    return _history(
+        (
+            (owner, (_days_with_returns if returns else _days_of_purchases)(purchases, returns, horizon_days))
+            for owner, purchases, returns in customers
+        ),
+        horizon_days,
+        on_progress,
+    )
+
+
+def history_of_states(states: Iterable[tuple[str, Purchases]], horizon_days: float, until_day: int) -> History:
+    """Return the history that the processor's states still tell, as of the end of `until_day`; by id, in that order.
+
+    The recent days of each state (`model.recent_days`) give the rows that `history_of` gives of the whole past, to the
+    bit (with returns older than those days: up to rounding); before them one row stands for all.
+    """
+    return _history(((owner, _days_of_state(state, until_day)) for owner, state in states), horizon_days, None)
+
+
+_Days = Iterable[tuple[tuple[float, ...], int, bool]]
+
+
+def _history(
+    customers: Iterable[tuple[str, _Days]], horizon_days: float, on_progress: Callable[[int], None] | None
+) -> History:
     ids: list[str] = []
     rows: list[tuple[float, ...]] = []
     owners: list[int] = []
     days: list[int] = []
     purchased: list[bool] = []
     reported = 0
-    for number, (customer_id, purchases, returns) in enumerate(customers):
+    for number, (customer_id, days_of_customer) in enumerate(customers):
         ids.append(customer_id)
-        add = _days_with_returns if returns else _days_of_purchases
-        for row, day, is_purchase in add(purchases, returns, horizon_days):
+        for row, day, is_purchase in days_of_customer:
             rows.append(row)
             days.append(day)
             purchased.append(is_purchase)
@@ -113,6 +138,30 @@ def _days_with_returns(
             run = append(run, bought[day], horizon_days)
         if run is not None:
             yield row_of(run, returns_at_purchase(state, run.last_day)), day, day in bought
+
+
+def _days_of_state(state: Purchases, until_day: int) -> _Days:
+    bought = {entry.day: entry for entry in state.recent if entry.day <= until_day}
+    returned = {entry.day: entry.n_returns for entry in state.recent_returns if entry.day <= until_day}
+    run = state.folded
+    horizon_days = state.horizon_days
+    if run is not None and run.last_day > until_day:
+        return
+    known = replace(
+        no_purchases(horizon_days), folded_returns=state.folded_returns, folded_returns_day=state.folded_returns_day
+    )
+    if run is not None:
+        for day in [day for day in sorted(returned) if day <= run.last_day]:
+            for _ in range(returned.pop(day)):
+                known = observe_return(known, day)
+        yield row_of(run, returns_at_purchase(known, run.last_day)), run.last_day, True
+    for day in sorted(bought.keys() | returned.keys()):
+        for _ in range(returned.get(day, 0)):
+            known = observe_return(known, day)
+        if day in bought:
+            run = append(run, bought[day], horizon_days)
+        if run is not None:
+            yield row_of(run, returns_at_purchase(known, run.last_day)), day, day in bought
 
 
 def _next(customer: Days, day: Days, counts: NDArray[np.bool_]) -> Days:

@@ -1,20 +1,45 @@
 """Which threshold gives how many alerts, judged on the newest weeks: from a capacity, or from the plain rule's load."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
-from services.churn_alerts.customer.columns import Floats
+from services.churn_alerts.alert.tier import TierCuts, fit_cuts, tier_of
+from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.due import SilencePolicy, floor_days, highest_risk
+from services.churn_alerts.customer.features import usual_gap_days
 from services.churn_alerts.customer.generation import Generation
 from services.churn_alerts.customer.history import History
+from services.churn_alerts.customer.model import refit_days
+from shared.contracts.alert import Tier
 
 LOAD_DAYS = 84
 """Alerts are counted over the last twelve weeks: whole weeks, and short enough to follow a changing company."""
+
+LEAST_LOAD_DAYS = 28
+
+FEWEST_RANKED = 50
+"""Fifths of fewer customers would be noise."""
 
 MAX_SILENCES = 4_000
 """A threshold reads at most this many silences, customers sampled by hash: an error of a few alerts in a hundred."""
 
 UNKNOWN_THRESHOLD = 0.5
 """Before there is a past to count in: alert when leaving is likelier than not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The silences of the newest weeks: their rows in the history, the risk each reached, and the alerts wanted.
+
+    `before` is the highest risk at checks before the weeks counted, `by_now` at all checks so far; 0 where none was.
+    """
+
+    rows: Days
+    before: Floats
+    by_now: Floats
+    n_wanted: int
 
 
 def threshold_for(
@@ -29,8 +54,75 @@ def threshold_for(
     `alerts_per_day` is a team's capacity; without it the load is that of the plain rule "no purchase for W days" in the
     same weeks. No outcome is needed, so the newest days count too.
     """
+    load = _load(history, until_day, generation, policy, alerts_per_day)
+    return UNKNOWN_THRESHOLD if load is None else _threshold(load.before, load.by_now, load.n_wanted)
+
+
+def thresholds_for(
+    history: History,
+    until_day: int,
+    generation: Generation,
+    policy: SilencePolicy,
+    alerts_per_day: float | None,
+    present: Mapping[Tier, float],
+    cuts: TierCuts,
+) -> dict[Tier, float]:
+    """Return `threshold_for` by tier: all tiers move by one factor on the odds of `present`, which keeps their order.
+
+    A silence's tier is that of the customer on the day of his last purchase.
+    """
+    if len(set(present.values())) == 1:
+        threshold = round(threshold_for(history, until_day, generation, policy, alerts_per_day), 6)
+        return dict.fromkeys(present, threshold)
+    load = _load(history, until_day, generation, policy, alerts_per_day)
+    if load is None:
+        return dict(present)
+    if load.n_wanted < 1:
+        return dict.fromkeys(present, 1.0)
+    tiers = tiers_at_purchase(history.columns.take(load.rows), generation, cuts)
+    odds = np.array([_odds(present[tier]) for tier in tiers])
+    relative = [peaks / np.maximum(1.0 - peaks, 1e-6) / odds for peaks in (load.before, load.by_now)]
+    factor = _threshold(relative[0], relative[1], load.n_wanted)
+    moved = {tier: _odds(threshold) * factor for tier, threshold in present.items()}
+    return {tier: round(value / (1.0 + value), 6) for tier, value in moved.items()}
+
+
+def tiers_at_purchase(columns: Columns, generation: Generation, cuts: TierCuts) -> list[Tier]:
+    """Return each customer's tier on the day of his last purchase."""
+    return [tier_of(*measures, cuts) for measures in _measures(columns, np.zeros(len(columns)), generation)]
+
+
+def tier_cuts_for(history: History, until_day: int, generation: Generation, policy: SilencePolicy) -> TierCuts:
+    """Return the fifths of the customers who are scored at the end of `until_day`, as RFM measures them."""
+    rows = history.scored(until_day, policy.min_purchases, policy.lost_after_days)
+    columns = history.columns.take(rows)
+    gaps = usual_gap_days(columns, generation.baseline)
+    measures = _measures(columns, (until_day - columns.last_day) / gaps, generation)
+    if len(measures) < FEWEST_RANKED:
+        return TierCuts()
+    _, recency, frequency, money = zip(*measures, strict=True)
+    return fit_cuts(recency, frequency, [amount for amount in money if amount is not None])
+
+
+def _measures(
+    columns: Columns, recency: Floats, generation: Generation
+) -> list[tuple[int, float, float, float | None]]:
+    usual = generation.baseline.log_amount
+    money: list[float | None] = [None] * len(columns)
+    if usual is not None:
+        ratios = np.exp(columns.recent_log_amount - usual).tolist()
+        money = [ratio if n else None for ratio, n in zip(ratios, columns.n_amounts.tolist(), strict=True)]
+    n_purchases = (columns.n_gaps.astype(np.int64) + 1).tolist()
+    return list(zip(n_purchases, recency.tolist(), columns.decayed_middle.tolist(), money, strict=True))
+
+
+def _load(
+    history: History, until_day: int, generation: Generation, policy: SilencePolicy, alerts_per_day: float | None
+) -> Load | None:
     first_day = int(history.day.min()) if len(history.day) else until_day
-    since = max(until_day - LOAD_DAYS, first_day)
+    # Silences that states still know: those of the weeks counted began at most lost_after_days before them.
+    known_days = max(refit_days(history.horizon_days) - policy.lost_after_days, LEAST_LOAD_DAYS)
+    since = max(until_day - min(LOAD_DAYS, known_days), first_day)
     started = history.columns.last_day
     silences = np.flatnonzero(
         history.is_purchase
@@ -42,7 +134,7 @@ def threshold_for(
     if share < 1.0:
         silences = silences[history.id_hash[history.customer[silences]] < share * 2**32]
     if not len(silences) or until_day <= since:
-        return UNKNOWN_THRESHOLD
+        return None
     columns = history.columns.take(silences)
     end = np.minimum(history.next_purchase_day[silences], until_day + 1) - columns.last_day
     begin = since + 1 - columns.last_day
@@ -55,7 +147,7 @@ def threshold_for(
     nowhere = np.zeros(len(silences), dtype=np.int64)
     before = highest_risk(columns, floors, nowhere, np.minimum(begin, end), generation, policy)
     by_now = np.maximum(before, highest_risk(columns, floors, begin, end, generation, policy))
-    return _threshold(before, by_now, n_alerts)
+    return Load(silences, before, by_now, n_alerts)
 
 
 def _threshold(before: Floats, by_now: Floats, n_alerts: int) -> float:
@@ -67,3 +159,8 @@ def _threshold(before: Floats, by_now: Floats, n_alerts: int) -> float:
     over_before = len(before) - np.searchsorted(np.sort(before), candidates, side="left")
     enough = np.flatnonzero(over_now - over_before >= n_alerts)
     return float(candidates[enough[0]] if len(enough) else candidates[-1])
+
+
+def _odds(p: float) -> float:
+    bounded = min(max(p, 1e-6), 1.0 - 1e-6)
+    return bounded / (1.0 - bounded)

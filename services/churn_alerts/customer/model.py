@@ -1,12 +1,15 @@
-"""What is kept of one customer's purchases: sufficient statistics and the last 90 days, nothing else grows."""
+"""What is kept of one customer's purchases: sufficient statistics and the recent days, nothing else grows."""
 
+from functools import cache
 from typing import NamedTuple
 
 from msgspec import Struct
 
 SECONDS_PER_DAY = 86_400
 DAY_MS = SECONDS_PER_DAY * 1000
-RECENT_DAYS = 90
+LEAST_REFIT_DAYS = 182
+REFIT_HORIZONS = 3
+REFIT_DELAY_DAYS = 14
 
 
 class PurchaseDay(NamedTuple):
@@ -47,10 +50,11 @@ class Statistics(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Purchases(Struct, frozen=True, omit_defaults=True, gc=False):
-    """A customer's purchases, bounded: at most 91 recent days, everything older folded.
+    """A customer's purchases, bounded: recent days one by one, everything older folded.
 
     `before` covers every purchase day but the last (so that a second basket of the day is cheap); `folded` covers the
-    days older than 90 days before the last, from which a late arrival inside the 90 days rebuilds `before`.
+    days more than `recent_days(horizon_days)` before the last, from which a late arrival among the recent days rebuilds
+    `before`.
     `horizon_days` sets the decays, so it is fixed for the life of the state; to change it, history is replayed.
     """
 
@@ -71,6 +75,21 @@ class Purchases(Struct, frozen=True, omit_defaults=True, gc=False):
     def n_days(self) -> int:
         """How many distinct purchase days were seen."""
         return (self.before.n_days if self.before else 0) + (1 if self.recent else 0)
+
+
+@cache
+def refit_days(horizon_days: float) -> int:
+    """Return how many days a refit looks back: half a year, and three horizons.
+
+    Labelled snapshots need a horizon to have passed; two more of them are read (docs/churn.md).
+    """
+    return max(LEAST_REFIT_DAYS, round(REFIT_HORIZONS * horizon_days))
+
+
+@cache
+def recent_days(horizon_days: float) -> int:
+    """Return how many days before the last purchase are kept singly: what a refit reads, and two weeks it may wait."""
+    return refit_days(horizon_days) + REFIT_DELAY_DAYS
 
 
 def day_of_ms(ms: int) -> int:

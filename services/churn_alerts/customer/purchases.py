@@ -1,10 +1,10 @@
-"""How purchases, returns and identity merges change a customer's state; inside 90 days order does not matter."""
+"""How purchases, returns and identity merges change a customer's state; among the recent days order does not matter."""
 
 from math import exp, log, log1p
 
 from msgspec.structs import replace
 
-from services.churn_alerts.customer.model import RECENT_DAYS, PurchaseDay, Purchases, ReturnDay, Statistics
+from services.churn_alerts.customer.model import PurchaseDay, Purchases, ReturnDay, Statistics, recent_days
 
 MEMORY = 0.3
 """Weight of the newest value in the moving averages of log gap and log amount (measured: churn.md's recipe)."""
@@ -26,7 +26,7 @@ def observe(state: Purchases, day: int, amount: float | str | None = None) -> Pu
     """Return the state after one more purchase on `day` (days since 1970-01-01 UTC).
 
     Purchases of one day are one purchase day whose amounts add up; the caller drops repeated deliveries by id.
-    Order does not matter inside 90 days. A purchase older than the customer's folded past is put in front of it;
+    Order does not matter among the recent days. A purchase older than the customer's folded past is put in front of it;
     one that falls inside the folded past is already counted, or cannot be told from a repetition, and changes nothing.
     """
     cents = to_cents(amount)
@@ -40,7 +40,7 @@ def observe(state: Purchases, day: int, amount: float | str | None = None) -> Pu
     if day > last.day:
         before = append(state.before, last, state.horizon_days)
         newest = (*recent, PurchaseDay(day, cents))
-        if recent[0].day >= day - RECENT_DAYS:
+        if recent[0].day >= day - recent_days(state.horizon_days):
             return _with_purchases(state, newest, state.folded, before)
         folded, kept = _fold_old(state.folded, newest, state.horizon_days)
         return _with_purchases(state, kept, folded, before)
@@ -48,20 +48,21 @@ def observe(state: Purchases, day: int, amount: float | str | None = None) -> Pu
 
 
 def observe_return(state: Purchases, day: int) -> Purchases:
-    """Return the state after one return of goods on `day`; order does not matter inside 90 days."""
+    """Return the state after one return of goods on `day`; order does not matter among the recent days."""
     return replace(state, **_with_returns(state, (ReturnDay(day, 1),)))
 
 
 def merge(one: Purchases, other: Purchases) -> Purchases:
     """Return the state of the customer that two identities turned out to be; `merge(a, b) == merge(b, a)`.
 
-    Exact for the recent 90 days, for counts, first and last day and for decayed counts. Where the two folded pasts
+    Exact for the recent days, for counts, first and last day and for decayed counts. Where the two folded pasts
     overlap in time their gaps are no longer known: the merged log gaps keep each one's irregularity at the joint rate.
     """
     if one.horizon_days != other.horizon_days:
         raise ValueError("identities of one company share one horizon")
     horizon = one.horizon_days
-    cut = max((state.last_day for state in (one, other) if state.last_day is not None), default=0) - RECENT_DAYS
+    cut = max((state.last_day for state in (one, other) if state.last_day is not None), default=0)
+    cut -= recent_days(horizon)
     days: dict[int, int | None] = {}
     folded: Statistics | None = None
     for state in (one, other):
@@ -203,7 +204,7 @@ def _observe_late(state: Purchases, entry: PurchaseDay) -> Purchases:
 def _fold_old(
     folded: Statistics | None, recent: tuple[PurchaseDay, ...], horizon_days: float
 ) -> tuple[Statistics | None, tuple[PurchaseDay, ...]]:
-    cut = recent[-1].day - RECENT_DAYS
+    cut = recent[-1].day - recent_days(horizon_days)
     n_old = 0
     while recent[n_old].day < cut:
         folded = append(folded, recent[n_old], horizon_days)
@@ -330,7 +331,7 @@ def _with_returns(state: Purchases, entries: tuple[ReturnDay, ...]) -> dict[str,
     counts = dict(state.recent_returns)
     for entry in entries:
         counts[entry.day] = counts.get(entry.day, 0) + entry.n_returns
-    cut = max(counts, default=0) - RECENT_DAYS
+    cut = max(counts, default=0) - recent_days(state.horizon_days)
     folded, folded_day = state.folded_returns, state.folded_returns_day
     for day in sorted(counts):
         if day < cut:

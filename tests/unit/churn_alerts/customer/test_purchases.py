@@ -5,7 +5,7 @@ from math import exp, log, log1p
 import msgspec
 import pytest
 
-from services.churn_alerts.customer.model import RECENT_DAYS, Purchases
+from services.churn_alerts.customer.model import Purchases, recent_days
 from services.churn_alerts.customer.purchases import (
     mean_log_gap,
     mean_recent_log_amount,
@@ -105,7 +105,7 @@ def test_a_merge_needs_one_horizon() -> None:
 def test_years_of_daily_purchases_stay_bounded() -> None:
     state = bought(*range(1_000))
 
-    assert len(state.recent) == RECENT_DAYS + 1
+    assert len(state.recent) == recent_days(30) + 1
 
 
 def test_a_typical_state_is_under_a_kilobyte_of_json_and_round_trips() -> None:

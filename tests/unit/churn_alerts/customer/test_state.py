@@ -1,5 +1,7 @@
 """The customer's state: codec, memory of deliveries, merge, size."""
 
+from services.churn_alerts.alert.rules import DEFAULT
+from services.churn_alerts.backtest.options import GAPS_PER_HORIZON
 from services.churn_alerts.customer.state import (
     CustomerState,
     decode_state,
@@ -30,7 +32,9 @@ def test_state_survives_its_encoding() -> None:
 
 
 def test_typical_state_is_under_one_kilobyte() -> None:
-    assert len(encode_state(state_after(regular("a", 40, 9)))) <= 1_024
+    usual_gap_days = round(DEFAULT.purchases.horizon_days / GAPS_PER_HORIZON)
+
+    assert len(encode_state(state_after(regular("a", 40, usual_gap_days)))) <= 1_024
 
 
 def test_deliveries_of_the_newest_day_are_remembered_however_many() -> None:

@@ -1,0 +1,201 @@
+"""Publishes generations of the model: every partition gets the same ones, whoever leads and whenever it dies.
+
+The log of generations (`churn.models`, one partition) decides: of a name and version the first record counts. Only what
+stands there is passed on to the customers' partitions, by whichever process leads then (docs/adr/0017).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from services.churn_alerts.customer.generation import Generation, from_model, to_model
+from services.churn_alerts.customer.in_force import MODELS, Basis, ReadDocuments
+from services.churn_alerts.customer.model import DAY_MS
+from services.churn_alerts.customer.refit import Sample, in_force_at_ms, is_due, next_generation, until_day_of
+from shared.clock import Clock, from_ms, to_ms
+from shared.contracts.codec import encode
+from shared.contracts.control import ModelPublished
+from shared.errors import Unavailable
+from shared.kafka.changelog import StateReader, load
+from shared.kafka.controls import Controls
+from shared.kafka.publisher import BatchPublisher
+from shared.kafka.rows import state_of
+from shared.kafka.ticker import publish_control
+from shared.topics import CHURN_MODELS, CHURN_STATE, ENRICHED
+
+_log = logging.getLogger(__name__)
+
+_PARTITION: Final = 0
+# A day's stragglers: the state read then has them.
+_DELAY_MS: Final = 3_600_000
+
+
+class ModelPassedOn(Struct, frozen=True, tag_field="type", tag="model.passed_on"):
+    """Every partition has generation `version` of the model `name`."""
+
+    name: str
+    version: int
+
+
+_decoder: Final = msgspec.json.Decoder(ModelPublished | ModelPassedOn)
+
+
+@dataclass(slots=True)
+class Generations:
+    """The log of generations as it stands: of a name and version the first record; `passed_on` reached everyone."""
+
+    records: dict[tuple[str, int], ModelPublished] = field(default_factory=dict)
+    passed_on: set[tuple[str, int]] = field(default_factory=set)
+
+    def add(self, value: bytes | None) -> None:
+        try:
+            record = _decoder.decode(value or b"")
+            if isinstance(record, ModelPublished):
+                from_model(record.model)
+        except (msgspec.MsgspecError, ValueError) as error:
+            _log.error("a record of %s cannot be read: %s", CHURN_MODELS.name, error)
+            return
+        if isinstance(record, ModelPassedOn):
+            self.passed_on.add((record.name, record.version))
+        else:
+            self.records.setdefault((record.name, record.version), record)
+
+    def newest(self, name: str) -> ModelPublished | None:
+        """Return the highest version of a model, whether or not it was passed on."""
+        return max(
+            (record for record in self.records.values() if record.name == name),
+            key=lambda record: record.version,
+            default=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _States:
+    """What a refit reads: a sample of the customers' states, event time, and what the partitions have in force."""
+
+    sample: Sample
+    until_day: int | None
+    controls: Controls
+
+
+class RefitLeader:
+    """Refits every 28 days of event time. One worker leads, the owner of partition 0; two at once do no harm."""
+
+    def __init__(self, publisher: BatchPublisher, reader: StateReader, topic_prefix: str, clock: Clock) -> None:
+        self._publisher = publisher
+        self._reader = reader
+        self._log = CHURN_MODELS.full_name(topic_prefix)
+        self._states = CHURN_STATE.full_name(topic_prefix)
+        self._input = ENRICHED.full_name(topic_prefix)
+        self._clock = clock
+        # The last day on which too few customers had come back for a first generation.
+        self._vain_day: dict[str, int] = {}
+
+    async def look(self, assigned: Collection[int]) -> list[ModelPublished]:
+        """Pass on what waits, refit what is due; return the generations that this call passed on to every partition.
+
+        Raises Unavailable; the next look goes on where this one stopped.
+        """
+        if _PARTITION not in assigned:
+            return []
+        known = await self._read_log()
+        passed = [await self._pass_on(record) for record in self._waiting(known)]
+        today = to_ms(self._clock.now()) // DAY_MS
+        due = [
+            basis
+            for basis, name in MODELS.items()
+            if self._vain_day.get(name, -1) < today - 1 and is_due(_generation(known.newest(name)), today - 1)
+        ]
+        if due:
+            states = await self._read_states()
+            for basis in due:
+                record = await self._refit(basis, states, known)
+                if record is not None:
+                    passed.append(await self._pass_on(record))
+        return passed
+
+    async def run(
+        self,
+        every_s: float,
+        assigned: Callable[[], Collection[int]],
+        on_published: Callable[[Sequence[ModelPublished]], None],
+    ) -> None:
+        """Look every `every_s` seconds until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                records = await self.look(assigned())
+            except Unavailable as error:
+                _log.warning("no refit: %s", error)
+                continue
+            on_published(records)
+            for record in records:
+                extra = {"action": "model_published", "model": record.name, "version": record.version}
+                _log.info("generation published, in force from %s", record.in_force_at, extra=extra)
+
+    async def _read_log(self) -> Generations:
+        known = Generations()
+        async for records in self._reader.read(self._log, _PARTITION):
+            for record in records:
+                known.add(record.value)
+        return known
+
+    def _waiting(self, known: Generations) -> list[ModelPublished]:
+        """Return the generations that a crash may have kept from some partition."""
+        return [record for at, record in sorted(known.records.items()) if at not in known.passed_on]
+
+    async def _pass_on(self, record: ModelPublished) -> ModelPublished:
+        await publish_control(self._publisher, self._input, record)
+        await self._append(encode(ModelPassedOn(record.name, record.version)))
+        return record
+
+    async def _append(self, value: bytes) -> None:
+        await self._publisher.publish_batches({(self._log, _PARTITION): [(b"model", value, (), None)]})
+
+    async def _read_states(self) -> _States:
+        sample, watermarks, controls = Sample(), [], Controls()
+        for partition in range(await self._publisher.partition_count(self._input)):
+            loaded = await load(self._reader, self._states, partition)
+            if partition == _PARTITION:
+                controls = Controls(row for row in loaded.controls if row.offset <= loaded.fence)
+            if loaded.fence >= 0:
+                watermarks.append(loaded.watermark_ms)
+            sample.add((key, state_of(row)) for key, row in loaded.rows.items())
+        return _States(sample, until_day_of(watermarks, _DELAY_MS), controls)
+
+    async def _refit(self, basis: Basis, states: _States, known: Generations) -> ModelPublished | None:
+        """Return the generation that the log has for the next version, ours or another leader's, if one is due."""
+        name, until_day = MODELS[basis], states.until_day
+        newest = _generation(known.newest(name))
+        if until_day is None or not is_due(newest, until_day):
+            return None
+        # Python and numpy take turns with the worker's loop meanwhile; a refit is a few seconds in four weeks.
+        generation = await asyncio.to_thread(_fitted, basis, states, until_day, newest)
+        if generation is None:
+            self._vain_day[name] = until_day
+            return None
+        record = ModelPublished(
+            name=name,
+            version=generation.version,
+            in_force_at=from_ms(in_force_at_ms(until_day)),
+            model=to_model(generation),
+        )
+        await self._append(encode(record))
+        return (await self._read_log()).records[name, record.version]
+
+
+def _fitted(basis: Basis, states: _States, until_day: int, newest: Generation | None) -> Generation | None:
+    policy = ReadDocuments().policy(states.controls, in_force_at_ms(until_day))
+    history = states.sample.history(basis, float(policy.horizon_days(basis)), until_day)
+    if not len(history.day):
+        return None
+    return next_generation(history, until_day, policy, basis, newest, states.sample.share)
+
+
+def _generation(record: ModelPublished | None) -> Generation | None:
+    return None if record is None else from_model(record.model)
