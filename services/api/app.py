@@ -56,6 +56,7 @@ from services.api.notification.schemas import (
     TestResult,
 )
 from services.api.openapi import Problem, components
+from services.api.policy.routes import MODELS as POLICY_MODELS
 from services.api.risk.schemas import RiskHistory, ThresholdPreview
 from services.api.static import ConsoleFiles
 from shared.clock import Clock
@@ -110,6 +111,7 @@ _MODELS: tuple[type[Any], ...] = (
     NewConnectionBody,
     ConnectionChangeBody,
     ConnectionTestResult,
+    *POLICY_MODELS,
 )
 _SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, pl_…"},

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
@@ -30,6 +32,9 @@ from services.api.notification.address import AddressGuard
 from services.api.notification.courier import Courier
 from services.api.notification.routes import notification_routes
 from services.api.notification.send import Sender, SmtpMailer
+from services.api.policy.clockwork import PolicyClockwork
+from services.api.policy.hours import DayOverrides, Overrides
+from services.api.policy.routes import policy_routes
 from services.api.projection.agent import ProjectionLane
 from services.api.projection.poison import PoisonLetters
 from services.api.projection.retention import Retention
@@ -70,6 +75,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     guard = Guard(pool, clock, rate_per_s=settings.api_rate_per_s, rate_burst=settings.api_rate_burst)
     feed = AlertFeed(pool, database_url, metrics, max_clients=settings.api_stream_clients)
     clockwork = AlertClockwork(pool, clock, expires_after=timedelta(days=settings.api_alert_expiry_days))
+    policies = PolicyClockwork(pool, clock, _day_overrides(settings.api_working_days_file))
     networks = [ip_network(text.strip()) for text in settings.api_allowed_networks.split(",") if text.strip()]
     addresses = AddressGuard(networks)
     sender = Sender(addresses, clock, _mailer(settings))
@@ -108,6 +114,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                     ("projection of alerts", alerts.run),
                     ("alert feed", feed.run),
                     ("alert clockwork", clockwork.run),
+                    ("policies", policies.run),
                     ("notifications", courier.run),
                     ("retention", retention.run),
                     ("key usage", guard.keep_last_used),
@@ -143,6 +150,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             # Before the alerts' own routes, which take any further word for an alert's id.
             risk_routes(pool, guard, clock),
             interaction_routes(pool, guard, clock),
+            policy_routes(pool, guard, clock),
             notification_routes(pool, guard, addresses, sender, clock),
             connection_routes(
                 pool,
@@ -182,6 +190,10 @@ def _mailer(settings: ApiSettings) -> SmtpMailer | None:
         settings.api_smtp_user,
         None if password is None else password.get_secret_value(),
     )
+
+
+def _day_overrides(path: Path | None) -> Overrides:
+    return {} if path is None else msgspec.yaml.decode(path.read_bytes(), type=dict[str, DayOverrides])
 
 
 async def _endless(name: str, work: Any) -> None:

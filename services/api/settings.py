@@ -40,6 +40,11 @@ class ApiSettings(ServiceSettings):
         description="Share of alerts left without action, to measure what acting is worth; only supervisors see them. "
         "0: none, and no claim about customers saved.",
     )
+    api_working_days_file: Path | None = Field(
+        None,
+        description="YAML of days that differ from the known public holidays, by country: "
+        "`CN: {working_days: [2027-02-14], days_off: [2027-02-05]}`.",
+    )
     api_heartbeat_s: Annotated[float, Field(gt=0)] = Field(
         15.0, description="Longest silence on an alert stream before a comment line keeps it open."
     )

@@ -22,6 +22,7 @@ from services.api.alert.model import (
     AlertEvent,
     Assign,
     Assigned,
+    Breached,
     Cleared,
     Command,
     Comment,
@@ -31,6 +32,7 @@ from services.api.alert.model import (
     Escalate,
     Escalated,
     Expired,
+    Promised,
     Raised,
     Reopen,
     Reopened,
@@ -201,6 +203,15 @@ def _apply(alert: Alert, event: AlertEvent) -> Alert:
             return _awake(alert, "expired")
         case Commented():
             return replace(alert, n_comments=alert.n_comments + 1)
+        case Promised():
+            return replace(
+                alert,
+                acknowledge_due_at=event.acknowledge_due_at,
+                resolve_due_at=event.resolve_due_at,
+                breached=(),
+            )
+        case Breached():
+            return replace(alert, breached=(*alert.breached, event.promise))
 
 
 def _raised(record: AlertRaised | AlertUpdated, body: AlertBody, is_out: bool) -> Raised:

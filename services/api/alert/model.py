@@ -11,6 +11,8 @@ from shared.contracts.event import Identifier, Instant, Name
 Status = Literal["open", "acknowledged", "snoozed", "resolved", "expired"]
 Resolution = Literal["saved", "lost", "handled", "false_alarm", "duplicate", "other"]
 
+Promise = Literal["acknowledge", "resolve"]
+
 STATUSES: tuple[Status, ...] = ("open", "acknowledged", "snoozed", "resolved", "expired")
 CLOSED_STATUSES: frozenset[Status] = frozenset({"resolved", "expired"})
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
@@ -53,6 +55,9 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     resolved_by: str | None = None
     n_reopened: int = 0
     n_comments: int = 0
+    acknowledge_due_at: datetime | None = None
+    resolve_due_at: datetime | None = None
+    breached: tuple[Promise, ...] = ()
 
     @property
     def is_closed(self) -> bool:
@@ -134,6 +139,20 @@ class Commented(_Event, frozen=True, kw_only=True, tag="alert.commented"):
     text: Annotated[str, Meta(min_length=1, max_length=4_000)]
 
 
+class Promised(_Event, frozen=True, kw_only=True, tag="alert.promised"):
+    """A policy says by when the alert is to be acknowledged and resolved; None promises nothing."""
+
+    policy: Name
+    acknowledge_due_at: datetime | None = None
+    resolve_due_at: datetime | None = None
+
+
+class Breached(_Event, frozen=True, kw_only=True, tag="alert.breached"):
+    """The instant of a promise has passed unkept."""
+
+    promise: Promise
+
+
 AlertEvent = (
     Raised
     | Updated
@@ -148,6 +167,8 @@ AlertEvent = (
     | Reopened
     | Expired
     | Commented
+    | Promised
+    | Breached
 )
 EVENT_TYPES: tuple[str, ...] = tuple(str(cls.__struct_config__.tag) for cls in AlertEvent.__args__)
 

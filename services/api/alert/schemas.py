@@ -13,6 +13,7 @@ from services.api.alert.model import (
     Comment,
     Contact,
     Escalate,
+    Promise,
     Reopen,
     Resolution,
     Resolve,
@@ -30,6 +31,7 @@ Assignee = Annotated[str, Meta(min_length=1, max_length=128)]
 class AlertView(Struct, frozen=True, kw_only=True):
     """An alert as it stands. `version` is its ETag; `signals` hold the evidence; `risk` is as of the last evidence.
 
+    `acknowledge_due_at` and `resolve_due_at` are what an escalation policy promised, `breached` what was not kept.
     `is_held_out`: left without action on purpose, to measure what acting is worth; shown to supervisors alone.
     """
 
@@ -69,6 +71,9 @@ class AlertView(Struct, frozen=True, kw_only=True):
     customer_name: str | None = None
     playbook_reason_zh: str = ""
     is_held_out: bool = False
+    acknowledge_due_at: datetime | None = None
+    resolve_due_at: datetime | None = None
+    breached: list[Promise] = []
 
 
 class AlertPage(Struct, frozen=True, kw_only=True):
@@ -272,4 +277,7 @@ def alert_view(alert: Alert, customer_name: str | None = None) -> AlertView:
         customer_name=customer_name,
         playbook_reason_zh=playbook_reason_zh(body),
         is_held_out=alert.is_held_out,
+        acknowledge_due_at=alert.acknowledge_due_at,
+        resolve_due_at=alert.resolve_due_at,
+        breached=list(alert.breached),
     )

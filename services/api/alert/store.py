@@ -11,7 +11,9 @@ from typing import Any, Literal
 import msgspec
 
 from services.api.alert.decide import decide_record, decide_time, fold
+from services.api.alert.match import Customer, facts_of
 from services.api.alert.model import Alert, AlertEvent
+from services.api.alert.routing import Receiver, Route, recipients
 from services.api.alert.schemas import AlertEventRow, AlertView, CauseCount, CausePeriod, alert_view
 from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import encode
@@ -21,6 +23,7 @@ _LOG_LOCK = 7_305_003
 CHANNEL = "pulseline_alert_events"
 
 _alert_decoder = msgspec.json.Decoder(Alert)
+_route_decoder = msgspec.json.Decoder(Route)
 
 Step = tuple[Alert, AlertEvent]
 
@@ -86,12 +89,13 @@ async def append(connection: Any, steps: Sequence[Step]) -> None:
     names = await customer_names(connection, [alert.customer_id for alert in newest.values()])
     await _write_states(connection, [newest[alert_id] for alert_id in sorted(newest)])
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOG_LOCK)
-    await connection.execute(
+    rows = await connection.fetch(
         """
         INSERT INTO alert_events (seq, alert_id, customer_id, version, type, at, actor, is_historical, event, alert)
         SELECT nextval('alert_events_seq'), t.*
         FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[],
                     $8::jsonb[], $9::jsonb[]) AS t
+        RETURNING seq
         """,
         [alert.alert_id for alert, _ in steps],
         [alert.customer_id for alert, _ in steps],
@@ -104,29 +108,60 @@ async def append(connection: Any, steps: Sequence[Step]) -> None:
         [encode(alert_view(alert, names.get(alert.customer_id))) for alert, _ in steps],
     )
     if not all(alert.is_historical for alert, _ in steps):
-        await _queue_notifications(connection, len(steps))
+        await _queue_notifications(connection, steps, [row["seq"] for row in rows])
         await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
 
 
-async def _queue_notifications(connection: Any, n_appended: int) -> None:
-    """Queue the newest events for every endpoint that wants them; the log's lock makes these ours alone."""
-    await connection.execute(
-        """
-        INSERT INTO notification_jobs (endpoint_id, seq, customer_id)
-        SELECT e.id, a.seq, a.customer_id
-        FROM (
-            SELECT seq, type, customer_id, is_historical, alert,
-                   coalesce((alert ->> 'is_held_out')::boolean, false) AS is_held_out
-            FROM alert_events ORDER BY seq DESC LIMIT $1
-        ) AS a
-        JOIN notification_endpoints e ON e.is_enabled
-            AND (e.event_types IS NULL OR a.type = ANY(e.event_types))
-            AND (e.severities IS NULL OR a.alert ->> 'severity' = ANY(e.severities))
-            AND (e.includes_held_out OR NOT a.is_held_out)
-        WHERE NOT a.is_historical
-        """,
-        n_appended,
+async def _queue_notifications(connection: Any, steps: Sequence[Step], seqs: Sequence[int]) -> None:
+    """Queue each live event for every endpoint that is to be told."""
+    found = await connection.fetch(
+        "SELECT id, event_types, severities, includes_held_out FROM notification_endpoints WHERE is_enabled"
     )
+    if not found:
+        return
+    receivers = [Receiver(**dict(row)) for row in found]
+    rules = await connection.fetch("SELECT document FROM policies WHERE kind = 'routing' AND is_enabled")
+    routes = [_route_decoder.decode(row["document"]) for row in rules]
+    customers = await customers_of(connection, [alert.customer_id for alert, _ in steps]) if routes else {}
+    jobs = [
+        (endpoint_id, seq, alert.customer_id)
+        for (alert, event), seq in zip(steps, seqs, strict=True)
+        if not alert.is_historical
+        for endpoint_id in recipients(
+            receivers,
+            routes,
+            str(event.__struct_config__.tag),
+            facts_of(alert, customers.get(alert.customer_id, Customer())),
+            is_held_out=alert.is_held_out,
+        )
+    ]
+    if jobs:
+        await connection.execute(
+            """
+            INSERT INTO notification_jobs (endpoint_id, seq, customer_id)
+            SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])
+            """,
+            *map(list, zip(*jobs, strict=True)),
+        )
+
+
+async def customers_of(connection: Any, customer_ids: Sequence[str]) -> dict[str, Customer]:
+    """Return the channel each customer uses most and the language he last wrote in, where they are known."""
+    rows = await connection.fetch(
+        """
+        SELECT customer_id, (
+                SELECT key FROM jsonb_each(engagement -> 'by_channel')
+                ORDER BY coalesce((value ->> 'd90')::int, 0) DESC, key LIMIT 1
+            ) AS channel, (
+                SELECT language FROM interactions i
+                WHERE i.customer_id = c.customer_id AND direction = 'inbound' AND language IS NOT NULL
+                ORDER BY occurred_at DESC, event_key DESC LIMIT 1
+            ) AS language
+        FROM customers c WHERE customer_id = ANY($1::text[])
+        """,
+        sorted(set(customer_ids)),
+    )
+    return {row["customer_id"]: Customer(row["channel"], row["language"]) for row in rows}
 
 
 async def _write_states(connection: Any, alerts: Sequence[Alert]) -> None:

@@ -21,6 +21,8 @@ Scope = Literal[
     "notifications:write",
     "connections:read",
     "connections:write",
+    "policies:read",
+    "policies:write",
     "audit:read",
     "keys:write",
     "events:write",
@@ -37,6 +39,7 @@ _SUPERVISOR: frozenset[Scope] = _AGENT | {
     "dead_letters:read",
     "notifications:read",
     "connections:read",
+    "policies:read",
     "audit:read",
 }
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {

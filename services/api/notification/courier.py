@@ -8,8 +8,9 @@ from typing import Any
 
 from services.api.metrics import ApiMetrics
 from services.api.notification import store
-from services.api.notification.decide import judge
-from services.api.notification.model import Job
+from services.api.notification.decide import judge, quiet_until
+from services.api.notification.model import Endpoint, Job
+from services.api.notification.render import severity_of
 from services.api.notification.send import Sender
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -47,37 +48,50 @@ class Courier:
                 await asyncio.sleep(_IDLE_S)
 
     async def work(self) -> int:
-        """Send what is due now, side by side, and return how many jobs that was."""
+        """Send what is due now, side by side, and return how many messages that was."""
         async with transaction(self._pool) as connection:
             jobs = await store.claim(connection, self._clock.now(), _BATCH)
-        await asyncio.gather(*(self._deliver(job) for job in jobs))
-        return len(jobs)
+            digests = await store.claim_digests(connection, self._clock.now())
+        messages = [[job] for job in jobs] + digests
+        await asyncio.gather(*map(self._deliver, messages))
+        return len(messages)
 
-    async def _deliver(self, job: Job) -> None:
-        rate = self._rates.setdefault(
-            job.endpoint.rate_per_minute,
-            RateLimit(job.endpoint.rate_per_minute / 60, max(1, job.endpoint.rate_per_minute // 10)),
-        )
-        if (wait := rate.take(job.endpoint.id, self._clock.monotonic())) > 0:
-            async with reading(self._pool) as connection:
-                await store.postpone(connection, job, self._clock.now() + timedelta(seconds=wait))
-            return
+    async def _deliver(self, jobs: list[Job]) -> None:
+        """Send the jobs of one message: a single one, or a digest."""
+        first, endpoint = jobs[0], jobs[0].endpoint
         async with reading(self._pool) as connection:
-            row = await store.event(connection, job.seq)
-            if row is None:
-                await store.drop(connection, job, self._clock.now(), "the customer was erased")
+            rows = await store.events(connection, [job.seq for job in jobs])
+            erased = [job for job in jobs if job.seq not in rows]
+            if erased:
+                await store.drop(connection, erased, self._clock.now(), "the customer was erased")
+                jobs = [job for job in jobs if job.seq in rows]
+            if not jobs:
                 return
-        outcome = await self._sender.send(job.endpoint, row, job.message_id)
+            told = [rows[job.seq] for job in jobs]
+            until = quiet_until(endpoint.quiet_hours, map(severity_of, told), self._clock.now())
+            if until is None and (wait := self._wait_s(endpoint)) > 0:
+                until = self._clock.now() + timedelta(seconds=wait)
+            if until is not None:
+                await store.postpone(connection, jobs, until)
+                return
+        outcome = await self._sender.send(endpoint, told, first.message_id)
         now = self._clock.now()
-        verdict = judge(job, outcome, now, self._chance.random())
+        verdict = judge(first, outcome, now, self._chance.random())
         async with transaction(self._pool) as connection:
-            await store.settle(connection, job, outcome, verdict, now)
-        self._metrics.deliveries.labels(job.endpoint.kind, "delivered" if outcome.is_delivered else "failed").inc()
+            await store.settle(connection, jobs, outcome, verdict, now)
+        self._metrics.deliveries.labels(endpoint.kind, "delivered" if outcome.is_delivered else "failed").inc()
         if verdict.disable is not None:
             log.error(
                 "notification endpoint disabled",
-                extra={"action": "endpoint_disabled", "endpoint": job.endpoint.id, "reason": verdict.disable},
+                extra={"action": "endpoint_disabled", "endpoint": endpoint.id, "reason": verdict.disable},
             )
+
+    def _wait_s(self, endpoint: Endpoint) -> float:
+        rate = self._rates.setdefault(
+            endpoint.rate_per_minute,
+            RateLimit(endpoint.rate_per_minute / 60, max(1, endpoint.rate_per_minute // 10)),
+        )
+        return rate.take(endpoint.id, self._clock.monotonic())
 
     async def _clean_up(self) -> None:
         now = self._clock.monotonic()

@@ -1,10 +1,12 @@
-"""When to try again and when to give an endpoint up. Pure."""
+"""When to try, when to try again and when to give an endpoint up. Pure."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from services.api.notification.model import Job, Outcome
+from services.api.notification.model import Job, Outcome, QuietHours
 
 # Source: Standard Webhooks 1.0, "Deliverability and reliability", its recommended schedule.
 RETRY_DELAYS = (
@@ -18,6 +20,21 @@ RETRY_DELAYS = (
 )
 # The schedule lasts 27.6 hours; an endpoint dead for four times that is not coming back by itself.
 DISABLE_AFTER = timedelta(days=5)
+
+
+def quiet_until(quiet: QuietHours | None, severities: Iterable[str], now: datetime) -> datetime | None:
+    """Return when the quiet that reigns now ends (UTC); None when there is none, or for an exempt severity."""
+    if quiet is None or any(severity in quiet.except_severities for severity in severities):
+        return None
+    local = now.astimezone(ZoneInfo(quiet.time_zone))
+    start, end = time.fromisoformat(quiet.start), time.fromisoformat(quiet.end)
+    at = local.time()
+    is_over_midnight = end < start
+    is_quiet = (at >= start or at < end) if is_over_midnight else start <= at < end
+    if not is_quiet:
+        return None
+    day = local.date() + timedelta(days=1 if is_over_midnight and at >= start else 0)
+    return datetime.combine(day, end, local.tzinfo).astimezone(UTC)
 
 
 class Verdict(Struct, frozen=True):

@@ -1,12 +1,24 @@
 """An endpoint that is told about alerts, and one thing it is to be told."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from shared.contracts.alert import Severity
 
 EndpointKind = Literal["webhook", "slack", "wecom", "dingtalk", "feishu", "email"]
 Language = Literal["en", "zh"]
+ClockTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="HH:MM")]
+
+
+class QuietHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From `start` to `end`, local time, maybe over midnight, nothing is sent except for the severities named."""
+
+    time_zone: Annotated[str, Meta(min_length=1, max_length=64, description="IANA name, such as Asia/Shanghai.")]
+    start: ClockTime
+    end: ClockTime
+    except_severities: tuple[Severity, ...] = ("critical",)
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -17,19 +29,25 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     language: Language
     rate_per_minute: int
     failing_since: datetime | None
+    quiet_hours: QuietHours | None = None
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """`seq` is the alert event's global id; with the endpoint it makes the message id, the same at every attempt."""
+    """`seq` is the alert event's global id; with the endpoint it makes the message id, the same at every attempt.
+
+    Jobs with one `digest_id` are one message, and share its id.
+    """
 
     id: int
     seq: int
     n_attempts: int
     endpoint: Endpoint
+    digest_id: int | None = None
 
     @property
     def message_id(self) -> str:
-        return f"msg_{self.endpoint.id.removeprefix('ep_')}_{self.seq}"
+        place = self.seq if self.digest_id is None else f"digest_{self.digest_id}"
+        return f"msg_{self.endpoint.id.removeprefix('ep_')}_{place}"
 
 
 class Outcome(Struct, frozen=True):

@@ -1,5 +1,7 @@
 """What an alert event says in each receiver's words, in Chinese and English. Pure."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -21,9 +23,17 @@ _EVENTS: dict[str, tuple[str, str]] = {
     "alert.reopened": ("Reopened", "已重新打开"),
     "alert.expired": ("Expired", "已过期"),
     "alert.commented": ("Comment", "新备注"),
+    "alert.promised": ("Due", "已设定时限"),
+    "alert.breached": ("Overdue", "已超时限"),
 }
 _SEVERITIES = {"low": "低", "medium": "中", "high": "高", "critical": "紧急"}
+# Chat bots cut messages at 4 KB or less.
+_LONGEST_DIGEST = 30
 _view = msgspec.json.Decoder(AlertView)
+
+
+def severity_of(row: AlertEventRow) -> str:
+    return _view.decode(row.alert).severity
 
 
 def title(row: AlertEventRow, language: Language) -> str:
@@ -51,7 +61,12 @@ def lines(row: AlertEventRow, language: Language) -> list[str]:
 
 def body(kind: EndpointKind, row: AlertEventRow, language: Language) -> dict[str, Any]:
     """Return the JSON a receiver of this kind understands."""
-    head, rest = title(row, language), lines(row, language)
+    if kind in ("webhook", "email"):
+        return {"type": row.type, "timestamp": row.at, "data": row}
+    return _chat(kind, title(row, language), lines(row, language))
+
+
+def _chat(kind: EndpointKind, head: str, rest: list[str]) -> dict[str, Any]:
     match kind:
         case "slack":
             text = _slack(f"*{head}*\n" + "\n".join(f"• {line}" for line in rest))
@@ -60,10 +75,31 @@ def body(kind: EndpointKind, row: AlertEventRow, language: Language) -> dict[str
             return {"msgtype": "markdown", "markdown": {"content": _markdown(head, rest)}}
         case "dingtalk":
             return {"msgtype": "markdown", "markdown": {"title": head, "text": _markdown(head, rest)}}
-        case "feishu":
+        case _:
             return {"msg_type": "text", "content": {"text": "\n".join([head, *rest])}}
-        case "webhook" | "email":
-            return {"type": row.type, "timestamp": row.at, "data": row}
+
+
+def digest_title(rows: Sequence[AlertEventRow], language: Language) -> str:
+    """Return one line: how many events of how many customers."""
+    n_customers = len({row.customer_id for row in rows})
+    if language == "zh":
+        return f"预警汇总：{len(rows)} 条动态，涉及 {n_customers} 位客户"
+    return f"{len(rows)} alert events of {n_customers} customers"
+
+
+def digest_lines(rows: Sequence[AlertEventRow], language: Language) -> list[str]:
+    """Return one line an event, and how many were left out of a long digest."""
+    shown = [title(row, language) for row in rows[:_LONGEST_DIGEST]]
+    n_more = len(rows) - len(shown)
+    more = f"另有 {n_more} 条" if language == "zh" else f"and {n_more} more"
+    return [*shown, more] if n_more else shown
+
+
+def digest_body(kind: EndpointKind, rows: Sequence[AlertEventRow], language: Language, at: datetime) -> dict[str, Any]:
+    """Return the JSON of many events as one message; a webhook gets them all, in order."""
+    if kind in ("webhook", "email"):
+        return {"type": "alerts.digest", "timestamp": at, "data": list(rows)}
+    return _chat(kind, digest_title(rows, language), digest_lines(rows, language))
 
 
 def _slack(text: str) -> str:

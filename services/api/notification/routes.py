@@ -1,6 +1,7 @@
 """Notification endpoints over HTTP: make, change, test, see what was delivered, send again."""
 
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,7 +13,7 @@ from services.api.auth.rights import Principal
 from services.api.auth.store import audit
 from services.api.notification import store
 from services.api.notification.address import AddressGuard
-from services.api.notification.model import EndpointKind
+from services.api.notification.model import EndpointKind, QuietHours
 from services.api.notification.sample import sample_event
 from services.api.notification.schemas import (
     DeliveryPage,
@@ -86,6 +87,7 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
     async def add(request: Request, principal: writer) -> Response:
         body: NewEndpointBody = await read_body(request, _new_decoder)
         await check(body.kind, body.url, body.secret)
+        _check_quiet(body.quiet_hours)
         secret = body.secret
         if secret is None and body.kind == "webhook":
             secret = new_signing_secret()
@@ -118,6 +120,7 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
     async def change(request: Request, endpoint_id: str, principal: writer) -> Response:
         body: EndpointChangeBody = await read_body(request, _change_decoder)
         values = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
+        _check_quiet(values.get("quiet_hours"))
         async with transaction(pool) as connection:
             view = await _known(connection, endpoint_id)
             if "url" in values or "secret" in values:
@@ -151,7 +154,7 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
                 raise _unknown(endpoint_id)
             await note(connection, principal, "test", endpoint_id)
         row: AlertEventRow = sample_event(clock.now())
-        outcome = await sender.send(endpoint, row, f"msg_test_{new_request_id()}")
+        outcome = await sender.send(endpoint, [row], f"msg_test_{new_request_id()}")
         return json_response(TestResult(is_delivered=outcome.is_delivered, status=outcome.status, error=outcome.error))
 
     @router.get(
@@ -188,6 +191,17 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
         return json_response(RequeueResult(n_queued=n_queued))
 
     return router
+
+
+def _check_quiet(quiet: QuietHours | None) -> None:
+    if quiet is None:
+        return
+    try:
+        ZoneInfo(quiet.time_zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ProblemError(422, "no such time zone", pointer="/quiet_hours/time_zone") from error
+    if quiet.start == quiet.end:
+        raise ProblemError(422, "quiet hours that end when they start are none", pointer="/quiet_hours/end")
 
 
 async def _known(connection: Any, endpoint_id: str) -> EndpointView:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from services.api.notification.model import EndpointKind, Language
+from services.api.notification.model import EndpointKind, Language, QuietHours
 from shared.contracts.alert import Severity
 from shared.contracts.event import Instant
 
@@ -23,10 +23,13 @@ EventType = Literal[
     "alert.reopened",
     "alert.expired",
     "alert.commented",
+    "alert.promised",
+    "alert.breached",
 ]
 Title = Annotated[str, Meta(min_length=1, max_length=128)]
 Url = Annotated[str, Meta(min_length=1, max_length=2_048)]
 Secret = Annotated[str, Meta(min_length=1, max_length=256)]
+DigestMinutes = Annotated[int, Meta(ge=1, le=10_080)]
 Rate = Annotated[int, Meta(ge=1, le=6_000)]
 
 
@@ -34,8 +37,9 @@ class NewEndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
     """`url` is https://… (mailto:… for e-mail). `event_types` and `severities` left out mean all of them.
 
     `includes_held_out`: whether alerts held out from action are told as well; left out, webhooks (machines, which can
-    heed `is_held_out`) are told and people are not. A webhook's `secret` is made when none is sent; a DingTalk or
-    Feishu bot's is the one its page shows.
+    heed `is_held_out`) are told and people are not. What comes in `quiet_hours` is sent at their end; with
+    `digest_minutes`, events are gathered for at most so long and sent as one message. A webhook's `secret` is made when
+    none is sent; a DingTalk or Feishu bot's is the one its page shows.
     """
 
     name: Title
@@ -47,6 +51,8 @@ class NewEndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
     severities: list[Severity] | None = None
     rate_per_minute: Rate = 600
     includes_held_out: bool | None = None
+    quiet_hours: QuietHours | None = None
+    digest_minutes: DigestMinutes | None = None
 
 
 class EndpointChangeBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +66,8 @@ class EndpointChangeBody(Struct, frozen=True, forbid_unknown_fields=True):
     severities: list[Severity] | UnsetType | None = UNSET
     rate_per_minute: Rate | UnsetType = UNSET
     includes_held_out: bool | UnsetType = UNSET
+    quiet_hours: QuietHours | UnsetType | None = UNSET
+    digest_minutes: DigestMinutes | UnsetType | None = UNSET
     is_enabled: bool | UnsetType = UNSET
 
 
@@ -75,6 +83,8 @@ class EndpointView(Struct, frozen=True, kw_only=True):
     severities: list[str] | None
     rate_per_minute: int
     includes_held_out: bool
+    quiet_hours: QuietHours | None
+    digest_minutes: int | None
     is_enabled: bool
     disabled_reason: str | None
     failing_since: datetime | None

@@ -3,6 +3,7 @@
 import asyncio
 import smtplib
 import ssl
+from collections.abc import Sequence
 from email.message import EmailMessage
 from typing import Protocol
 
@@ -40,13 +41,16 @@ class Sender:
     async def stop(self) -> None:
         await self._client.aclose()
 
-    async def send(self, endpoint: Endpoint, row: AlertEventRow, message_id: str) -> Outcome:
-        """Return how the attempt ended; never raises for anything the receiver or the network does."""
+    async def send(self, endpoint: Endpoint, rows: Sequence[AlertEventRow], message_id: str) -> Outcome:
+        """Return how the attempt ended; never raises for anything the receiver or the network does.
+
+        One row is told as it is, several as a digest.
+        """
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 if endpoint.kind == "email":
-                    return await self._mail(endpoint, row, message_id)
-                return await self._post(endpoint, row, message_id)
+                    return await self._mail(endpoint, rows, message_id)
+                return await self._post(endpoint, rows, message_id)
         except Reject as reject:
             return Outcome(False, error=reject.reason)
         except TimeoutError:
@@ -54,9 +58,12 @@ class Sender:
         except (httpx2.HTTPError, OSError, smtplib.SMTPException) as error:
             return Outcome(False, error=f"{type(error).__name__}: {error}"[:500])
 
-    async def _post(self, endpoint: Endpoint, row: AlertEventRow, message_id: str) -> Outcome:
+    async def _post(self, endpoint: Endpoint, rows: Sequence[AlertEventRow], message_id: str) -> Outcome:
         now_ms = to_ms(self._clock.now())
-        content = render.body(endpoint.kind, row, endpoint.language)
+        if len(rows) == 1:
+            content = render.body(endpoint.kind, rows[0], endpoint.language)
+        else:
+            content = render.digest_body(endpoint.kind, rows, endpoint.language, self._clock.now())
         url = endpoint.url
         if endpoint.kind == "feishu" and endpoint.secret:
             content |= feishu_fields(endpoint.secret, now_ms // 1000)
@@ -77,12 +84,16 @@ class Sender:
             await response.aclose()
         return judge_answer(endpoint, response.status_code, answer)
 
-    async def _mail(self, endpoint: Endpoint, row: AlertEventRow, message_id: str) -> Outcome:
+    async def _mail(self, endpoint: Endpoint, rows: Sequence[AlertEventRow], message_id: str) -> Outcome:
         if self._mailer is None:
             return Outcome(False, error="no mail server is set")
         recipient = endpoint.url.removeprefix("mailto:")
-        text = "\n".join(render.lines(row, endpoint.language))
-        await self._mailer.send(recipient, render.title(row, endpoint.language), text, message_id)
+        if len(rows) == 1:
+            subject, said = render.title(rows[0], endpoint.language), render.lines(rows[0], endpoint.language)
+        else:
+            subject = render.digest_title(rows, endpoint.language)
+            said = render.digest_lines(rows, endpoint.language)
+        await self._mailer.send(recipient, subject, "\n".join(said), message_id)
         return Outcome(True)
 
 

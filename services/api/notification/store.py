@@ -8,16 +8,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from services.api.alert.schemas import AlertEventRow
 from services.api.alert.store import event_row
 from services.api.notification.decide import Verdict
-from services.api.notification.model import Endpoint, EndpointKind, Job, Language, Outcome
+from services.api.notification.model import Endpoint, EndpointKind, Job, Language, Outcome, QuietHours
 from services.api.notification.schemas import DeliveryView, EndpointView
+from shared.contracts.codec import encode
 
 # Longer than any attempt takes.
 CLAIM = timedelta(seconds=60)
+# The most a digest holds; what is left begins the next one.
+_LARGEST_DIGEST = 500
+_quiet_decoder = msgspec.json.Decoder(QuietHours)
 _VIEW = ", ".join(EndpointView.__struct_fields__)
 
 
@@ -32,6 +37,8 @@ class NewEndpoint(Struct, frozen=True, kw_only=True):
     severities: list[str] | None
     rate_per_minute: int
     includes_held_out: bool
+    quiet_hours: QuietHours | None
+    digest_minutes: int | None
     created_by: str
 
 
@@ -41,8 +48,8 @@ async def claim(connection: Any, now: datetime, limit: int) -> list[Job]:
         """
         WITH due AS (
             SELECT j.id FROM notification_jobs j JOIN notification_endpoints e ON e.id = j.endpoint_id
-            WHERE j.status = 'pending' AND j.run_at <= $1 AND e.is_enabled
-                AND NOT EXISTS (
+            WHERE j.status = 'pending' AND j.run_at <= $1 AND e.is_enabled AND e.digest_minutes IS NULL
+                AND j.digest_id IS NULL AND NOT EXISTS (
                     SELECT FROM notification_jobs earlier
                     WHERE earlier.endpoint_id = j.endpoint_id AND earlier.customer_id = j.customer_id
                         AND earlier.seq < j.seq AND earlier.status = 'pending'
@@ -52,8 +59,8 @@ async def claim(connection: Any, now: datetime, limit: int) -> list[Job]:
         UPDATE notification_jobs j SET run_at = $1::timestamptz + $3::interval
         FROM due, notification_endpoints e
         WHERE j.id = due.id AND e.id = j.endpoint_id
-        RETURNING j.id, j.seq, j.n_attempts, e.id AS endpoint_id, e.kind, e.url, e.secret, e.language,
-            e.rate_per_minute, e.failing_since
+        RETURNING j.id, j.seq, j.n_attempts, j.digest_id, e.id AS endpoint_id, e.kind, e.url, e.secret, e.language,
+            e.rate_per_minute, e.failing_since, e.quiet_hours
         """,
         now,
         limit,
@@ -62,27 +69,81 @@ async def claim(connection: Any, now: datetime, limit: int) -> list[Job]:
     return [_job(row) for row in sorted(rows, key=lambda row: row["seq"])]
 
 
-async def event(connection: Any, seq: int) -> AlertEventRow | None:
-    """Return the event a job is about; None once its customer was erased."""
-    row = await connection.fetchrow(
+async def claim_digests(connection: Any, now: datetime) -> list[list[Job]]:
+    """Return the jobs of each digest that is due, claimed for `CLAIM`, oldest first.
+
+    A digest is closed once its oldest event has waited for the endpoint's minutes and the one before it is done; from
+    then on it holds the same events under the same message id at every attempt.
+    """
+    await connection.execute(
         """
-        SELECT seq, type, alert_id, customer_id, version, at, actor, event, alert FROM alert_events WHERE seq = $1
+        WITH ripe AS (
+            SELECT e.id FROM notification_endpoints e
+            WHERE e.is_enabled AND e.digest_minutes IS NOT NULL
+                AND NOT EXISTS (
+                    SELECT FROM notification_jobs j
+                    WHERE j.endpoint_id = e.id AND j.status = 'pending' AND j.digest_id IS NOT NULL
+                )
+                AND (
+                    SELECT min(j.created_at) FROM notification_jobs j
+                    WHERE j.endpoint_id = e.id AND j.status = 'pending'
+                ) <= $1::timestamptz - make_interval(mins => e.digest_minutes)
+            FOR UPDATE OF e SKIP LOCKED
+        ), gathered AS (
+            SELECT j.id, min(j.seq) OVER (PARTITION BY j.endpoint_id) AS digest_id,
+                   row_number() OVER (PARTITION BY j.endpoint_id ORDER BY j.seq) AS place
+            FROM notification_jobs j JOIN ripe ON ripe.id = j.endpoint_id WHERE j.status = 'pending'
+        )
+        UPDATE notification_jobs j SET digest_id = gathered.digest_id, run_at = $1
+        FROM gathered WHERE gathered.id = j.id AND gathered.place <= $2
         """,
-        seq,
+        now,
+        _LARGEST_DIGEST,
     )
-    return None if row is None else event_row(row)
+    rows = await connection.fetch(
+        """
+        WITH due AS (
+            SELECT j.id FROM notification_jobs j JOIN notification_endpoints e ON e.id = j.endpoint_id
+            WHERE j.status = 'pending' AND j.run_at <= $1 AND j.digest_id IS NOT NULL AND e.is_enabled
+            ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
+        )
+        UPDATE notification_jobs j SET run_at = $1::timestamptz + $2::interval
+        FROM due, notification_endpoints e
+        WHERE j.id = due.id AND e.id = j.endpoint_id
+        RETURNING j.id, j.seq, j.n_attempts, j.digest_id, e.id AS endpoint_id, e.kind, e.url, e.secret, e.language,
+            e.rate_per_minute, e.failing_since, e.quiet_hours
+        """,
+        now,
+        CLAIM,
+    )
+    digests: dict[tuple[str, int | None], list[Job]] = {}
+    for job in sorted(map(_job, rows), key=lambda job: job.seq):
+        digests.setdefault((job.endpoint.id, job.digest_id), []).append(job)
+    return list(digests.values())
 
 
-async def settle(connection: Any, job: Job, outcome: Outcome, verdict: Verdict, now: datetime) -> None:
-    """Write down how an attempt ended and what follows."""
+async def events(connection: Any, seqs: Sequence[int]) -> dict[int, AlertEventRow]:
+    """Return the events that jobs are about, by seq; those of a customer erased since are missing."""
+    rows = await connection.fetch(
+        """
+        SELECT seq, type, alert_id, customer_id, version, at, actor, event, alert FROM alert_events
+        WHERE seq = ANY($1::bigint[])
+        """,
+        list(seqs),
+    )
+    return {row["seq"]: event_row(row) for row in rows}
+
+
+async def settle(connection: Any, jobs: Sequence[Job], outcome: Outcome, verdict: Verdict, now: datetime) -> None:
+    """Write down how an attempt ended for the jobs of one message, and what follows."""
     status = "pending" if verdict.retry_at else "delivered" if verdict.is_delivered else "failed"
     await connection.execute(
         """
         UPDATE notification_jobs SET status = $2, n_attempts = n_attempts + 1, run_at = coalesce($3, run_at),
             last_status = $4, last_error = $5, finished_at = CASE WHEN $3::timestamptz IS NULL THEN $6::timestamptz END
-        WHERE id = $1
+        WHERE id = ANY($1::bigint[])
         """,
-        job.id,
+        [job.id for job in jobs],
         status,
         verdict.retry_at,
         outcome.status,
@@ -95,24 +156,29 @@ async def settle(connection: Any, job: Job, outcome: Outcome, verdict: Verdict, 
             disabled_reason = coalesce($3, disabled_reason)
         WHERE id = $1 AND (failing_since IS DISTINCT FROM $2 OR $3::text IS NOT NULL)
         """,
-        job.endpoint.id,
+        jobs[0].endpoint.id,
         verdict.failing_since,
         verdict.disable,
     )
 
 
-async def drop(connection: Any, job: Job, now: datetime, reason: str) -> None:
+async def drop(connection: Any, jobs: Sequence[Job], now: datetime, reason: str) -> None:
     await connection.execute(
-        "UPDATE notification_jobs SET status = 'dropped', last_error = $2, finished_at = $3 WHERE id = $1",
-        job.id,
+        """
+        UPDATE notification_jobs SET status = 'dropped', last_error = $2, finished_at = $3
+        WHERE id = ANY($1::bigint[])
+        """,
+        [job.id for job in jobs],
         reason,
         now,
     )
 
 
-async def postpone(connection: Any, job: Job, until: datetime) -> None:
-    """Give a claimed job back for later, without counting an attempt."""
-    await connection.execute("UPDATE notification_jobs SET run_at = $2 WHERE id = $1", job.id, until)
+async def postpone(connection: Any, jobs: Sequence[Job], until: datetime) -> None:
+    """Give claimed jobs back for later, without counting an attempt."""
+    await connection.execute(
+        "UPDATE notification_jobs SET run_at = $2 WHERE id = ANY($1::bigint[])", [job.id for job in jobs], until
+    )
 
 
 async def forget_finished(connection: Any, before: datetime) -> None:
@@ -123,8 +189,9 @@ async def insert(connection: Any, endpoint: NewEndpoint) -> None:
     await connection.execute(
         """
         INSERT INTO notification_endpoints (id, name, kind, url, secret, language, event_types, severities,
-                                            rate_per_minute, created_by, includes_held_out)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                            rate_per_minute, created_by, includes_held_out,
+                                            quiet_hours, digest_minutes)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """,
         endpoint.id,
         endpoint.name,
@@ -137,6 +204,8 @@ async def insert(connection: Any, endpoint: NewEndpoint) -> None:
         endpoint.rate_per_minute,
         endpoint.created_by,
         endpoint.includes_held_out,
+        None if endpoint.quiet_hours is None else encode(endpoint.quiet_hours),
+        endpoint.digest_minutes,
     )
 
 
@@ -144,7 +213,7 @@ async def list_all(connection: Any) -> list[EndpointView]:
     rows = await connection.fetch(
         f"SELECT {_VIEW} FROM notification_endpoints ORDER BY created_at DESC, id LIMIT 500"  # noqa: S608
     )
-    return [EndpointView(**dict(row)) for row in rows]
+    return [_view(row) for row in rows]
 
 
 async def get(connection: Any, endpoint_id: str) -> EndpointView | None:
@@ -152,14 +221,14 @@ async def get(connection: Any, endpoint_id: str) -> EndpointView | None:
         f"SELECT {_VIEW} FROM notification_endpoints WHERE id = $1",  # noqa: S608
         endpoint_id,
     )
-    return None if row is None else EndpointView(**dict(row))
+    return None if row is None else _view(row)
 
 
 async def load(connection: Any, endpoint_id: str) -> Endpoint | None:
     """Return an endpoint as the sender needs it, secret included."""
     row = await connection.fetchrow(
         """
-        SELECT id AS endpoint_id, kind, url, secret, language, rate_per_minute, failing_since
+        SELECT id AS endpoint_id, kind, url, secret, language, rate_per_minute, failing_since, quiet_hours
         FROM notification_endpoints WHERE id = $1
         """,
         endpoint_id,
@@ -177,7 +246,7 @@ async def change(connection: Any, endpoint_id: str, values: Mapping[str, Any]) -
         await connection.execute(
             f"UPDATE notification_endpoints SET {', '.join(assignments)} WHERE id = $1",  # noqa: S608
             endpoint_id,
-            *(values[name] for name in columns),
+            *(encode(values[name]) if isinstance(values[name], QuietHours) else values[name] for name in columns),
         )
 
 
@@ -227,8 +296,22 @@ async def requeue(connection: Any, endpoint_id: str, since: datetime, now: datet
     return len(rows)
 
 
+def _view(row: Any) -> EndpointView:
+    return EndpointView(**{**dict(row), "quiet_hours": _quiet(row)})
+
+
+def _quiet(row: Any) -> QuietHours | None:
+    return None if row["quiet_hours"] is None else _quiet_decoder.decode(row["quiet_hours"])
+
+
 def _job(row: Any) -> Job:
-    return Job(id=row["id"], seq=row["seq"], n_attempts=row["n_attempts"], endpoint=_endpoint(row))
+    return Job(
+        id=row["id"],
+        seq=row["seq"],
+        n_attempts=row["n_attempts"],
+        endpoint=_endpoint(row),
+        digest_id=row["digest_id"],
+    )
 
 
 def _endpoint(row: Any) -> Endpoint:
@@ -240,4 +323,5 @@ def _endpoint(row: Any) -> Endpoint:
         language=row["language"],
         rate_per_minute=row["rate_per_minute"],
         failing_since=row["failing_since"],
+        quiet_hours=_quiet(row),
     )

@@ -34,6 +34,7 @@ _ERASED_TABLES = (
     "handles",
     "sentiment_labels",
     "notification_jobs",
+    "alert_timers",
     "alert_events",
     "alerts",
     "customer_risk_daily",

@@ -22,7 +22,8 @@ from tests.waiting import eventually
 PARTITIONS = 2
 _PROJECTED = """customers, handles, interactions, orders, customer_merges, erasures, customer_risk_daily, alerts,
     alert_events, dead_letters, idempotency_keys, audit_log, sentiment_labels, notification_endpoints,
-    notification_jobs, connections, file_connections, connection_figures, connection_rejections"""
+    notification_jobs, connections, file_connections, connection_figures, connection_rejections, policies,
+    alert_timers"""
 
 
 class Api:

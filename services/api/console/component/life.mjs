@@ -14,6 +14,8 @@ const ICONS = {
   "alert.escalated": "up",
   "alert.contacted": "phone",
   "alert.commented": "comment",
+  "alert.promised": "clock",
+  "alert.breached": "clock",
 };
 
 function heading({ type, event }) {

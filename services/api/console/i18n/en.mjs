@@ -278,6 +278,8 @@ export default {
   "event.alert.reopened": "Reopened",
   "event.alert.expired": "Expired: nobody acted",
   "event.alert.commented": "Comment",
+  "event.alert.promised": "Due times set",
+  "event.alert.breached": "Overdue",
 
   "risk.reasons": "What moves the risk",
   "risk.reasons.hint": "Right: more likely to leave than the average customer. Left: less likely.",

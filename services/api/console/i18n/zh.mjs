@@ -278,6 +278,8 @@ export default {
   "event.alert.reopened": "重新打开",
   "event.alert.expired": "已过期：无人处理",
   "event.alert.commented": "评论",
+  "event.alert.promised": "已设定时限",
+  "event.alert.breached": "已超时限",
 
   "risk.reasons": "影响风险的因素",
   "risk.reasons.hint": "向右：比一般客户更可能离开；向左：更不可能。",
