@@ -6,12 +6,16 @@ from pathlib import Path
 from random import Random
 from typing import Annotated
 
+import httpx2
 import typer
 
-from services.cli.endpoint import ApiKey, IngestUrl, ingest_endpoint
+from services.cli.endpoint import ApiKey, Endpoint, IngestUrl, api_endpoint, ingest_endpoint
+from services.cli.simulate_connect import ConnectError, connected, disconnect, write_file
+from services.simulator.connections import Accounts
 from services.simulator.fault import KINDS, Kind
 from services.simulator.provider.catalogue import PROVIDERS
 from services.simulator.send import Outcome
+from services.simulator.truth import TruthError
 from services.simulator.world import WorldOptions
 from shared.clock import SystemClock
 
@@ -23,6 +27,8 @@ Truth = Annotated[Path, typer.Option("--truth", help="Where the truth is kept: w
 AccountsFolder = Annotated[
     Path, typer.Option("--accounts", help="Folder of the simulator's provider accounts (`simulate connect`).")
 ]
+
+ApiUrl = Annotated[str | None, typer.Option(help="Base URL of the API; default: the one running here.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -48,6 +54,7 @@ def simulate(
     prefix: Annotated[str, typer.Option(help="Begins every customer's id; default: sim and the seed.")] = "",
     talkativeness: Annotated[float, typer.Option(min=0.01, max=100, help="Multiplies everyday contacts.")] = 1.0,
     accounts: AccountsFolder = ACCOUNTS,
+    api_url: ApiUrl = None,
     public_url: Annotated[str, typer.Option(help="Ingest's public address, if Twilio's signatures need another.")] = "",
     url: IngestUrl = None,
     api_key: ApiKey = None,
@@ -55,24 +62,23 @@ def simulate(
     """Send the lives of made-up customers: history first, then the last day as news."""
     if context.invoked_subcommand is not None:
         return
-    from services.simulator.connections import read_accounts
-
     clock = SystemClock()
     end = _instant(until) if until else clock.now().replace(second=0, microsecond=0)
     options = WorldOptions(
         customers=customers, days=days, seed=seed, until=end, prefix=prefix or f"sim{seed}", talkativeness=talkativeness
     )
-    endpoint = ingest_endpoint(url, api_key)
-    known = read_accounts(accounts)
-    wanted = _providers(providers)
-    if missing := wanted - known.keys():
-        typer.echo(
-            f"no account for {', '.join(sorted(missing))} in {accounts}: what they would tell is sent as own events "
-            "(`pulseline simulate connect` makes accounts)",
-            err=True,
-        )
-        wanted &= known.keys()
-    run(options, frozenset(wanted), speed, _rates(faults), truth, endpoint.url, endpoint.api_key, accounts, public_url)
+    ingest, wanted = ingest_endpoint(url, api_key), _providers(providers)
+    known = accounts_of(accounts, api_url, ingest) if wanted else {}
+    run(options, frozenset(wanted & known.keys()), speed, _rates(faults), truth, ingest, known, public_url)
+
+
+def accounts_of(folder: Path, api_url: str | None, ingest: Endpoint) -> Accounts:
+    """Return the provider accounts in `folder`, connected first if need be; exits with a message if that fails."""
+    try:
+        return connected(api_endpoint(api_url, ingest.api_key), ingest.url, folder)
+    except (ConnectError, httpx2.TransportError) as error:
+        typer.echo(f"cannot connect the simulator's providers: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 def run(
@@ -81,9 +87,8 @@ def run(
     speed: float,
     rates: dict[Kind, float],
     truth: Path | None,
-    url: str,
-    api_key: str,
-    accounts: Path,
+    ingest: Endpoint,
+    accounts: Accounts,
     public_url: str = "",
 ) -> None:
     """Build the world, send it, and say what came back; exits with 1 if an answer was not the right one."""
@@ -92,7 +97,6 @@ def run(
 
     from services.simulator import fault, script, send, world
     from services.simulator import truth as truths
-    from services.simulator.connections import read_accounts
     from shared.clock import from_ms, to_ms
 
     console = Console(stderr=True)
@@ -108,7 +112,7 @@ def run(
         def tell(share: float, at_ms: int) -> None:
             progress.update(task, completed=share, description=f"{from_ms(at_ms):%Y-%m-%d %H:%M}")
 
-        sender = send.Sender(url, api_key, read_accounts(accounts), SystemClock(), public_url=public_url, tell=tell)
+        sender = send.Sender(ingest.url, ingest.api_key, accounts, SystemClock(), public_url=public_url, tell=tell)
         try:
             outcome = asyncio.run(sender.run(plan, script.tail_start_ms(made), speed))
         except* send.SendError as group:
@@ -133,11 +137,45 @@ def report(outcome: Outcome) -> list[str]:
 
 
 @app.command()
-def connect(accounts: AccountsFolder = ACCOUNTS) -> None:
-    """Make the simulator's provider accounts, and the connections file that the ingest service needs for them."""
-    from services.simulator.connections import write_accounts
+def score(
+    truth: Truth,
+    api_url: ApiUrl = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers here as well.")] = None,
+    oracle: Annotated[bool, typer.Option(help="Also tell what the best possible detector would reach.")] = True,
+    api_key: ApiKey = None,
+) -> None:
+    """Compare the running system's alerts with the truth: precision, recall, lead, causes, each with its interval."""
+    from services.cli.simulate_score import score as print_score
 
-    typer.echo(write_accounts(accounts))
+    endpoint = api_endpoint(api_url, api_key)
+    try:
+        print_score(endpoint.url, endpoint.api_key, truth, json_file, with_oracle=oracle)
+    except TruthError as error:
+        raise typer.BadParameter(str(error), param_hint="--truth") from error
+
+
+@app.command()
+def connect(
+    accounts: AccountsFolder = ACCOUNTS,
+    connections_file: Annotated[
+        Path | None, typer.Option(help="Write a connections file for ingest here, instead of using the API.")
+    ] = None,
+    url: IngestUrl = None,
+    api_url: ApiUrl = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Make the simulator's provider accounts and their connections; `simulate` does it by itself over the API."""
+    if connections_file is not None:
+        write_file(connections_file, accounts)
+        typer.echo(f"start ingest with PULSELINE_CONNECTIONS_FILE={connections_file.absolute()}")
+        return
+    typer.echo(f"{len(accounts_of(accounts, api_url, ingest_endpoint(url, api_key)))} providers are connected")
+
+
+@app.command("disconnect")
+def disconnect_providers(accounts: AccountsFolder = ACCOUNTS, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
+    """Remove the simulator's connections."""
+    typer.echo(f"{disconnect(api_endpoint(api_url, api_key), accounts)} connections removed")
 
 
 def _instant(text: str) -> datetime:

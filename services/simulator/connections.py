@@ -1,16 +1,15 @@
-"""The simulator's provider accounts: a connections file for ingest, and the sender's side of each secret."""
+"""The simulator's provider accounts: what each connection must know at the receiver, and what the sender keeps."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import yaml
 
 from services.simulator.provider.catalogue import PROVIDERS
 
-RECEIVER_FILE: Final = "connections.yaml"
-SENDER_FILE: Final = "sender.json"
+_SENDER_FILE: Final = "sender.json"
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -20,6 +19,15 @@ class Account(msgspec.Struct, frozen=True):
     secrets: dict[str, str]
 
 
+class Connection(msgspec.Struct, frozen=True):
+    """A provider's connection as its receiver must know it: the body of POST /v1/connections, a row of the file."""
+
+    id: str
+    provider: str
+    credentials: dict[str, str]
+    settings: dict[str, Any]
+
+
 Accounts = dict[str, Account]
 
 
@@ -27,32 +35,36 @@ def connection_id(provider: str) -> str:
     return f"sim-{provider}"
 
 
-def write_accounts(folder: Path) -> Path:
-    """Return the connections file for the ingest service; made with the sender's file if they are not there yet."""
-    receiver, sender = folder / RECEIVER_FILE, folder / SENDER_FILE
-    if receiver.exists() and sender.exists():
-        return receiver
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    rows: list[dict[str, Any]] = []
+def draw_accounts(random_bytes: Callable[[int], bytes] = os.urandom) -> tuple[Accounts, list[Connection]]:
+    """Return new accounts with every provider: the sender's side, and the receiver's."""
     accounts: Accounts = {}
+    connections = []
     for name, provider in PROVIDERS.items():
-        ours, theirs = provider.make_secrets(os.urandom)
+        ours, theirs = provider.make_secrets(random_bytes)
         accounts[name] = Account(connection_id(name), ours)
-        rows.append({"id": connection_id(name), "provider": name, "credentials": theirs, "settings": provider.settings})
-    _write(sender, msgspec.json.format(msgspec.json.encode(accounts)))
-    _write(receiver, yaml.safe_dump(rows, sort_keys=False, allow_unicode=True).encode())
-    return receiver
+        connections.append(Connection(connection_id(name), name, theirs, provider.settings))
+    return accounts, connections
 
 
 def read_accounts(folder: Path) -> Accounts:
     """Return the accounts by provider; none at all if the folder holds none."""
     try:
-        return msgspec.json.decode((folder / SENDER_FILE).read_bytes(), type=Accounts)
+        return msgspec.json.decode((folder / _SENDER_FILE).read_bytes(), type=Accounts)
     except FileNotFoundError:
         return {}
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_accounts(folder: Path, accounts: Accounts) -> None:
+    """Keep the sender's secrets, readable by their owner alone."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_secret(folder / _SENDER_FILE, msgspec.json.format(msgspec.json.encode(accounts)))
+
+
+def forget_accounts(folder: Path) -> None:
+    (folder / _SENDER_FILE).unlink(missing_ok=True)
+
+
+def write_secret(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -28,6 +28,7 @@ class Header(Struct, frozen=True, kw_only=True, tag_field="kind", tag="world"):
     until: datetime
     prefix: str
     talkativeness: float
+    is_show: bool = False
     providers: list[str] = []
     faults: dict[str, float] = {}
     speed: float = 0.0
@@ -40,6 +41,7 @@ class Header(Struct, frozen=True, kw_only=True, tag_field="kind", tag="world"):
             until=self.until,
             prefix=self.prefix,
             talkativeness=self.talkativeness,
+            is_show=self.is_show,
         )
 
 
@@ -93,6 +95,7 @@ def header(world: World, providers: Iterable[str], faults: dict[str, float], spe
         until=options.until,
         prefix=options.prefix,
         talkativeness=options.talkativeness,
+        is_show=options.is_show,
         providers=sorted(providers),
         faults=faults,
         speed=speed,

@@ -9,6 +9,7 @@ import msgspec
 from services.simulator.life.live import Span, live
 from services.simulator.life.model import Life
 from services.simulator.life.person import draw_person
+from services.simulator.life.show import enlivened
 from shared.clock import to_ms
 
 VERSION = 1
@@ -17,7 +18,11 @@ AFTERLIFE = timedelta(days=30)
 
 
 class WorldOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`until` is the instant up to which events are sent; `prefix` begins every customer's id."""
+    """`until` is the instant up to which events are sent; `prefix` begins every customer's id.
+
+    `talkativeness` multiplies everyday contacts. `is_show` makes the last day as lively as a big shop's, with some
+    people who lose patience before one's eyes: for demonstrations, not for judging.
+    """
 
     customers: int
     days: int
@@ -25,6 +30,7 @@ class WorldOptions(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     prefix: str = "sim"
     talkativeness: float = 1.0
+    is_show: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +51,5 @@ def _life(options: WorldOptions, span: Span, index: int) -> Life:
     # Reproducible, not secret; people, fates and words each have their own numbers.
     who, fate, words = (Random(f"{options.seed}/{index}/{part}") for part in ("who", "fate", "words"))  # noqa: S311
     person = draw_person(index, options.prefix, options.seed, span.start_ms, span.until_ms, who)
-    return live(person, span, fate, words, options.talkativeness)
+    life = live(person, span, fate, words, options.talkativeness)
+    return enlivened(life, span.until_ms, words) if options.is_show else life

@@ -21,6 +21,7 @@ _CAUSE_WEIGHTS: Final[dict[Cause, float]] = {
     "price": 0.1,
     "competitor": 0.05,
 }
+P_OFFER: Final = _CAUSE_WEIGHTS["price"] + _CAUSE_WEIGHTS["competitor"]
 FIRST_DAYS: Final = (0.5, 6.0)
 _SEVERITY: Final = (2.0, 3.0)  # beta
 # Log-odds of leaving over an incident: base, per severity, and more when it stays unsolved.

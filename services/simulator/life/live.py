@@ -25,8 +25,9 @@ from services.simulator.life.talk import Talker, in_order
 P_PAUSE: Final = 0.12
 PAUSE_DAYS: Final = (25.0, 60.0)
 _DRIFT_CAUSES: Final[dict[Cause, float]] = {"competitor": 0.4, "price": 0.25, "unknown": 0.35}
-_DRIFT_DELAY_DAYS: Final = (0.5, 7.0)
-_P_HINT: Final = 0.35
+P_NAMED_DRIFT: Final = _DRIFT_CAUSES["competitor"] + _DRIFT_CAUSES["price"]
+DRIFT_DELAY_DAYS: Final = (0.5, 7.0)
+P_HINT: Final = 0.35
 _EVERYDAY_A_DAY: Final = 1 / 30
 _INQUIRY_A_DAY: Final = 1 / 75
 _P_SURVEY: Final = 0.06
@@ -137,12 +138,12 @@ class _Story:
         """Leaving without a grievance: a better offer, the price, or a reason that is none of the shop's."""
         causes, weights = zip(*_DRIFT_CAUSES.items(), strict=True)
         cause: Cause = self.chance.choices(causes, weights)[0]
-        at_ms = order.at_ms + int(self.chance.uniform(*_DRIFT_DELAY_DAYS) * DAY_MS)
-        is_told = cause != "unknown" and self.chance.random() < _P_HINT
+        at_ms = order.at_ms + int(self.chance.uniform(*DRIFT_DELAY_DAYS) * DAY_MS)
+        is_told = cause != "unknown" and self.chance.random() < P_HINT
         if is_told:
             talk, medium = self.talker.new_talk()
             hint = self.talker.say(
-                max(at_ms - 6 * HOUR_MS, order.at_ms), "complaint", talk, medium, core=self.talker.core(cause)
+                max(at_ms - 6 * HOUR_MS, order.at_ms), "hint", talk, medium, core=self.talker.core(cause)
             )
             self.acts += [hint, *self.talker.answer(hint, "agent_sorry")]
         self._decide(Decision(at_ms=at_ms, cause=cause, is_told=is_told))

@@ -80,7 +80,10 @@ class Returned(Struct, frozen=True, kw_only=True):
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """A message, mail or call. `talk` numbers the conversation, `turn` the message within the person's life."""
+    """A message, mail or call. `talk` numbers the conversation, `turn` the message within the person's life.
+
+    `kind` is what it is in the grammar: complaint, hint, farewell, praise, …
+    """
 
     at_ms: int
     medium: Medium
@@ -88,6 +91,7 @@ class Said(Struct, frozen=True, kw_only=True):
     text: str
     talk: int
     turn: int
+    kind: str
     subject: str = ""
     seconds: int = 0
 

@@ -14,12 +14,11 @@ _MINUTE_MS: Final = 60_000
 class Talker:
     """One person's conversations, numbered; `words` chooses texts only, so the process does not hang on the grammar."""
 
-    def __init__(self, person: Person, chance: Random, words: Random) -> None:
+    def __init__(self, person: Person, chance: Random, words: Random, first_turn: int = 0) -> None:
         self._person = person
         self._chance = chance
         self._words = words
-        self._talks = 0
-        self._turns = 0
+        self._talks = self._turns = first_turn
 
     def new_talk(self) -> tuple[int, Medium]:
         """Return the number of a new conversation and where it is held."""
@@ -40,7 +39,7 @@ class Talker:
         """Return one message of a kind of the grammar; calls have a length."""
         subject = ""
         if medium == "email":
-            is_complaint = kind in ("complaint", "again", "furious", "mild", "farewell")
+            is_complaint = kind in ("complaint", "hint", "again", "furious", "mild", "farewell")
             subject = sentence(
                 self._person.language, f"subject_{'complaint' if is_complaint else 'everyday'}", self._words
             )
@@ -51,6 +50,7 @@ class Talker:
             text=sentence(self._person.language, kind, self._words, core),
             talk=talk,
             turn=self.turn(),
+            kind=kind,
             subject=subject,
             seconds=int(self._chance.lognormvariate(5.2, 0.6)) if medium == "phone" else 0,
         )

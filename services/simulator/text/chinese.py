@@ -179,6 +179,12 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "{hello}我要投诉：{core}。{angry_close}",
         "{core}！{angry_open}{angry_close}",
     ),
+    "hint": (
+        "{hello}{core}。说实话，我在想还有没有必要继续买。{bye}",
+        "{hello}跟你们说一声，{core}。{angry_close}",
+        "{core}。{angry_open}我得考虑以后在哪里买了。",
+        "{hello}{core}，下次买不买还不一定。{bye}",
+    ),
     "mild": (
         "{hello}{core}，麻烦看一下。{bye}",
         "{hello}不好意思打扰一下，{core}。{bye}",

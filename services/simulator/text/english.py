@@ -184,6 +184,12 @@ PARTS: Final[Mapping[str, tuple[str, ...]]] = {
         "{hello} I have to complain: {core}. {angry_close}",
         "{core}! {angry_open} {angry_close}",
     ),
+    "hint": (
+        "{hello} {core}. To be honest, I wonder why I should stay. {bye}",
+        "{hello} just so you know: {core}. {angry_close}",
+        "{core}. {angry_open} I have to think about where I buy.",
+        "{hello} {core}, so I am not sure about the next order. {bye}",
+    ),
     "mild": (
         "{hello} {core}. Could you please look into it? {bye}",
         "{hello} sorry to bother you, but {core}. {bye}",

@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from pathlib import Path
 
 import pytest
 
+from services.cli.simulate_connect import write_file
 from services.ingest.channel import CHANNELS, ChannelRequest, SignatureError
 from services.ingest.event.decide import decide
-from services.simulator.connections import connection_id, read_accounts, write_accounts
+from services.simulator.connections import connection_id, read_accounts
 from services.simulator.life.person import handles_of
 from services.simulator.provider.catalogue import PROVIDERS
 from services.simulator.provider.model import Signed
@@ -97,7 +98,7 @@ def test_signing_twice_at_one_instant_gives_the_same_bytes(name: str) -> None:
 
 
 def test_every_own_event_is_valid() -> None:
-    raw = [encode_document(step.event) for step in steps() if step.event is not None]
+    raw = [encode(step.event) for step in steps() if step.event is not None]
 
     verdict = decide(raw, NOW, {})
 
@@ -105,15 +106,11 @@ def test_every_own_event_is_valid() -> None:
     assert len(verdict.accepted) == len(raw)
 
 
-def test_the_connections_file_is_one_that_ingest_reads(tmp_path: Any) -> None:
-    receiver = write_accounts(tmp_path)
+def test_the_connections_file_is_one_that_ingest_reads(tmp_path: Path) -> None:
+    write_file(tmp_path / "connections.yaml", tmp_path)
 
-    connections = load_connections(receiver, frozenset(CHANNELS))
+    connections = load_connections(tmp_path / "connections.yaml", frozenset(CHANNELS))
 
     assert {connection.provider for connection in connections.values()} == set(PROVIDERS)
     assert {account.connection_id for account in read_accounts(tmp_path).values()} == set(connections)
-    assert (tmp_path / "sender.json").stat().st_mode & 0o077 == 0
-
-
-def encode_document(document: Any) -> bytes:
-    return encode(document)
+    assert [path.stat().st_mode & 0o077 for path in tmp_path.iterdir()] == [0, 0]

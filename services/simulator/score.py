@@ -1,0 +1,189 @@
+"""How well alerts foretold the known leavers: the definitions of docs/simulator.md, counted. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import sqrt
+from statistics import median
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from services.simulator.truth import CustomerTruth, Header
+
+EARLIEST: Final = timedelta(days=30)
+LATEST: Final = timedelta(days=90)
+PLAIN_RULE: Final = timedelta(days=60)
+_DAY: Final = timedelta(days=1)
+_DRAWS: Final = 1_000
+_Z: Final = 1.959963984540054
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """An alert as the API tells it; `resolved_at` is when it ended, if it did."""
+
+    alert_id: str
+    customer_id: str
+    raised_at: datetime
+    resolved_at: datetime | None = None
+    cause: str = "unknown"
+    is_historical: bool = False
+
+
+class Share(Struct, frozen=True):
+    """A share with its Wilson interval at 95 %. Source: Wilson 1927."""
+
+    n: int
+    of: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        return self.n / self.of if self.of else float("nan")
+
+
+class Middle(Struct, frozen=True):
+    """A median with its bootstrap interval at 95 %, and of how many."""
+
+    value: float
+    low: float
+    high: float
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The counts and shares; `missed` and `false_alarms` name customers, for a look at why."""
+
+    n_customers: int
+    n_alerts: int
+    n_leavers: int
+    n_counted: int
+    n_too_young: int
+    n_without_rhythm: int
+    n_about_to_go: int
+    precision: Share
+    precision_by_customer: tuple[float, float]
+    recall: Share
+    recall_told: Share
+    recall_silent: Share
+    delay_days: Middle
+    lead_days: Middle
+    cause: Share
+    cause_named: Share
+    cause_told: Share
+    confusion: Counter[tuple[str, str]] = field(default_factory=Counter)
+    missed: list[str] = field(default_factory=list)
+    false_alarms: list[Alert] = field(default_factory=list)
+
+
+def is_hit(alert: Alert, truth: CustomerTruth, until: datetime) -> bool:
+    """Return whether an alert foretold or found the customer's leaving."""
+    decided_at = truth.decided_at
+    if decided_at is None:
+        return False
+    is_open_at = alert.resolved_at is None or alert.resolved_at >= min(decided_at, until)
+    if decided_at > until:
+        return is_open_at and alert.raised_at <= until
+    if alert.raised_at >= decided_at:
+        return alert.raised_at <= decided_at + LATEST
+    return is_open_at and alert.raised_at >= decided_at - EARLIEST
+
+
+def is_counted(truth: CustomerTruth, until: datetime) -> bool:
+    """Return whether a leaver counts for recall: a rhythm to break, and a decision old enough to be noticed."""
+    return truth.decided_at is not None and truth.order_days >= 2 and truth.decided_at <= until - PLAIN_RULE
+
+
+def judge(head: Header, truths: Sequence[CustomerTruth], alerts: Sequence[Alert]) -> Score:
+    """Return the score of alerts, each about a customer of the world."""
+    by_id = {truth.customer_id: truth for truth in truths}
+    of_customer: dict[str, list[Alert]] = {}
+    for alert in sorted(alerts, key=lambda one: one.raised_at):
+        of_customer.setdefault(alert.customer_id, []).append(alert)
+    hits = {
+        customer: [alert for alert in raised if is_hit(alert, by_id[customer], head.until)]
+        for customer, raised in of_customer.items()
+    }
+    n_hits = sum(map(len, hits.values()))
+    leavers = [truth for truth in truths if truth.decided_at is not None and truth.decided_at <= head.until]
+    counted = [truth for truth in leavers if is_counted(truth, head.until)]
+    found = [truth for truth in counted if hits.get(truth.customer_id)]
+    told = [truth for truth in counted if truth.is_told]
+    first = [(truth, hits[truth.customer_id][0]) for truth in leavers if hits.get(truth.customer_id)]
+    known = [(truth, alert) for truth, alert in first if truth.cause != "unknown"]
+    right = [(truth, alert) for truth, alert in known if alert.cause == truth.cause]
+    named = [(truth, alert) for truth, alert in known if alert.cause != "unknown"]
+    known_told = [(truth, alert) for truth, alert in known if truth.is_told]
+    return Score(
+        n_customers=len(truths),
+        n_alerts=len(alerts),
+        n_leavers=len(leavers),
+        n_counted=len(counted),
+        n_too_young=sum(1 for t in leavers if t.decided_at is not None and t.decided_at > head.until - PLAIN_RULE),
+        n_without_rhythm=sum(1 for truth in leavers if truth.order_days < 2),
+        n_about_to_go=sum(1 for t in truths if t.decided_at is not None and t.decided_at > head.until),
+        precision=wilson(n_hits, len(alerts)),
+        precision_by_customer=_bootstrap_ratio(
+            [len(hits.get(truth.customer_id, ())) for truth in truths],
+            [len(of_customer.get(truth.customer_id, ())) for truth in truths],
+        ),
+        recall=wilson(len(found), len(counted)),
+        recall_told=wilson(sum(1 for truth in found if truth.is_told), len(told)),
+        recall_silent=wilson(sum(1 for truth in found if not truth.is_told), len(counted) - len(told)),
+        delay_days=middle([_days(a.raised_at - t.decided_at) for t, a in first if t.decided_at is not None]),
+        lead_days=middle(
+            [_days(t.last_order_at + PLAIN_RULE - a.raised_at) for t, a in first if t.last_order_at is not None]
+        ),
+        cause=wilson(len(right), len(known)),
+        cause_named=wilson(len(right), len(named)),
+        cause_told=wilson(sum(1 for truth, _ in right if truth.is_told), len(known_told)),
+        confusion=Counter((str(truth.cause), alert.cause) for truth, alert in first),
+        missed=[truth.customer_id for truth in counted if not hits.get(truth.customer_id)],
+        false_alarms=[alert for alert in alerts if not is_hit(alert, by_id[alert.customer_id], head.until)],
+    )
+
+
+def wilson(n: int, of: int) -> Share:
+    """Return a share with its interval; nothing of nothing may be anything."""
+    if of == 0:
+        return Share(0, 0, 0.0, 1.0)
+    p = n / of
+    middle_ = (p + _Z**2 / (2 * of)) / (1 + _Z**2 / of)
+    half = _Z / (1 + _Z**2 / of) * sqrt(p * (1 - p) / of + _Z**2 / (4 * of**2))
+    return Share(n, of, max(middle_ - half, 0.0), min(middle_ + half, 1.0))
+
+
+def middle(values: Sequence[float]) -> Middle:
+    """Return the median and its bootstrap interval; the draws are seeded."""
+    if not values:
+        return Middle(float("nan"), float("nan"), float("nan"), 0)
+    data = np.asarray(values)
+    medians = np.median(data[np.random.default_rng(0).integers(0, len(data), (_DRAWS, len(data)))], axis=1)
+    low, high = np.quantile(medians, (0.025, 0.975))
+    return Middle(median(values), float(low), float(high), len(values))
+
+
+def _bootstrap_ratio(numerators: Sequence[int], denominators: Sequence[int]) -> tuple[float, float]:
+    """Return the bootstrap interval of a ratio of sums over customers."""
+    top: NDArray[np.float64] = np.asarray(numerators, np.float64)
+    bottom: NDArray[np.float64] = np.asarray(denominators, np.float64)
+    generator = np.random.default_rng(0)
+    ratios = []
+    for _ in range(_DRAWS):
+        drawn = generator.integers(0, len(top), len(top))
+        whole = bottom[drawn].sum()
+        if whole:
+            ratios.append(top[drawn].sum() / whole)
+    if not ratios:
+        return 0.0, 1.0
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _days(span: timedelta) -> float:
+    return span / _DAY
