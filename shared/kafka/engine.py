@@ -181,24 +181,22 @@ class Engine(Generic[E, S]):
     async def _outputs(self, number: int, work: Work) -> dict[Place, list[Message]]:
         """Return the work's outputs and dead letters by place, in order."""
         batches: dict[Place, list[Message]] = {}
-        adders: dict[str, Callable[[Message], None]] = {}
+        # The lane of the last output's topic: most outputs of a batch go where the one before them went.
+        topic: Topic | None = None
+        add: Callable[[Message], None] = _nowhere
         for output in work.outputs:
-            if isinstance(output, Output) and not output.is_rerouted:
-                topic = output.topic
-                add = adders.get(topic.name)
-                if add is None:
-                    if not topic.is_partitioned_by_customer:
-                        await self._route(batches, topic, output)
-                        continue
-                    add = adders[topic.name] = batches.setdefault((self._name(topic), number), []).append
-                add((output.key.encode(), output.value, output.headers, None))
-            elif isinstance(output, Forwarded):
+            if isinstance(output, Forwarded):
                 forward_to = self._processor.forward_controls_to
                 if forward_to is not None:
                     place = (self._name(forward_to), number)
                     batches.setdefault(place, []).append((None, output.value, output.headers, None))
-            else:
+            elif output.is_rerouted or not output.topic.is_partitioned_by_customer:
                 await self._route(batches, output.topic, output)
+            else:
+                if output.topic is not topic:
+                    topic = output.topic
+                    add = batches.setdefault((self._name(topic), number), []).append
+                add((output.key.encode(), output.value, output.headers, None))
         if work.poison:
             place = (self._dead_letters, number % await self._publisher.partition_count(self._dead_letters))
             letters = (dead_letter(self._processor.name, self._input, number, one) for one in work.poison)
@@ -303,6 +301,10 @@ class Engine(Generic[E, S]):
         if name is None:
             name = self._names[topic.name] = topic.full_name(self._prefix)
         return name
+
+
+def _nowhere(_message: Message) -> None:
+    raise AssertionError("no output has a topic yet")
 
 
 def _is_seamless(acked: Sequence[Acked], next_offset: int) -> bool:

@@ -1,5 +1,6 @@
 """Wake-up times of a partition's keys: a lazy wheel whose ticks cost nothing when nothing is due. No Kafka here."""
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -13,6 +14,8 @@ class Timers:
 
     def __init__(self) -> None:
         self._at: dict[str, int] = {}
+        # The key's timer, None if it has none; the dict's own method, because it is asked for every row written.
+        self.get: Final[Callable[[str], int | None]] = self._at.get
         self._buckets: dict[int, list[str]] = {}
         self._order: list[int] = []
         self._near: list[tuple[int, str]] = []
@@ -23,9 +26,6 @@ class Timers:
 
     def __len__(self) -> int:
         return len(self._at)
-
-    def get(self, key: str) -> int | None:
-        return self._at.get(key)
 
     def set(self, key: str, at_ms: int | None) -> None:
         """Set, move or (None) cancel the key's timer."""
@@ -97,7 +97,8 @@ class Timers:
 
     def _rebuild(self) -> None:
         """Forget the hints that were overtaken, when they outnumber the timers."""
-        times, self._at = self._at, {}
+        times = dict(self._at)
+        self._at.clear()
         self._buckets, self._order, self._near, self._hints = {}, [], [], 0
         self.earliest_ms = _FAR
         for key, at_ms in times.items():

@@ -21,6 +21,7 @@ import gc
 import logging
 import signal
 import tempfile
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic
@@ -51,6 +52,9 @@ _FINISH_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 15.0
 # About 3,000 records of 300 bytes: one batch of one partition.
 _FETCH_BYTES: Final = 1 << 20
+# Allocations between two looks at young objects, and how many of those make one at older ones. With Python's 700 a
+# batch of 3,000 records, alive until its last ack, is looked through dozens of times: a quarter of the engine's CPU.
+_GC_THRESHOLDS: Final = (50_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class Worker(Generic[E, S]):
         self._app: Any = None
         self._assigned: frozenset[int] | None = None
         self._in_hand: dict[int, asyncio.Task[None]] = {}
+        self._inboxes: dict[int, _Inbox] = {}
         self._handled: dict[int, tuple[int, int]] = {}
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
@@ -152,6 +157,7 @@ class Worker(Generic[E, S]):
         loop = asyncio.get_running_loop()
         # Some 300,000 objects of imported modules need not be looked through with every full collection.
         gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         watchdog = WatchdogThread(self._watchdog, end_process)
@@ -241,45 +247,52 @@ class Worker(Generic[E, S]):
         self._assigned = partitions
 
     async def _consume(self, stream: Any) -> None:
-        """The agent: one batch of each partition at a time, partitions side by side."""
+        """The agent: hand each fetched batch to its partition; partitions are worked off side by side."""
         async for event in stream.noack().events():
             number = event.message.partition
-            before = self._in_hand.get(number)
-            if before is not None:
-                await asyncio.wait([before])
-            if self._ended.is_set() or not self._is_ours(event.message.generation_id):
-                self._give_up(event.message)
-                continue
-            self._in_hand[number] = asyncio.get_running_loop().create_task(self._handle(event))
+            inbox = self._inboxes.setdefault(number, _Inbox(self._settings.max_poll_records))
+            await inbox.put(event)
+            if number not in self._in_hand:
+                self._in_hand[number] = asyncio.get_running_loop().create_task(self._work_off(number, inbox))
 
-    async def _handle(self, event: Any) -> None:
-        """Perform one batch and ack it; never raises, because Faust would ack what failed, or live on without it."""
-        message = event.message
-        number, generation, records = message.partition, message.generation_id, event.value
+    async def _work_off(self, number: int, inbox: "_Inbox") -> None:
+        try:
+            while events := inbox.take():
+                if self._ended.is_set() or not self._is_ours(events[0].message.generation_id):
+                    self._give_up(events)
+                else:
+                    await self._handle(number, events)
+        finally:
+            del self._in_hand[number]
+
+    async def _handle(self, number: int, events: list[Any]) -> None:
+        """Perform and ack batches that follow one another; never raises: Faust would ack what failed, or rest."""
+        message, records = events[-1].message, _records_of(events)
+        generation = message.generation_id
         try:
             await self._engine.handle(
                 number, records, lambda: self._is_ours(generation), self._app.consumer.highwater(message.tp)
             )
         except AbandonedError as error:
             _log.info("%s", error)
-            self._give_up(message)
+            self._give_up(events)
         except GapError as error:
             _log.warning("%s: it is read again from there", error)
-            self._give_up(message)
+            self._give_up(events)
             await self._seek(message.tp, error.offset)
         except (PulselineError, Exception) as error:  # noqa: BLE001  a bug of ours: end, and let a restart replay
             _log.exception("batch %s/%d ending at %d failed", self._topic, number, message.offset)
             self._fail(error)
         else:
-            event.ack()
+            for event in events:
+                event.ack()
             self._handled[number] = (message.offset + 1, records[-1].timestamp)
             self._watchdog.moved(number)
-        finally:
-            self._in_hand.pop(number, None)
 
-    def _give_up(self, message: Any) -> None:
-        """Let Faust forget a batch without an offset to commit for it: it is read again, here or by the next owner."""
-        message.acked = True
+    def _give_up(self, events: list[Any]) -> None:
+        """Let Faust forget batches without an offset to commit for them: they are read again, here or elsewhere."""
+        for event in events:
+            event.message.acked = True
 
     async def _seek(self, place: Any, offset: int) -> None:
         try:
@@ -358,3 +371,54 @@ class Worker(Generic[E, S]):
                 await self._app.stop()
         except Exception as error:  # noqa: BLE001  what is not committed is replayed; the process must end
             _log.warning("the group was not left cleanly: %r", error)
+
+
+class _Inbox:
+    """The fetched batches of one partition that wait while those before them are in hand.
+
+    What has come meanwhile is handled in one go: at a few records a fetch, a round for each would keep the next ones
+    waiting (1,000 events/s through 4 partitions: p50 58 ms).
+    """
+
+    def __init__(self, max_records: int) -> None:
+        self._max_records = max_records
+        self._events: deque[Any] = deque()
+        self._n_records = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def put(self, event: Any) -> None:
+        """Add a batch; returns at once while fewer than `max_records` records wait."""
+        await self._has_room.wait()
+        self._events.append(event)
+        self._n_records += len(event.value)
+        if self._n_records >= self._max_records:
+            self._has_room.clear()
+
+    def take(self) -> list[Any]:
+        """Remove and return the next batches that follow one another without a gap, at most `max_records` records.
+
+        At least one batch, empty when none waits.
+        """
+        taken: list[Any] = []
+        n_records = 0
+        while self._events and self._fits(taken, n_records, self._events[0]):
+            taken.append(self._events.popleft())
+            n_records += len(taken[-1].value)
+        self._n_records -= n_records
+        self._has_room.set()
+        return taken
+
+    def _fits(self, taken: list[Any], n_records: int, event: Any) -> bool:
+        if not taken:
+            return True
+        before = taken[-1]
+        return bool(
+            n_records + len(event.value) <= self._max_records
+            and event.message.generation_id == before.message.generation_id
+            and event.value[0].offset == before.value[-1].offset + 1
+        )
+
+
+def _records_of(events: list[Any]) -> list[Any]:
+    return events[0].value if len(events) == 1 else [record for event in events for record in event.value]
