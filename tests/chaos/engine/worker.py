@@ -86,10 +86,11 @@ class DyingWorker(Worker[Any, Any]):
 class EarlyAck(DyingWorker):
     """Sabotage: offsets are committed before the work is done."""
 
-    async def _handle(self, event: Any) -> None:
-        event.ack()
+    async def _handle(self, number: int, events: list[Any]) -> None:
+        for event in events:
+            event.ack()
         await self._app.consumer.commit()
-        await super()._handle(event)
+        await super()._handle(number, events)
 
 
 class EagerMemory(DyingWorker):
