@@ -6,11 +6,12 @@ that once per batch. The message's value is the list of aiokafka's records, its 
 `faust.transports` and, for a checkout that is not installed, by importing this module.
 """
 
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar, Final
 
 import aiokafka
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport, server_list
@@ -22,7 +23,13 @@ _FETCH_MAX_WAIT_MS: Final = 100
 
 
 class RecordBatchConsumerThread(AIOKafkaConsumerThread):
-    """Creates the consumer: as Faust does, but with a short fetch wait."""
+    """Creates the consumer: as Faust does, but with a short fetch wait, and records as they were decoded."""
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        # Not assigned anything yet, so that nothing has been fetched.
+        consumer: Any = self._consumer
+        consumer._fetcher._records = _PlainResults()
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
@@ -47,6 +54,22 @@ class RecordBatchConsumerThread(AIOKafkaConsumerThread):
             metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
             connections_max_idle_ms=conf.consumer_connections_max_idle_ms,
         )
+
+
+class _PlainResults(OrderedDict[Any, Any]):
+    """What the fetcher has fetched, set to hand out records as its decoder made them.
+
+    They have all that the engine reads; to wrap each in a ConsumerRecord costs 0.9 µs, more than to decode it.
+    """
+
+    def __setitem__(self, tp: Any, result: Any) -> None:
+        if isinstance(result, FetchResult):
+            result._partition_records._consumer_record = _as_decoded
+        super().__setitem__(tp, result)
+
+
+def _as_decoded(_tp: Any, record: Any) -> Any:
+    return record
 
 
 class RecordBatchConsumer(Consumer):
