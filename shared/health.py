@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
@@ -11,6 +12,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from shared.process_metrics import ProcessMetrics
 
 # A check returns None when its dependency answers, else a short plain reason.
 Check = Callable[[], Awaitable[str | None]]
@@ -82,9 +85,10 @@ async def serve_health_beside(
         await asyncio.gather(health, return_exceptions=True)
 
 
-def process_registry() -> CollectorRegistry:
-    """Return a registry with what is known of the process itself: memory, CPU, garbage collection."""
+def process_registry(state_dir: Path) -> CollectorRegistry:
+    """Return a registry with what is known of the process itself: memory, CPU, garbage collection, its disk."""
     registry = CollectorRegistry()
+    ProcessMetrics(registry, state_dir)
     for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
         registry.register(collector)
     return registry

@@ -29,7 +29,7 @@ def main() -> None:
     refuse_unknown([ApiSettings])
     settings = ApiSettings()
     configure_logging("api", settings.log_level, settings.log_format)
-    service = build(settings, process_registry(), SystemClock())
+    service = build(settings, process_registry(settings.state_dir), SystemClock())
     config = uvicorn.Config(
         service.app,
         host=settings.api_host,

@@ -21,6 +21,7 @@ from services.api.alert.stream import AlertFeed
 from services.api.app import build_app
 from services.api.auth.guard import Guard
 from services.api.auth.routes import auth_routes
+from services.api.census.agent import CensusTaker
 from services.api.connection.routes import Vault, connection_routes
 from services.api.connection.send import ConnectionTester
 from services.api.customer.routes import customer_routes
@@ -84,6 +85,10 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     retention = Retention(pool, clock, settings.api_retention_months)
     secrets_key = SecretsKey.from_file(settings.secrets_key_file) if settings.secrets_key_file else None
     tester = ConnectionTester(secrets_key, clock) if secrets_key else None
+    census = CensusTaker(pool, metrics, clock, settings.api_census_every_s)
+    metrics.pool_size.set(settings.api_pool_size)
+    metrics.pool_connections.labels("used").set_function(lambda: pool.size - pool.n_idle)
+    metrics.pool_connections.labels("idle").set_function(lambda: pool.n_idle)
     poison = PoisonLetters(publisher, settings.topic_prefix)
 
     def lane(name: str, *topics: Any, max_wait_ms: int) -> ProjectionLane:
@@ -118,6 +123,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                     ("notifications", courier.run),
                     ("retention", retention.run),
                     ("key usage", guard.keep_last_used),
+                    ("census", census.run),
                 )
             ]
             try:

@@ -45,6 +45,9 @@ class ApiSettings(ServiceSettings):
         description="YAML of days that differ from the known public holidays, by country: "
         "`CN: {working_days: [2027-02-14], days_off: [2027-02-05]}`.",
     )
+    api_census_every_s: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="How often the database is counted for metrics; less often where that takes long."
+    )
     api_heartbeat_s: Annotated[float, Field(gt=0)] = Field(
         15.0, description="Longest silence on an alert stream before a comment line keeps it open."
     )

@@ -12,7 +12,7 @@ from shared.settings import refuse_unknown
 
 
 async def run(settings: ChurnSettings) -> None:
-    registry = process_registry()
+    registry = process_registry(settings.state_dir)
     service = build(settings, registry, SystemClock())
     host, port = settings.churn_alerts_host, settings.churn_alerts_port
     await serve_health_beside(service.run(), host, port, service.checks(), registry)

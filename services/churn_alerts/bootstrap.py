@@ -12,7 +12,7 @@ from services.churn_alerts.alert.send import CapacityController
 from services.churn_alerts.customer.agent import ChurnAlerts, EnrichedView
 from services.churn_alerts.customer.decide import SilenceCheck
 from services.churn_alerts.customer.generation import from_model
-from services.churn_alerts.customer.in_force import Policy
+from services.churn_alerts.customer.in_force import MODELS, RULES, Policy
 from services.churn_alerts.customer.send import RefitLeader
 from services.churn_alerts.customer.state import CustomerState
 from services.churn_alerts.metrics import ChurnMetrics
@@ -51,7 +51,9 @@ class DecisionWatch:
             if record.is_historical:
                 metrics.historical.inc()
             elif isinstance(record, AlertRaised):
-                metrics.raised[record.body.severity].inc()
+                metrics.raised[record.body.severity, record.body.cause].inc()
+                for signal in record.body.signals:
+                    metrics.signals[signal.name].inc()
                 metrics.rules_version.set(record.rules_version)
                 if record.body.risk is not None:
                     metrics.decided_model_version.set(record.body.risk.generation)
@@ -96,6 +98,7 @@ class ChurnService:
             bootstrap=settings.kafka_bootstrap,
             topic_prefix=settings.topic_prefix,
             max_poll_records=settings.churn_alerts_max_poll_records,
+            shown_controls=(RULES, *MODELS.values()),
         )
         self._reader = KafkaStateReader(settings.kafka_bootstrap, client_id="pulseline-churn-refits")
         self._look_every_s = settings.churn_alerts_refit_look_every_s

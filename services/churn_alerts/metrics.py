@@ -1,10 +1,14 @@
 """The churn service's metrics are the worker's own (shared/kafka/metrics.py) and these."""
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from shared.contracts.alert import ClearReason, Severity
+from shared.contracts.alert import Cause, ClearReason, Severity, SignalName
 
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
 CLEAR_REASONS: tuple[ClearReason, ...] = ("returned", "lost", "evidence_undone", "recovered", "merged", "erased")
 
 
@@ -17,14 +21,21 @@ class ChurnMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         raised = Counter(
             "pulseline_churn_alerts_raised",
-            "Alerts raised, by severity; history apart.",
-            ["severity"],
+            "Alerts raised, by severity and cause; history apart.",
+            ["severity", "cause"],
             registry=registry,
         )
         cleared = Counter(
             "pulseline_churn_alerts_cleared", "Alerts cleared, by reason; history apart.", ["reason"], registry=registry
         )
-        self.raised = {severity: raised.labels(severity) for severity in SEVERITIES}
+        signals = Counter(
+            "pulseline_churn_alerts_signals",
+            "Signals that alerts were raised with, several an alert; history apart.",
+            ["signal"],
+            registry=registry,
+        )
+        self.raised = {(severity, cause): raised.labels(severity, cause) for severity in SEVERITIES for cause in CAUSES}
+        self.signals = {signal: signals.labels(signal) for signal in SIGNALS}
         self.cleared = {reason: cleared.labels(reason) for reason in CLEAR_REASONS}
         self.updated = Counter(
             "pulseline_churn_alerts_updated", "Updates of open alerts; history apart.", registry=registry

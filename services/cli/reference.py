@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from services.api.bootstrap import openapi
 from shared.contracts.documents import documents, render
 from shared.kafka.metrics import WorkerMetrics
+from shared.process_metrics import ProcessMetrics
 from shared.settings import PREFIX, ServiceSettings
 
 SERVICES = ("ingest", "sentiment", "churn_alerts", "api")
@@ -50,24 +51,53 @@ def settings_page() -> str:
 def metrics_page() -> str:
     """Return the table of every metric of every service."""
     lines = ["# Metrics", "", "Generated from the code by `make docs`. Each service serves its own at `/metrics`."]
+    header = ["", "| metric | type | labels | meaning |", "|---|---|---|---|"]
+    lines += ["", "## Every service's process", *header, *sorted(map(_metric_row, process_metrics()))]
     for name in SERVICES:
-        lines += ["", f"## services/{name}", "", "| metric | type | labels | meaning |", "|---|---|---|---|"]
-        lines += sorted(_metric_rows(name))
+        lines += ["", f"## services/{name}", *header, *sorted(map(_metric_row, service_metrics(name)))]
     return "\n".join(lines) + "\n"
 
 
-def _metric_rows(service: str) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class DeclaredMetric:
+    """A metric as the code declares it; `name` as it is queried, without a histogram's suffixes."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+def service_metrics(service: str) -> list[DeclaredMetric]:
+    """Return every metric that a service declares."""
     registry = CollectorRegistry()
     module = import_module(f"services.{service}.metrics")
     for metrics in _own_classes(module, suffix="Metrics"):
         metrics(registry)
     if service in ("sentiment", "churn_alerts"):
         WorkerMetrics(registry, service)
+    return _declared(registry)
+
+
+def process_metrics() -> list[DeclaredMetric]:
+    """Return what every service tells of its process, prometheus_client's own apart."""
+    registry = CollectorRegistry()
+    ProcessMetrics(registry, Path())
+    return _declared(registry)
+
+
+def _declared(registry: CollectorRegistry) -> list[DeclaredMetric]:
+    declared = []
     for collector in list(registry._collector_to_names):
         described = next(iter(collector.collect()))
-        labels = ", ".join(getattr(collector, "_labelnames", ()))
-        suffix = "_total" if described.type == "counter" else ""
-        yield f"| `{described.name}{suffix}` | {described.type} | {labels} | {described.documentation} |"
+        suffix = {"counter": "_total", "info": "_info"}.get(described.type, "")
+        labels = tuple(getattr(collector, "_labelnames", ()))
+        declared.append(DeclaredMetric(described.name + suffix, described.type, labels, described.documentation))
+    return declared
+
+
+def _metric_row(metric: DeclaredMetric) -> str:
+    return f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.meaning} |"
 
 
 def _settings(service: str) -> type[ServiceSettings]:

@@ -14,7 +14,7 @@ def main() -> None:
     refuse_unknown([IngestSettings])
     settings = IngestSettings()
     configure_logging("ingest", settings.log_level, settings.log_format)
-    registry = process_registry()
+    registry = process_registry(settings.state_dir)
     uvicorn.run(
         build(settings, registry, SystemClock()),
         host=settings.ingest_host,

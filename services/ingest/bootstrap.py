@@ -82,6 +82,7 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
     snapshot = settings.state_dir / "ingest" / "connections.json"
     book = ConnectionBook(from_file, secrets_key, load_rows, snapshot, clock, refresh_s)
     figures = Figures(metrics, book.is_gone)
+    metrics.expect(from_file)
     address = PublicAddress(
         settings.ingest_public_url, frozenset(filter(None, settings.ingest_trusted_proxies.replace(" ", "").split(",")))
     )
@@ -117,6 +118,6 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
     routes = [
         *health_routes({"kafka": publisher.check, "api_keys": keys_are_known}, registry),
         *event_routes(sender, door, known_handles, metrics, clock),
-        *channel_routes(channel_door, metrics),
+        *channel_routes(channel_door, metrics, clock),
     ]
     return build_app(routes, lifespan)

@@ -11,7 +11,7 @@ from shared.settings import refuse_unknown
 
 
 async def run(settings: SentimentSettings) -> None:
-    registry = process_registry()
+    registry = process_registry(settings.state_dir)
     worker = build(settings, registry, SystemClock())
     host, port = settings.sentiment_host, settings.sentiment_port
     await serve_health_beside(worker.run(), host, port, worker.checks(), registry)

@@ -80,19 +80,21 @@ class LoadedState(NamedTuple):
 
 
 async def load(
-    reader: StateReader, topic: str, partition: int, on_chunk: Callable[[], None] = lambda: None
+    reader: StateReader, topic: str, partition: int, on_chunk: Callable[[int, int], None] = lambda *_: None
 ) -> LoadedState:
     """Return the state of a partition; `on_chunk` is called along the way and may raise to give up.
+
+    It is told the offset reached and the one to be reached; compaction leaves gaps, so that both only tell progress.
 
     Raises Unavailable; nothing is usable then.
     """
     fold = _Fold()
-    next_offset = await reader.end_offset(topic, partition)
+    next_offset = end = await reader.end_offset(topic, partition)
     n_records = 0
     async for records in reader.read(topic, partition):
         fold.add(records)
         n_records += len(records)
-        on_chunk()
+        on_chunk(records[-1].offset + 1, end)
         next_offset = max(next_offset, records[-1].offset + 1)
     return fold.result(next_offset, n_records)
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
-from shared.clock import Clock, to_ms
+from shared.clock import Clock
 from shared.errors import PulselineError, Stop, Unavailable
 from shared.kafka.backoff import delays
 from shared.kafka.changelog import LoadedState, StateReader, load
@@ -144,8 +144,7 @@ class Engine(Generic[E, S]):
             stage["decide"].observe(monotonic() - started)
             is_overwritten |= await self._perform(number, cell, work, is_ours)
         self._metrics.batches.inc()
-        age_s = max(0, to_ms(self._clock.now()) - partition.watermark_ms) / 1000
-        self._metrics.state(number, len(partition.states), len(partition.timers), age_s)
+        self._metrics.state(number, len(partition.states), len(partition.timers), partition.watermark_ms)
         if is_overwritten:
             _log.warning("another worker wrote the state of %s/%d: it is loaded again", self._input, number)
             self.drop(number)
@@ -238,8 +237,9 @@ class Engine(Generic[E, S]):
     async def _load(self, number: int, is_ours: Callable[[], bool]) -> _Cell[E, S]:
         started = self._clock.monotonic()
 
-        def on_chunk() -> None:
+        def on_chunk(n_read: int, n_records: int) -> None:
             self._on_progress(number)
+            self._metrics.recovery(number, n_read, n_records)
             if not is_ours():
                 raise AbandonedError(f"{self._state}/{number} was given up while it was loaded")
 
@@ -254,6 +254,7 @@ class Engine(Generic[E, S]):
         took_s = self._clock.monotonic() - started
         self._metrics.stage["load"].observe(took_s)
         self._metrics.recovery_seconds.set(took_s)
+        self._metrics.recovery(number, 1, 1)
         _log.info(
             "state of %s/%d loaded: %d keys from %d records in %.2f s, fence %d",
             self._state,

@@ -21,8 +21,9 @@ import gc
 import logging
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic
 
 import faust
@@ -38,7 +39,7 @@ from shared.kafka.changelog import KafkaStateReader
 from shared.kafka.engine import AbandonedError, Engine, GapError
 from shared.kafka.inbox import Inbox, records_of
 from shared.kafka.metrics import WorkerMetrics
-from shared.kafka.processor import E, Processor, S
+from shared.kafka.processor import Control, ControlView, E, Processor, S
 from shared.kafka.publisher import Publisher
 from shared.kafka.ticker import tick
 from shared.kafka.transport import SCHEME
@@ -64,6 +65,7 @@ class WorkerSettings:
     `max_poll_records` bounds a batch and with it the latency under load. `session_timeout_s` is how long partitions of
     a killed worker rest (the broker's minimum is 6). `stall_timeout_s`: a lagging partition that has not moved for so
     long ends the process. `member_id` makes a static member, whose restart within the session moves no partition.
+    `shown_controls` are the names of rules and models whose versions the metrics show.
     """
 
     bootstrap: str
@@ -76,6 +78,7 @@ class WorkerSettings:
     stall_timeout_s: float = 60.0
     tick_every_s: float | None = None
     member_id: str | None = None
+    shown_controls: Sequence[str] = ()
 
 
 async def run_worker(
@@ -102,7 +105,7 @@ class Worker(Generic[E, S]):
         self._settings = settings
         self._clock = clock
         self._topic = processor.input_topic.full_name(settings.topic_prefix)
-        self._metrics = WorkerMetrics(registry, processor.name)
+        self._metrics = WorkerMetrics(registry, processor.name, settings.shown_controls)
         self._publisher = publisher or Publisher(
             settings.bootstrap, client_id=processor.name, delivery_timeout_s=settings.delivery_timeout_s
         )
@@ -123,6 +126,9 @@ class Worker(Generic[E, S]):
         self._in_hand: dict[int, asyncio.Task[None]] = {}
         self._inboxes: dict[int, Inbox] = {}
         self._handled: dict[int, tuple[int, int]] = {}
+        # When a partition was last seen without lag: what waits there now came later.
+        self._clear_at_ms: dict[int, int] = {}
+        self._assigned_at_ms = 0
         self._ended = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -244,6 +250,8 @@ class Worker(Generic[E, S]):
         self._engine.assigned(set(partitions))
         self._watchdog.assigned(partitions)
         self._handled = {}
+        self._clear_at_ms = {}
+        self._assigned_at_ms = to_ms(self._clock.now())
         self._assigned = partitions
 
     async def _consume(self, stream: Any) -> None:
@@ -287,6 +295,7 @@ class Worker(Generic[E, S]):
             for event in events:
                 event.ack()
             self._handled[number] = (message.offset + 1, records[-1].timestamp)
+            self._metrics.record_age.observe(max(0, to_ms(self._clock.now()) - records[0].timestamp) / 1000)
             self._watchdog.moved(number)
 
     def _give_up(self, events: list[Any]) -> None:
@@ -340,13 +349,25 @@ class Worker(Generic[E, S]):
         for number, place in places.items():
             known = self._handled.get(number)
             # Before the first batch the consumer's own position has to do.
-            position, timestamp_ms = known or (await self._app.consumer.position(place) or 0, now_ms)
+            position, timestamp_ms = known or (await self._app.consumer.position(place) or 0, 0)
             behind = max(0, ends[place] - position)
             if number in self.assigned:
-                self._metrics.lag(number, behind, max(0, now_ms - timestamp_ms) / 1000 if behind else 0.0)
+                if not behind:
+                    self._clear_at_ms[number] = now_ms
+                # What waits is younger than the last record handled, and than the last look at which nothing waited.
+                waits_since_ms = max(timestamp_ms, self._clear_at_ms.get(number, 0)) or self._assigned_at_ms
+                self._metrics.lag(number, behind, max(0, now_ms - waits_since_ms) / 1000)
                 if behind or number in self._in_hand:
                     lagging.append(number)
+        self._metrics.lag_measured.set(now_ms / 1000)
+        self._show_controls()
         return lagging
+
+    def _show_controls(self) -> None:
+        partitions = [partition for number in self.assigned if (partition := self._engine.partition(number))]
+        self._metrics.controls(
+            [partial(_in_force, partition.controls, partition.watermark_ms) for partition in partitions]
+        )
 
     async def _tick(self, every_s: float) -> None:
         await tick(self._publisher, self._topic, lambda: self.assigned, self._clock, every_s)
@@ -371,3 +392,7 @@ class Worker(Generic[E, S]):
                 await self._app.stop()
         except Exception as error:  # noqa: BLE001  what is not committed is replayed; the process must end
             _log.warning("the group was not left cleanly: %r", error)
+
+
+def _in_force(controls: ControlView, at_ms: int, name: str) -> Control | None:
+    return controls.in_force(name, at_ms)

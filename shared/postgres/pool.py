@@ -88,6 +88,16 @@ class Pool:
         except TimeoutError:
             self._pool.terminate()
 
+    @property
+    def size(self) -> int:
+        """The connections that are open now."""
+        return 0 if self._pool is None else int(self._pool.get_size())
+
+    @property
+    def n_idle(self) -> int:
+        """The open connections that nobody uses."""
+        return 0 if self._pool is None else int(self._pool.get_idle_size())
+
     def acquire(self, timeout: float) -> Any:
         return self._pool.acquire(timeout=timeout)
 

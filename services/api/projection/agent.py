@@ -14,13 +14,14 @@ import asyncpg
 
 from services.api.metrics import ApiMetrics
 from services.api.projection import store
-from services.api.projection.decide import Message, collect, decode
+from services.api.projection.decide import Message, collect, decode, is_live_alert
 from services.api.projection.lease import Leases
 from services.api.projection.poison import PoisonLetters
-from shared.clock import Clock
+from shared.clock import Clock, to_ms
 from shared.errors import Reject, Unavailable
 from shared.kafka.consumer import Partition, PartitionReader, Record
 from shared.postgres.pool import OUTAGE_ERRORS, as_unavailable, open_connection
+from shared.trace_headers import ingested_at_ms
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,11 @@ class ProjectionLane:
         self._holdout_ratio = holdout_ratio
         self._expected: dict[Partition, int] = {}
         self._failure: str | None = "not started"
+        # Nothing that waits was appended before this: a moment without lag, or the append of the last record projected.
+        self._seen_ms: dict[Partition, int] = {}
+        self._started_ms = to_ms(clock.now())
+        self._lagging: list[Partition] = []
+        metrics.lag_seconds.labels(name).set_function(self._lag_seconds)
 
     async def check(self) -> str | None:
         """Return why the lane stands still, or None while it moves."""
@@ -147,10 +153,13 @@ class ProjectionLane:
         started = self._clock.monotonic()
         records = [record for batch in batches.values() for record in batch]
         messages: list[Message] = []
+        alerts: list[Record] = []
         for record in records:
             try:
                 if (message := decode(record)) is not None:
                     messages.append(message)
+                    if is_live_alert(message):
+                        alerts.append(record)
             except Reject as reject:
                 await self._reject(record, reject)
         moves = {partition: (self._expected[partition], batch[-1].offset + 1) for partition, batch in batches.items()}
@@ -165,6 +174,9 @@ class ProjectionLane:
         self._metrics.batch_seconds.labels(self._name).observe(self._clock.monotonic() - started)
         for (topic, _), batch in batches.items():
             self._metrics.projected.labels(topic).inc(len(batch))
+        for partition, batch in batches.items():
+            self._seen_ms[partition] = max(self._seen_ms.get(partition, 0), batch[-1].timestamp_ms)
+        self._observe_age(alerts)
 
     async def _project_singly(self, connection: Any, batches: Mapping[Partition, list[Record]]) -> None:
         for partition, batch in batches.items():
@@ -202,10 +214,31 @@ class ProjectionLane:
 
     def _report_lag(self, reader: PartitionReader) -> None:
         lags: dict[str, int] = dict.fromkeys(self._topics, 0)
+        lagging: list[Partition] = []
         for partition, next_offset in self._expected.items():
-            lags[partition[0]] += reader.lag(partition, next_offset) or 0
+            if n_behind := reader.lag(partition, next_offset):
+                lags[partition[0]] += n_behind
+                lagging.append(partition)
+            else:
+                self._seen_ms[partition] = to_ms(self._clock.now())
         for topic, lag in lags.items():
             self._metrics.lag.labels(topic).set(lag)
+        self._lagging = lagging
+
+    def _lag_seconds(self) -> float:
+        # While a dependency is away nobody knows what waits: everything may.
+        waiting = list(self._expected) if self._failure is not None else self._lagging
+        if not waiting and self._failure is None:
+            return 0.0
+        since_ms = min((self._seen_ms.get(partition, self._started_ms) for partition in waiting), default=0)
+        return max(0, to_ms(self._clock.now()) - (since_ms or self._started_ms)) / 1000
+
+    def _observe_age(self, records: Sequence[Record]) -> None:
+        """Observe how long alerts took since ingest, now that people can see them; a timer's have no such time."""
+        now_ms = to_ms(self._clock.now())
+        for record in records:
+            if (since_ms := ingested_at_ms(record.headers)) is not None:
+                self._metrics.to_alert.observe(max(0, now_ms - since_ms) / 1000)
 
 
 async def _close(connection: Any) -> None:

@@ -71,6 +71,11 @@ def decode(record: Input) -> Message | None:
     return message
 
 
+def is_live_alert(message: Message) -> bool:
+    """Whether a message tells people of an alert now, as opposed to imported history."""
+    return isinstance(message, AlertRaised | AlertUpdated | AlertCleared) and not message.is_historical
+
+
 def collect(messages: Iterable[Message], *, is_searchable: bool) -> list[Changes]:
     """Return the rows of the messages, cut where an erasure or a merge must come between.
 

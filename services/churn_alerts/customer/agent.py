@@ -113,8 +113,8 @@ class ChurnAlerts:
         for customer, closing in zip(changed, closings, strict=True):
             key = customer.key
             view, floor = (None, None) if closing is None else next(answers)
-            for record in customer.records:
-                outputs.append(Output(CHURN_ALERTS, key, encode(record), _ALERT_HEADERS))
+            for record, headers in zip(customer.records, customer.record_headers, strict=True):
+                outputs.append(Output(CHURN_ALERTS, key, encode(record), (*_ALERT_HEADERS, *headers)))
             if customer.state is None:
                 states[key] = wake_at_ms[key] = None
                 continue

@@ -57,6 +57,7 @@ from shared.contracts.event import (
     OrderPlaced,
     OrderReturned,
 )
+from shared.trace_headers import carried
 
 CHECK_DELAY_MS: Final = 15 * 60_000
 """How long after a UTC day's end its checks are carried out: stragglers of the day arrive first. Stamps do not move."""
@@ -118,6 +119,7 @@ class Following:
         "is_plan_due",
         "key",
         "now_ms",
+        "record_headers",
         "records",
         "state",
     )
@@ -126,6 +128,8 @@ class Following:
         self.key = key
         self.state: CustomerState | None = state
         self.records: list[AlertRecord] = []
+        # Of each record: the trace and time of the event that led to it; nothing where time alone did.
+        self.record_headers: list[Headers] = []
         self.is_changed = False
         # Whether a purchase or a wake-up changed what is to be said of the customer's risk.
         self.is_outlook_due = False
@@ -662,6 +666,7 @@ class Following:
     def _tell(self, record: AlertRecord) -> None:
         """Keep a record to publish, under the trace of the event that led to it."""
         trace_id = _trace_id(self._headers)
+        self.record_headers.append(carried(self._headers))
         self.records.append(record if trace_id is None else replace(record, correlation_id=trace_id))
 
     def _findings(self, day: int, policy: Policy, view: View | None, basis: Basis) -> list[Finding]:

@@ -148,7 +148,6 @@ class MailDoors:
                 len(delivery.accepted)
             )
             self._figures.received(connection.id, now)
-            for reason, n in delivery.left_out.items():
-                self._metrics.connection_ignored.labels(connection=connection.id, reason=reason).inc(n)
+            self._metrics.ignored(connection.id, delivery.left_out)
 
         return accept

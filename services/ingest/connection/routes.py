@@ -155,8 +155,7 @@ class ChannelDoor:
             return _try_again(error)
         self._figures.received(connection.id, self._clock.now())
         self._count(connection, "accepted", len(delivery.accepted))
-        for reason, n in (ignored + delivery.left_out).items():
-            self._metrics.connection_ignored.labels(connection=connection.id, reason=reason).inc(n)
+        self._metrics.ignored(connection.id, ignored + delivery.left_out)
         return Response(status_code=200)
 
     def _refuse(self, connection: Connection, status: int, kind: str, reason: str) -> Response:
@@ -186,6 +185,6 @@ def _try_again(error: Unavailable) -> Response:
     return problem(503, str(error), {"Retry-After": str(math.ceil(error.retry_after_s))})
 
 
-def channel_routes(door: ChannelDoor, metrics: IngestMetrics) -> list[Route]:
-    deliver = metrics.counting("channels", door.deliver)
+def channel_routes(door: ChannelDoor, metrics: IngestMetrics, clock: Clock) -> list[Route]:
+    deliver = metrics.counting("channels", door.deliver, clock)
     return [Route("/v1/channels/{connection}", deliver, methods=["GET", "POST", "OPTIONS"])]

@@ -63,7 +63,7 @@ def event_routes(
             headers={"X-Correlation-Id": trace_id(traceparent)},
         )
 
-    return [Route("/v1/events", metrics.counting("events", post_events), methods=["POST"])]
+    return [Route("/v1/events", metrics.counting("events", post_events, clock), methods=["POST"])]
 
 
 Convert = Callable[[bytes], bytes]

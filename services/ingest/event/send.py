@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from services.ingest.event.decide import Accepted
 from services.ingest.metrics import IngestMetrics
-from shared.clock import Clock
+from shared.clock import Clock, to_ms
 from shared.contracts.event import EventBase
 from shared.kafka.publisher import OutRecord, Publisher, partition_for
 from shared.topics import INTERACTIONS
+from shared.trace_headers import INGESTED_AT, TRACEPARENT
 
 _SCHEMA = INTERACTIONS.schema.encode()
 
@@ -30,9 +31,9 @@ class EventSender:
         if not accepted:
             return
         started = self._clock.monotonic()
-        trace = traceparent.encode()
+        trace, ingested_at = traceparent.encode(), str(to_ms(self._clock.now())).encode()
         partitions = await self._publisher.partition_count(self._topic)
-        await self._publisher.publish(self._topic, [_record(one, partitions, trace) for one in accepted])
+        await self._publisher.publish(self._topic, [_record(one, partitions, trace, ingested_at) for one in accepted])
         self._metrics.ack_seconds.observe(self._clock.monotonic() - started)
         for one in accepted:
             self._count(type(one.event))
@@ -45,7 +46,7 @@ class EventSender:
         counter()
 
 
-def _record(accepted: Accepted, partitions: int, traceparent: bytes) -> OutRecord:
+def _record(accepted: Accepted, partitions: int, traceparent: bytes, ingested_at: bytes) -> OutRecord:
     event = accepted.event
     return OutRecord(
         partition=partition_for(accepted.customer_id, partitions),
@@ -57,6 +58,7 @@ def _record(accepted: Accepted, partitions: int, traceparent: bytes) -> OutRecor
             ("ce_source", event.source.encode()),
             ("ce_time", event.occurred_at.isoformat().encode()),
             ("schema", _SCHEMA),
-            ("traceparent", traceparent),
+            (TRACEPARENT, traceparent),
+            (INGESTED_AT, ingested_at),
         ],
     )

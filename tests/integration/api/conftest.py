@@ -52,6 +52,7 @@ class Api:
             "PULSELINE_API_ALLOWED_NETWORKS": "127.0.0.0/8",
             # The factories' instants stand still while the calendar moves on.
             "PULSELINE_API_ALERT_EXPIRY_DAYS": "100000",
+            "PULSELINE_API_CENSUS_EVERY_S": "1",
             **environment,
         }
         return ServiceProcess("api", settings, folder)

@@ -76,7 +76,7 @@ async def test_loading_can_be_given_up() -> None:
     kafka = FakeKafka()
     _write(kafka, tombstone("a", 1))
 
-    def give_up() -> None:
+    def give_up(*_: int) -> None:
         raise Unavailable("test")
 
     with pytest.raises(Unavailable):
