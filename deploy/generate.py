@@ -1,9 +1,12 @@
 """Writes what is generated below deploy/: Prometheus's rules and Grafana's dashboards. `python -m deploy.generate`."""
 
+import json
 from pathlib import Path
 
 import yaml
 
+from deploy.grafana.dashboards import DASHBOARDS, RUNBOOKS
+from deploy.grafana.panel import LANGUAGES, document
 from deploy.prometheus.rules import rule_file
 from deploy.prometheus.timing import IN_EARNEST, Timing
 
@@ -18,7 +21,12 @@ def rules_text(timing: Timing = IN_EARNEST) -> str:
 
 def files() -> dict[Path, str]:
     """Return every generated file with its content."""
-    return {HERE / "prometheus" / "rules" / "pulseline.yml": rules_text()}
+    generated = {HERE / "prometheus" / "rules" / "pulseline.yml": rules_text()}
+    for language in LANGUAGES:
+        for dashboard in DASHBOARDS:
+            shown = json.dumps(document(dashboard, language, RUNBOOKS), ensure_ascii=False, indent=1) + "\n"
+            generated[HERE / "grafana" / "dashboards" / language / f"{dashboard.name}.json"] = shown
+    return generated
 
 
 def main() -> None:

@@ -72,13 +72,13 @@ SLOW = (Burn(3, "1d", "2h"), Burn(1, "3d", "6h"))
 
 def burning(burns: tuple[Burn, ...]) -> str:
     """Return the expression that holds while any objective burns at one of the rates."""
-    return " or ".join(
-        f'(pulseline:slo_error:ratio{{window="{burn.long}"}} > on (slo) group_left () {burn.factor:g} * '
-        f"pulseline:slo_budget:ratio and on (slo) "
-        f'pulseline:slo_error:ratio{{window="{burn.short}"}} > on (slo) group_left () {burn.factor:g} * '
-        f"pulseline:slo_budget:ratio)"
+    parts = (
+        f'pulseline:slo_error:ratio{{window="{burn.long}"}} > on (slo) group_left () {burn.factor:g} * '
+        f'pulseline:slo_budget:ratio and on (slo) pulseline:slo_error:ratio{{window="{burn.short}"}} '
+        f"> on (slo) group_left () {burn.factor:g} * pulseline:slo_budget:ratio"
         for burn in burns
     )
+    return f"max by (slo) ({' or '.join(f'({part})' for part in parts)})"
 
 
 def recording(timing: Timing) -> list[tuple[str, dict[str, str], str]]:

@@ -5,6 +5,8 @@ import logging
 from datetime import datetime
 from typing import Any
 
+import asyncpg
+
 from services.api.census.model import CALIBRATIONS, ENDPOINT_STATES, Calibration, Census
 from services.api.census.store import take
 from services.api.metrics import ApiMetrics
@@ -34,6 +36,11 @@ class CensusTaker:
                     census = await take(connection, self._clock.now())
             except Unavailable:
                 log.debug("the census waits for PostgreSQL")
+                await asyncio.sleep(self._every_s)
+                continue
+            except asyncpg.PostgresError:
+                # A bug, yet only of what is shown: its age tells, and the API goes on.
+                log.exception("the census failed", extra={"action": "census_failed"})
                 await asyncio.sleep(self._every_s)
                 continue
             took_s = self._clock.monotonic() - started

@@ -14,19 +14,20 @@ _MOST_SCORED = 20_000
 # `alerts`: every live alert with a risk whose horizon has ended; those who act on alerts move it, and mean to.
 _CALIBRATION = """
     WITH horizon AS (
-        SELECT coalesce(mode() WITHIN GROUP (ORDER BY (risk->>'horizon_days')::int), 90) AS days
-        FROM (SELECT risk FROM customers WHERE risk IS NOT NULL LIMIT 1000) AS some
+        SELECT coalesce(mode() WITHIN GROUP (ORDER BY (risk->>'horizon_days')::float8::int), 90) AS days
+        FROM (SELECT risk FROM customers WHERE risk IS NOT NULL LIMIT 1000) AS sample
     ), newest AS (
         SELECT max(day) AS day FROM customer_risk_daily, horizon WHERE day + horizon.days < $1::date
     ), told AS (
-        SELECT DISTINCT ON (d.customer_id) 'customers' AS of, d.customer_id, d.p_leave AS p,
+        SELECT DISTINCT ON (d.customer_id) 'customers' AS subject, d.customer_id, d.p_leave AS p,
             (d.day + 1)::timestamp AT TIME ZONE 'UTC' AS since,
             (d.day + 1 + horizon.days)::timestamp AT TIME ZONE 'UTC' AS until
         FROM customer_risk_daily d, newest, horizon
         WHERE d.day > newest.day - 7 AND d.day <= newest.day
         ORDER BY d.customer_id, d.day DESC LIMIT $2
     ), raised AS (
-        SELECT 'alerts' AS of, customer_id, (risk->>'p_churn')::float8 AS p, (risk->>'as_of')::timestamptz AS since,
+        SELECT 'alerts' AS subject, customer_id, (risk->>'p_churn')::float8 AS p,
+            (risk->>'as_of')::timestamptz AS since,
             (risk->>'as_of')::timestamptz + make_interval(secs => 86400 * (risk->>'horizon_days')::float8) AS until
         FROM (
             SELECT customer_id, event->'body'->'risk' AS risk FROM alert_events
@@ -34,13 +35,13 @@ _CALIBRATION = """
             ORDER BY seq DESC LIMIT $2
         ) AS live
     )
-    SELECT of, count(*) AS n, sum(p) AS predicted, count(*) FILTER (WHERE NOT EXISTS (
+    SELECT subject, count(*) AS n, sum(p) AS predicted, count(*) FILTER (WHERE NOT EXISTS (
         SELECT FROM orders o WHERE o.customer_id = scored.customer_id AND o.kind = 'placed'
             AND o.occurred_at >= scored.since AND o.occurred_at < scored.until
     )) AS n_left
     FROM (TABLE told UNION ALL TABLE raised) AS scored
     WHERE until <= $1 AND EXISTS (SELECT FROM orders o WHERE o.customer_id = scored.customer_id AND o.kind = 'placed')
-    GROUP BY of
+    GROUP BY subject
 """
 
 
@@ -83,7 +84,7 @@ async def take(connection: Any, now: datetime) -> Census:
                 now,
             ),
             calibration={
-                row["of"]: Calibration(row["n"], row["predicted"], row["n_left"])
+                row["subject"]: Calibration(row["n"], row["predicted"], row["n_left"])
                 for row in await connection.fetch(_CALIBRATION, now, _MOST_SCORED)
             },
             n_pending=queue["n_pending"],
