@@ -44,7 +44,9 @@ def _connection_silent(t: Timing) -> str:
     accepted = 'pulseline_ingest_connection_events_total{outcome="accepted"}'
     return (
         f"sum by (connection) (increase({accepted}[{day}] offset {lately})) > 100 "
-        f"unless sum by (connection) (increase({accepted}[{lately}])) > 0"
+        f"unless sum by (connection) (increase({accepted}[{lately}])) > 0 "
+        # A connection that was removed leaves this metric.
+        "and on (connection) pulseline_ingest_connection_last_seen_timestamp_seconds"
     )
 
 

@@ -114,6 +114,9 @@ def test_every_metric_is_looked_at_by_a_panel_or_a_rule() -> None:
     assert declared - looked_at == {
         "pulseline_api_alert_events_total",
         "pulseline_api_projection_rejects_total",
+        "pulseline_churn_alerts_decided_model_version",
+        "pulseline_churn_alerts_model_version",
+        "pulseline_churn_alerts_models_published_total",
         "pulseline_churn_alerts_rules_published_total",
         "pulseline_churn_alerts_rules_version",
         "pulseline_churn_alerts_updated_total",
