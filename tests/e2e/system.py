@@ -17,13 +17,23 @@ NAMES = ("ingest", "sentiment", "churn_alerts", "api")
 class System:
     """Four services on one Kafka and one PostgreSQL; ends with its `with` block."""
 
-    def __init__(self, bootstrap: str, prefix: str, database_url: str, key: str, folder: Path, partitions: int) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        database_url: str,
+        key: str,
+        folder: Path,
+        partitions: int,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         environment = {
             "PULSELINE_KAFKA_BOOTSTRAP": bootstrap,
             "PULSELINE_TOPIC_PREFIX": prefix,
             "PULSELINE_PARTITIONS": str(partitions),
             "PULSELINE_DATABASE_URL": database_url,
             "PULSELINE_API_RATE_PER_S": "10000",
+            **(settings or {}),
         }
         self.key = key
         self.services = {name: ServiceProcess(name, environment, folder) for name in NAMES}

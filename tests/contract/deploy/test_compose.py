@@ -1,6 +1,8 @@
 """docker-compose.yml against the compose specification, by Docker Compose's own loader, and against our own wishes."""
 
+import inspect
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+
+from deploy.prometheus.rules import ALERTS, MEMORY_MIB
+from services.cli.supervisor import SERVICES as UP
+from services.cli.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -88,3 +94,66 @@ def test_no_password_stands_in_the_compose_file() -> None:
     ]
 
     assert secret_names == []
+
+
+def test_services_get_the_settings_that_up_gives_them() -> None:
+    given = set(re.findall(r"\bPULSELINE_[A-Z_]+\b", inspect.getsource(Supervisor._launch_services)))
+    image = set(re.findall(r"\bPULSELINE_[A-Z_]+(?==)", (ROOT / "deploy" / "Dockerfile").read_text("utf-8")))
+
+    for name in SERVICES:
+        # One Pulseline has the broker to itself: its topics need no prefix.
+        assert given - {"PULSELINE_TOPIC_PREFIX"} <= set(services()[name]["environment"]) | image, name
+
+
+def test_the_processes_are_those_of_up() -> None:
+    assert {name for name, one in services().items() if one["image"].startswith("pulseline:")} == {*UP, "prepare"}
+    assert {"kafka", "postgres"} <= set(services())
+
+
+def test_memory_limits_are_those_the_alert_knows() -> None:
+    limits = {name: services()[name]["deploy"]["resources"]["limits"]["memory"] for name in SERVICES}
+
+    assert {name: _mib(limit) for name, limit in limits.items()} == MEMORY_MIB
+
+
+def _mib(limit: str) -> int:
+    return int(limit[:-1]) * (1024 if limit.endswith("g") else 1)
+
+
+def test_every_folder_that_is_mounted_is_there() -> None:
+    mounts = [mount for container in services().values() for mount in container.get("volumes", [])]
+
+    assert [mount for mount in mounts if mount.startswith("./") and not (ROOT / mount.split(":")[0]).is_dir()] == []
+
+
+def test_amtool_takes_the_alertmanager_example() -> None:
+    """Debian's prometheus-alertmanager has amtool, as its prometheus has promtool."""
+    amtool = shutil.which("amtool")
+    if amtool is None:
+        pytest.skip("no amtool on this machine")
+    example = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
+
+    ran = subprocess.run([amtool, "check-config", example], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_alerts_that_alertmanager_names_exist() -> None:
+    example = (ROOT / "deploy" / "alertmanager" / "alertmanager.yml").read_text("utf-8")
+    known = {alert.name for alert in ALERTS}
+
+    named = set(re.findall(r"Pulseline[A-Za-z]+", example)) - {"PulselineSloBurn"}
+
+    assert named <= known
+
+
+def test_promtool_takes_the_configuration_with_its_rules() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool on this machine")
+    configuration = ROOT / "deploy" / "prometheus" / "prometheus.yml"
+
+    ran = subprocess.run([promtool, "check", "config", configuration], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    assert "rules found" in ran.stdout

@@ -1,0 +1,94 @@
+"""A real Prometheus (Debian's `prometheus`) that scrapes the services of a test and evaluates our rules."""
+
+import math
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+import pytest
+import yaml
+
+from deploy.generate import rules_text
+from deploy.prometheus.timing import Timing
+from tests.service_process import free_port
+
+Series = dict[str, Any]
+
+
+def program(name: str) -> str:
+    """Return a program's path; skips without it."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"no {name} on this machine")
+    return found
+
+
+class Prometheus:
+    """Scrapes `targets` (service to host:port) each second; ends with its `with` block."""
+
+    def __init__(self, folder: Path, targets: Mapping[str, str], timing: Timing) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "rules.yml").write_text(rules_text(timing), "utf-8")
+        jobs = [{"targets": [address], "labels": {"service": service}} for service, address in targets.items()]
+        config = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["rules.yml"],
+            "scrape_configs": [{"job_name": "pulseline", "static_configs": jobs}],
+        }
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
+
+    def __enter__(self) -> Self:
+        with (self._folder / "prometheus.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    program("prometheus"),
+                    f"--config.file={self._folder / 'prometheus.yml'}",
+                    f"--storage.tsdb.path={self._folder / 'data'}",
+                    f"--web.listen-address={self.url.removeprefix('http://')}",
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 60
+        while not self._is_ready():
+            assert time.monotonic() < deadline, (self._folder / "prometheus.log").read_text()[-2000:]
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=30)
+
+    def _is_ready(self) -> bool:
+        try:
+            return bool(httpx2.get(f"{self.url}/-/ready", timeout=2, trust_env=False).status_code == 200)
+        except httpx2.TransportError:
+            return False
+
+    def query(self, expression: str) -> list[Series]:
+        """Return the series of an instant query whose value is a number."""
+        series = self._ask("query", query=expression)
+        return [one for one in series if not math.isnan(float(one["value"][1]))]
+
+    def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
+        """Return the series of a range query."""
+        return self._ask("query_range", query=expression, start=start, end=end, step=step)
+
+    def firing(self) -> set[str]:
+        """Return the names of the alerts that fire, the one that always does apart."""
+        alerts = self.query('ALERTS{alertstate="firing", alertname!="PulselineWatchdog"}')
+        return {one["metric"]["alertname"] for one in alerts}
+
+    def _ask(self, what: str, **parameters: Any) -> list[Series]:
+        answer = httpx2.get(f"{self.url}/api/v1/{what}", params=parameters, timeout=20, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        result: list[Series] = answer.json()["data"]["result"]
+        return result

@@ -1,0 +1,200 @@
+"""The four services with a Prometheus beside them, and traffic that gives every panel something to show."""
+
+import asyncio
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+import yaml
+
+from deploy.prometheus.timing import Timing
+from services.api.auth.store import create_admin_key
+from services.cli import demo
+from shared.kafka.publisher import Message, Publisher
+from shared.kafka.topics_admin import ensure_topics
+from tests.e2e.system import System
+from tests.watching.prometheus import Prometheus
+
+PARTITIONS = 2
+TOKEN = "watched-connection"
+
+
+class Watched:
+    """Everything a drill needs; use as a context manager."""
+
+    def __init__(self, bootstrap: str, prefix: str, database_url: str, folder: Path, timing: Timing) -> None:
+        asyncio.run(ensure_topics(bootstrap, prefix, PARTITIONS, 1))
+        connections = folder / "connections.yml"
+        connections.write_text(
+            yaml.safe_dump([{"id": "shop", "provider": "telegram", "credentials": {"secret_token": TOKEN}}]), "utf-8"
+        )
+        self.bootstrap = bootstrap
+        self.prefix = prefix
+        self.database_url = database_url
+        self.system = System(
+            bootstrap,
+            prefix,
+            database_url,
+            asyncio.run(create_admin_key(database_url)),
+            folder,
+            PARTITIONS,
+            {
+                "PULSELINE_CONNECTIONS_FILE": str(connections),
+                "PULSELINE_API_CENSUS_EVERY_S": "1",
+                "PULSELINE_API_HOLDOUT_RATIO": "0",
+                "PULSELINE_API_ALLOWED_NETWORKS": "127.0.0.0/8",
+            },
+        )
+        targets = {name: service.url.removeprefix("http://") for name, service in self.system.services.items()}
+        self.prometheus = Prometheus(folder / "prometheus", targets, timing)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            starting.enter_context(self.system)
+            starting.enter_context(self.prometheus)
+            self._stack = starting.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def post(self, path: str, body: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.system.key}"}
+        return httpx2.post(
+            self.system.services["api"].url + path, json=body, headers=headers, timeout=20, trust_env=False
+        )
+
+    def deliver(self, number: int, token: str = TOKEN) -> int:
+        """Deliver a provider's message and return the answer's status."""
+        message = {
+            "message_id": number,
+            "date": int(datetime.now(UTC).timestamp()),
+            "chat": {"id": 7, "type": "private"},
+            "from": {"id": 7},
+            "text": "hi",
+        }
+        answer = httpx2.post(
+            self.system.services["ingest"].url + "/v1/channels/shop",
+            json={"update_id": number, "message": message} if number % 5 else {"update_id": number},
+            headers={"X-Telegram-Bot-Api-Secret-Token": token},
+            timeout=20,
+            trust_env=False,
+        )
+        return answer.status_code
+
+    def garbage(self, n: int) -> None:
+        """Write records that no processor can decode."""
+        asyncio.run(_publish(self.bootstrap, f"{self.prefix}interactions", [b"not an event"] * n))
+
+    def refused(self) -> None:
+        """Send an event that ingest refuses."""
+        headers = {"Authorization": f"Bearer {self.system.key}"}
+        url = self.system.services["ingest"].url + "/v1/events"
+        httpx2.post(url, json={"type": "none"}, headers=headers, timeout=20, trust_env=False)
+
+    def get(self, path: str) -> Any:
+        return self.system.get(path).json()
+
+
+class Traffic:
+    """Half a year of made-up customers at once, then complaints, questions, deliveries and requests without end."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._chance = random.Random(3)
+        self._people = demo.customers(60, self._chance)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.n_rounds = 0
+
+    def __enter__(self) -> Self:
+        now = datetime.now(UTC)
+        with self._watched.system.client() as client:
+            client.send(demo.history(self._people, now, self._chance))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            self.n_rounds += 1
+            # Ingest may be away: that is what drills are about.
+            with suppress(httpx2.HTTPError, OSError, AssertionError):
+                self._round(self.n_rounds)
+            self._ended.wait(0.2)
+
+    def _round(self, number: int) -> None:
+        watched = self._watched
+        person = self._people[number % len(self._people)]
+        texts = demo._COMPLAINTS[person.language][number % 2]
+        url, headers = watched.system.services["ingest"].url, {"Authorization": f"Bearer {watched.system.key}"}
+        events = [
+            {
+                **demo._message(person, text, number),
+                "id": f"live-{number}-{index}",
+                "occurred_at": datetime.now(UTC).isoformat(),
+            }
+            for index, text in enumerate(texts)
+        ]
+        httpx2.post(f"{url}/v1/events", json=events, headers=headers, timeout=5, trust_env=False)
+        watched.deliver(number)
+        watched.get("/v1/alerts?limit=5")
+        if number % 10 == 0:
+            watched.deliver(number, "wrong")
+            watched.refused()
+
+
+class Receiver:
+    """Where notifications go; `status` is what it answers."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.n_received = 0
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                receiver.n_received += 1
+                self.send_response(receiver.status)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    @contextmanager
+    def serving(self) -> Iterator[Self]:
+        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        thread.start()
+        yield self
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def first_open_alert(watched: Watched) -> str | None:
+    """Return an alert that can be resolved."""
+    items = watched.get("/v1/alerts?status=open&limit=1")["items"]
+    return str(items[0]["alert_id"]) if items else None
+
+
+async def _publish(bootstrap: str, topic: str, values: list[bytes]) -> None:
+    publisher = Publisher(bootstrap)
+    await publisher.start()
+    try:
+        messages: list[Message] = [(b"c", value, (), None) for value in values]
+        await publisher.publish_batches({(topic, 0): messages})
+    finally:
+        await publisher.stop()
