@@ -5,7 +5,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,6 @@ import yaml
 
 from deploy.prometheus.timing import Timing
 from services.api.auth.store import create_admin_key
-from services.cli import demo
 from shared.kafka.publisher import Message, Publisher
 from shared.kafka.topics_admin import ensure_topics
 from tests.e2e.system import System
@@ -103,21 +102,25 @@ class Watched:
         return self.system.get(path).json()
 
 
+COMPLAINTS = (
+    ("My parcel is a week late and nobody tells me anything.", "Terrible delivery service, I am ordering elsewhere."),
+    ("磨豆机用了两周就坏了，质量太差。", "客服态度恶劣，再也不买了，我要退款！"),
+)
+N_CUSTOMERS = 60
+
+
 class Traffic:
-    """Half a year of made-up customers at once, then complaints, questions, deliveries and requests without end."""
+    """Half a year of made-up orders at once, then complaints, deliveries and requests without end."""
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._chance = random.Random(3)
-        self._people = demo.customers(60, self._chance)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.n_rounds = 0
+        self._n_rounds = 0
 
     def __enter__(self) -> Self:
-        now = datetime.now(UTC)
         with self._watched.system.client() as client:
-            client.send(demo.history(self._people, now, self._chance))
+            client.send(orders(datetime.now(UTC)))
         self._thread.start()
         return self
 
@@ -127,31 +130,54 @@ class Traffic:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            self.n_rounds += 1
-            # Ingest may be away: that is what drills are about.
-            with suppress(httpx2.HTTPError, OSError, AssertionError):
-                self._round(self.n_rounds)
+            self._n_rounds += 1
+            # A service may be away: that is what drills are about.
+            with suppress(httpx2.HTTPError):
+                self._round(self._n_rounds)
             self._ended.wait(0.2)
 
     def _round(self, number: int) -> None:
-        watched = self._watched
-        person = self._people[number % len(self._people)]
-        texts = demo._COMPLAINTS[person.language][number % 2]
+        watched, now = self._watched, datetime.now(UTC)
+        texts = COMPLAINTS[number % 2]
+        events = [complaint(number % N_CUSTOMERS, f"{number}-{index}", text, now) for index, text in enumerate(texts)]
         url, headers = watched.system.services["ingest"].url, {"Authorization": f"Bearer {watched.system.key}"}
-        events = [
-            {
-                **demo._message(person, text, number),
-                "id": f"live-{number}-{index}",
-                "occurred_at": datetime.now(UTC).isoformat(),
-            }
-            for index, text in enumerate(texts)
-        ]
         httpx2.post(f"{url}/v1/events", json=events, headers=headers, timeout=5, trust_env=False)
         watched.deliver(number)
         watched.get("/v1/alerts?limit=5")
         if number % 10 == 0:
             watched.deliver(number, "wrong")
             watched.refused()
+
+
+def orders(now: datetime) -> list[dict[str, Any]]:
+    """Return 200 days of orders, oldest first: every fifth customer bought each week and stopped some weeks ago."""
+    chance = random.Random(3)
+    events = []
+    for customer in range(N_CUSTOMERS):
+        gap_days = chance.choice((7.0, 14.0, 21.0)) if customer % 5 else 7.0
+        until = now - timedelta(days=1.1 if customer % 5 else chance.uniform(15, 40))
+        at = now - timedelta(days=200 - chance.uniform(0, gap_days))
+        while at < until:
+            events.append(
+                {
+                    **event(customer, "order.placed", f"order-{customer}-{at:%Y%m%d%H}", at),
+                    "order_id": f"{customer}-{at:%Y%m%d%H}",
+                    "amount": f"{chance.uniform(15, 180):.2f}",
+                    "currency": "CNY" if customer % 2 else "USD",
+                }
+            )
+            at += timedelta(days=chance.gammavariate(9, gap_days / 9))
+    return sorted(events, key=lambda one: str(one["occurred_at"]))
+
+
+def complaint(customer: int, identifier: str, text: str, at: datetime) -> dict[str, Any]:
+    inbound = {"channel": "chat", "direction": "inbound", "actor": {"kind": "customer"}, "text": text}
+    return {**event(customer, "interaction", f"live-{identifier}", at), **inbound}
+
+
+def event(customer: int, kind: str, identifier: str, at: datetime) -> dict[str, Any]:
+    who = {"id": f"c{customer}", "handles": [f"tel:+1212555{customer:04d}"]}
+    return {"type": kind, "id": identifier, "source": "watched", "occurred_at": at.isoformat(), "customer": who}
 
 
 class Receiver:
