@@ -1,5 +1,6 @@
 """`python -m services.api`: projects the topics and serves the API and the console until SIGTERM."""
 
+import gc
 from collections.abc import Callable
 from types import FrameType
 
@@ -25,10 +26,18 @@ class StoppingServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def calm_collector() -> None:
+    """Look for cycles less often: a batch is tens of thousands of objects without any, and looking costs more than
+    half of decoding it (measured: 11.4 against 3.9 µs a record)."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+
+
 def main() -> None:
     refuse_unknown([ApiSettings])
     settings = ApiSettings()
     configure_logging("api", settings.log_level, settings.log_format)
+    calm_collector()
     service = build(settings, process_registry(settings.state_dir), SystemClock())
     config = uvicorn.Config(
         service.app,

@@ -91,7 +91,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     metrics.pool_connections.labels("idle").set_function(lambda: pool.n_idle)
     poison = PoisonLetters(publisher, settings.topic_prefix)
 
-    def lane(name: str, *topics: Any, max_wait_ms: int) -> ProjectionLane:
+    def lane(name: str, *topics: Any, max_wait_ms: int, is_durable: bool) -> ProjectionLane:
         return ProjectionLane(
             name,
             [topic.full_name(settings.topic_prefix) for topic in topics],
@@ -101,13 +101,14 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             metrics=metrics,
             clock=clock,
             max_wait_ms=max_wait_ms,
+            is_durable=is_durable,
             max_records=settings.api_max_batch_records,
             is_searchable=settings.api_text_search,
             holdout_ratio=settings.api_holdout_ratio,
         )
 
-    bulk = lane("interactions", ENRICHED, CHURN_RISK, max_wait_ms=_BULK_WAIT_MS)
-    alerts = lane("alerts", CHURN_ALERTS, DEAD_LETTERS, max_wait_ms=_ALERT_WAIT_MS)
+    bulk = lane("interactions", ENRICHED, CHURN_RISK, max_wait_ms=_BULK_WAIT_MS, is_durable=False)
+    alerts = lane("alerts", CHURN_ALERTS, DEAD_LETTERS, max_wait_ms=_ALERT_WAIT_MS, is_durable=True)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:

@@ -19,7 +19,7 @@ class ApiSettings(ServiceSettings):
         True, description="Index the text of interactions; off, an import runs more than twice as fast."
     )
     api_max_batch_records: Annotated[int, Field(ge=1, le=50_000)] = Field(
-        4_000, description="Most records projected in one transaction."
+        8_000, description="Most records projected in one transaction."
     )
     api_retention_months: Annotated[int, Field(ge=0)] = Field(
         0, description="Whole months of interactions kept; older ones are dropped, orders and alerts stay. 0: all."

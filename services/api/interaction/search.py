@@ -1,6 +1,7 @@
 """Terms for the text index: Chinese by single characters and pairs, everything else by lower-cased word. Pure."""
 
 import re
+import struct
 import unicodedata
 from collections.abc import Iterable
 from itertools import pairwise
@@ -14,6 +15,9 @@ _IS_CJK = re.compile(rf"[{_CJK}]")
 _LONGEST_WORD = 64
 # A text of the greatest length allowed would make a megabyte of terms; its beginning finds it.
 _LONGEST_TEXT = 20_000
+_COUNT = struct.Struct(">i")
+# The end of the lexeme, and a count of none.
+_NO_POSITIONS = b"\0\0\0"
 
 
 def text_terms(*texts: str | None) -> set[str]:
@@ -28,6 +32,15 @@ def text_terms(*texts: str | None) -> set[str]:
                 else:
                     terms.add(run[:_LONGEST_WORD])
     return terms
+
+
+def tsvector(terms: Iterable[str]) -> bytes:
+    """Return a tsvector without positions as PostgreSQL's binary protocol wants it: each lexeme once, in byte order.
+
+    Source: tsvectorrecv in PostgreSQL's tsvector.c; made here because the server would take longer to parse text.
+    """
+    lexemes = sorted([term.encode() for term in terms])
+    return b"".join((_COUNT.pack(len(lexemes)), *(lexeme + _NO_POSITIONS for lexeme in lexemes)))
 
 
 def query_terms(query: str) -> list[str]:

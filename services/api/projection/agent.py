@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -16,6 +16,7 @@ from services.api.metrics import ApiMetrics
 from services.api.projection import store
 from services.api.projection.decide import Message, collect, decode, is_live_alert
 from services.api.projection.lease import Leases
+from services.api.projection.model import Changes
 from services.api.projection.poison import PoisonLetters
 from shared.clock import Clock, to_ms
 from shared.errors import Reject, Unavailable
@@ -27,12 +28,40 @@ log = logging.getLogger(__name__)
 
 _SETTLE_INTERVAL_S = 1.0
 _LONGEST_POLL_S = 0.25
+# Handing a batch to a thread and back takes about as long as preparing this many records.
+_WORTH_A_THREAD = 50
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 5.0
 # A deadlock or a clash of two creators of the same month is over once the other has finished.
 _CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.DuplicateTableError)
 _N_CLASH_RETRIES = 5
 _WAITS: tuple[type[BaseException], ...] = (*OUTAGE_ERRORS, Unavailable)
+
+
+class Prepared(NamedTuple):
+    """A fetched batch as rows, with the records that cannot become any."""
+
+    batches: Mapping[Partition, Sequence[Record]]
+    groups: list[Changes]
+    rejects: list[tuple[Record, Reject]]
+    live_alerts: list[Record]
+
+
+def prepare(batches: Mapping[Partition, Sequence[Record]], *, is_searchable: bool) -> Prepared:
+    """Return what a batch means for the tables; pure work, so it may be done in a thread."""
+    messages: list[Message] = []
+    rejects: list[tuple[Record, Reject]] = []
+    live_alerts: list[Record] = []
+    for batch in batches.values():
+        for record in batch:
+            try:
+                if (message := decode(record)) is not None:
+                    messages.append(message)
+                    if is_live_alert(message):
+                        live_alerts.append(record)
+            except Reject as reject:
+                rejects.append((record, reject))
+    return Prepared(batches, collect(messages, is_searchable=is_searchable), rejects, live_alerts)
 
 
 class ProjectionLane:
@@ -52,6 +81,7 @@ class ProjectionLane:
         max_records: int,
         is_searchable: bool,
         holdout_ratio: float,
+        is_durable: bool,
     ) -> None:
         self._name = name
         self._topics = topics
@@ -64,6 +94,7 @@ class ProjectionLane:
         self._max_records = max_records
         self._is_searchable = is_searchable
         self._holdout_ratio = holdout_ratio
+        self._is_durable = is_durable
         self._expected: dict[Partition, int] = {}
         self._failure: str | None = "not started"
         # Nothing that waits was appended before this: a moment without lag, or the append of the last record projected.
@@ -101,22 +132,42 @@ class ProjectionLane:
         async with contextlib.AsyncExitStack() as stack:
             connection = await open_connection(self._database_url)
             stack.push_async_callback(_close, connection)
-            await store.prepare(connection)
+            await store.prepare(connection, is_durable=self._is_durable)
             reader = PartitionReader(self._bootstrap, f"pulseline-api-{self._name}", max_wait_ms=self._max_wait_ms)
             await reader.start()
             stack.push_async_callback(reader.stop)
             leases = Leases(connection, "/".join(self._topics))
             self._expected = {}
             settled_at: float | None = None
+            prepared: Prepared | None = None
             while True:
                 now = self._clock.monotonic()
                 if settled_at is None or now - settled_at >= _SETTLE_INTERVAL_S:
+                    # What is in hand belongs to the partitions as they are held now.
+                    if prepared is not None:
+                        await self._project(connection, prepared)
+                        prepared = None
                     await self._settle(connection, reader, leases)
                     settled_at = now
                     self._failure = None
-                batches = await reader.poll(_LONGEST_POLL_S, self._max_records)
-                if batches:
-                    await self._project(connection, batches)
+                # The next batch is fetched and decoded while PostgreSQL writes this one.
+                fetching = asyncio.create_task(self._fetch(reader))
+                try:
+                    if prepared is not None:
+                        await self._project(connection, prepared)
+                    prepared = await fetching
+                finally:
+                    fetching.cancel()
+                    await asyncio.gather(fetching, return_exceptions=True)
+
+    async def _fetch(self, reader: PartitionReader) -> Prepared | None:
+        polled = await reader.poll(_LONGEST_POLL_S, self._max_records)
+        batches = {partition: records for partition, records in polled.items() if partition in self._expected}
+        if not batches:
+            return None
+        if sum(map(len, batches.values())) < _WORTH_A_THREAD:
+            return prepare(batches, is_searchable=self._is_searchable)
+        return await asyncio.to_thread(prepare, batches, is_searchable=self._is_searchable)
 
     async def _settle(self, connection: Any, reader: PartitionReader, leases: Leases) -> None:
         partitions = [(topic, number) for topic in self._topics for number in await reader.partitions(topic)]
@@ -148,23 +199,14 @@ class ProjectionLane:
             )
         return max(stored, bounds.begin)
 
-    async def _project(self, connection: Any, batches: Mapping[Partition, list[Record]]) -> None:
-        batches = {partition: records for partition, records in batches.items() if partition in self._expected}
+    async def _project(self, connection: Any, prepared: Prepared) -> None:
         started = self._clock.monotonic()
-        records = [record for batch in batches.values() for record in batch]
-        messages: list[Message] = []
-        alerts: list[Record] = []
-        for record in records:
-            try:
-                if (message := decode(record)) is not None:
-                    messages.append(message)
-                    if is_live_alert(message):
-                        alerts.append(record)
-            except Reject as reject:
-                await self._reject(record, reject)
+        batches = prepared.batches
+        for record, reject in prepared.rejects:
+            await self._reject(record, reject)
         moves = {partition: (self._expected[partition], batch[-1].offset + 1) for partition, batch in batches.items()}
         try:
-            await self._write(connection, messages, moves)
+            await self._write(connection, prepared.groups, moves)
         except (asyncpg.PostgresError, ValueError, OverflowError) as error:
             if as_unavailable(error) is not None:
                 raise
@@ -176,15 +218,16 @@ class ProjectionLane:
             self._metrics.projected.labels(topic).inc(len(batch))
         for partition, batch in batches.items():
             self._seen_ms[partition] = max(self._seen_ms.get(partition, 0), batch[-1].timestamp_ms)
-        self._observe_age(alerts)
+        self._observe_age(prepared.live_alerts)
 
-    async def _project_singly(self, connection: Any, batches: Mapping[Partition, list[Record]]) -> None:
+    async def _project_singly(self, connection: Any, batches: Mapping[Partition, Sequence[Record]]) -> None:
         for partition, batch in batches.items():
             for record in batch:
                 move = {partition: (self._expected[partition], record.offset + 1)}
                 try:
                     message = decode(record)
-                    await self._write(connection, [] if message is None else [message], move)
+                    alone = [] if message is None else [message]
+                    await self._write(connection, collect(alone, is_searchable=self._is_searchable), move)
                 except Reject:
                     await self._write(connection, [], move)
                 except (asyncpg.PostgresError, ValueError, OverflowError) as error:
@@ -195,9 +238,8 @@ class ProjectionLane:
                 self._expected[partition] = record.offset + 1
 
     async def _write(
-        self, connection: Any, messages: Sequence[Message], moves: Mapping[Partition, tuple[int, int]]
+        self, connection: Any, groups: Sequence[Changes], moves: Mapping[Partition, tuple[int, int]]
     ) -> None:
-        groups = collect(messages, is_searchable=self._is_searchable)
         for attempt in range(_N_CLASH_RETRIES + 1):
             try:
                 self._metrics.alert_events.inc(await store.write(connection, groups, moves, self._holdout_ratio))

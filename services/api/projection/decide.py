@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.api.interaction.key import event_key
-from services.api.interaction.search import text_terms
+from services.api.interaction.search import text_terms, tsvector
 from services.api.projection.model import (
     Changes,
     CustomerChange,
@@ -148,8 +148,9 @@ def _interaction_row(
     text = event.text
     if text is None and isinstance(event, Interaction) and event.call is not None:
         text = event.call.transcript
+    subject = event.subject
     # Text and subject have columns of their own; storing them twice would double the table.
-    lean = replace(event, text=None, subject=None) if event.text is not None or event.subject is not None else event
+    lean = replace(event, text=None, subject=None) if event.text is not None or subject is not None else event
     return InteractionRow(
         occurred_at=event.occurred_at,
         event_key=key,
@@ -169,11 +170,11 @@ def _interaction_row(
         urgency=sentiment.urgency if sentiment else None,
         aspects=[hit.aspect for hit in sentiment.aspects] if sentiment else [],
         received_at=event.received_at if event.received_at is not msgspec.UNSET else None,
-        subject=event.subject,
+        subject=subject,
         body=text,
         event=encode(lean),
         sentiment=encode(sentiment) if sentiment else None,
-        terms=" ".join(text_terms(event.subject, text)) if is_searchable else None,
+        search=tsvector(text_terms(subject, text)) if is_searchable else None,
     )
 
 

@@ -11,7 +11,7 @@ from shared.contracts.enriched import Engagement
 
 
 class InteractionRow(NamedTuple):
-    """A row of `interactions`; `terms` are the text index's, with a space between each."""
+    """A row of `interactions`; `search` is a tsvector in PostgreSQL's binary form."""
 
     occurred_at: datetime
     event_key: UUID
@@ -35,7 +35,7 @@ class InteractionRow(NamedTuple):
     body: str | None
     event: bytes
     sentiment: bytes | None
-    terms: str | None
+    search: bytes | None
 
 
 class OrderRow(NamedTuple):

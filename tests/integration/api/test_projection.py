@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from services.api.interaction.search import text_terms
 from services.api.projection.store import drop_months_before
 from shared.contracts.event import Customer, CustomerErased, CustomerIdentified, CustomerMerged
 from shared.postgres.pool import open_connection
@@ -123,3 +124,27 @@ def _encoded(*messages: object) -> list[bytes]:
     from shared.contracts.codec import encode
 
     return [encode(message) for message in messages]
+
+
+def test_the_text_index_holds_what_postgresql_itself_would_make_of_the_terms(api: Api) -> None:
+    texts = ["太慢了，我要退款 refund NOW!", "ＶＩＰ 客服 don't", "ok"]
+    api.publish(ENRICHED, *(enriched(message(f"e{n}", text=text)) for n, text in enumerate(texts)))
+    api.wait_projected()
+
+    for text in texts:
+        found = api.rows(
+            "SELECT search = array_to_tsvector($2::text[]) AS is_same FROM interactions WHERE body = $1",
+            text,
+            sorted(text_terms(text)),
+        )
+        assert [row["is_same"] for row in found] == [True]
+
+
+def test_a_batch_of_known_and_new_events_adds_the_new_ones_alone(api: Api) -> None:
+    api.publish(ENRICHED, *(enriched(message(f"e{n}", "c1", text=f"t{n}")) for n in range(20)))
+    api.wait_projected()
+    api.publish(ENRICHED, *(enriched(message(f"e{n % 30}", "c1", text=f"t{n % 30}")) for n in range(10, 60)))
+    api.wait_projected()
+
+    assert api.value("SELECT count(*) FROM interactions") == 30
+    assert api.value("SELECT count(DISTINCT event_id) FROM interactions") == 30

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.interaction.search import as_tsquery, query_terms, text_terms
+from services.api.interaction.search import as_tsquery, query_terms, text_terms, tsvector
 
 texts = st.text(alphabet=st.sampled_from("退款物流太慢了ab c1,。!ＡＢ "), max_size=30)
 
@@ -39,3 +39,11 @@ def test_no_query_breaks_out_of_its_quotes(query: str) -> None:
         assert term
         assert not set(term) & set("'\\\x00 \t\n&|!()<>:*")
     assert as_tsquery(["a", "b"]) == "'a' & 'b'"
+
+
+def test_a_vector_holds_each_term_once_in_byte_order_without_positions() -> None:
+    assert tsvector({"b", "款", "ab"}) == b"\0\0\0\x03" + b"ab\0\0\0" + b"b\0\0\0" + "款".encode() + b"\0\0\0"
+
+
+def test_no_terms_are_an_empty_vector() -> None:
+    assert tsvector(set()) == b"\0\0\0\0"
