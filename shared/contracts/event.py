@@ -10,6 +10,25 @@ Direction = Literal["inbound", "outbound", "internal"]
 ActorKind = Literal["customer", "agent", "bot", "system"]
 SurveyKind = Literal["csat", "nps", "ces"]
 
+NOT_A_NEW_CONTACT: frozenset[str] = frozenset(
+    {
+        "edit",
+        "deletion",
+        "reaction",
+        "call_started",
+        "recording",
+        "transcript",
+        "auto_reply",
+        "bounce",
+        "cloudevent",
+        "track",
+        "page",
+        "screen",
+        "group",
+    }
+)
+"""Values of the attribute `kind` that tell more about a contact already counted: counting contacts leaves them out."""
+
 CHANNEL_NAMES: tuple[Channel, ...] = ("phone", "email", "chat", "social", "sms", "web", "app", "in_person")
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import exp, log
 from typing import Final
 
 import msgspec
@@ -15,6 +15,7 @@ from services.churn_alerts.alert.evidence import summary
 from services.churn_alerts.alert.playbook import choose_playbook, sensitivity_of
 from services.churn_alerts.alert.rules import Rules
 from services.churn_alerts.signal.expectation_mismatch import Negative
+from services.churn_alerts.signal.registry import BY_NAME
 from shared.clock import from_ms
 from shared.contracts.alert import (
     AlertBody,
@@ -34,6 +35,8 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("low", "medium", "high", "critical")
 # How many steps of severity a tier starts with, and the log-odds over the threshold that add a step each.
 _TIER_STEPS: Final[dict[Tier, int]] = {"new": 0, "bronze": 0, "silver": 1, "gold": 1, "platinum": 2}
 _EXCESS_STEPS: Final = (0.7, 1.6)
+# The risk from which an alert may be called high, and critical: no alarm about a customer who most likely stays.
+_LEAST_P_LEAVING: Final = (0.2, 0.5)
 
 
 # Signals that follow from silence: they explain an alert, their coming and going is no news.
@@ -96,13 +99,24 @@ def log_odds(p: float) -> float:
     return log(bounded / (1 - bounded))
 
 
-def severity_of(excess: float, tier: Tier) -> Severity:
+def severity_of(excess: float, tier: Tier, p_leaving: float | None = None) -> Severity:
     """Return the severity: a step for silver and gold, two for platinum, and one each at .7 and 1.6 over the threshold.
 
-    `excess` is the log-odds by which the evidence exceeds what raises an alert.
+    `excess` is the log-odds by which the evidence exceeds what raises an alert. `p_leaving`, the risk with what the
+    signals add to it, is what a severity may claim at most: high from one in five on, critical from one in two.
     """
     steps = _TIER_STEPS[tier] + sum(1 for step in _EXCESS_STEPS if excess >= step)
+    if p_leaving is not None:
+        steps = min(steps, 1 + sum(1 for least in _LEAST_P_LEAVING if p_leaving >= least))
     return SEVERITIES[min(steps, len(SEVERITIES) - 1)]
+
+
+def p_leaving(risk: Risk | None, signals: Sequence[Signal]) -> float | None:
+    """Return the risk with the log-odds that the signals add, None where there is no risk."""
+    if risk is None:
+        return None
+    total = sum(signal.contribution for signal in signals if BY_NAME[signal.name].can_raise)
+    return 1.0 / (1.0 + exp(-(log_odds(risk.p_churn) + total)))
 
 
 def describe(
@@ -125,7 +139,7 @@ def describe(
     p_churn, horizon_days = (None, 0.0) if risk is None else (risk.p_churn, risk.horizon_days)
     en, zh = summary(signals, p_churn, horizon_days, is_about_contacts)
     return AlertBody(
-        severity=severity_of(excess, tier),
+        severity=severity_of(excess, tier, p_leaving(risk, signals)),
         cause=cause,
         p_cause=p_cause,
         signals=list(signals),

@@ -188,7 +188,7 @@ class Following:
         if isinstance(event, CustomerMerged):
             self._merge_away(event, at_ms, is_history)
             return None
-        if type(event) in fold.CONTACTS and fold.is_from_customer(event):
+        if fold.is_contact(event):
             state.contact_days = with_contact(state.contact_days, day)
             if state.purchases is None:
                 return self._contact(heard, at_ms, day, is_history)

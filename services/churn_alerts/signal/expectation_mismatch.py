@@ -41,7 +41,7 @@ def with_negative(part: Mismatch, negative: Negative) -> Mismatch:
 
 
 def with_sale(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:
-    return Mismatch(part.negatives, _newest((*part.sales, Sale(at_ms, event_id)), ORDERS_KEPT), part.missed)
+    return Mismatch(part.negatives, _newest_sales((*part.sales, Sale(at_ms, event_id))), part.missed)
 
 
 def with_missed_goal(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:
@@ -51,13 +51,28 @@ def with_missed_goal(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:
 def merge(one: Mismatch, other: Mismatch) -> Mismatch:
     return Mismatch(
         _newest((*one.negatives, *other.negatives), NEGATIVES_KEPT),
-        _newest((*one.sales, *other.sales), ORDERS_KEPT),
+        _newest_sales((*one.sales, *other.sales)),
         _newest((*one.missed, *other.missed), ORDERS_KEPT),
     )
 
 
 def _newest(items: tuple, limit: int) -> tuple:  # type: ignore[type-arg]
     return tuple(sorted(items, key=lambda item: (item.at_ms, item.event_id))[-limit:])
+
+
+def _newest_sales(sales: tuple[Sale, ...]) -> tuple[Sale, ...]:
+    """Return the first and last sale of the newest day with sales, and the two newest of the days before it."""
+    ordered = sorted(sales, key=lambda sale: (sale.at_ms, sale.event_id))
+    newest_day = ordered[-1].at_ms // DAY_MS if ordered else 0
+    on_it = [sale for sale in ordered if sale.at_ms // DAY_MS == newest_day]
+    before = ordered[: len(ordered) - len(on_it)]
+    return (*before[-ORDERS_KEPT:], *(on_it if len(on_it) < 3 else (on_it[0], on_it[-1])))
+
+
+def _sales_of(part: Mismatch, day: int) -> list[Sale]:
+    """Return the sales of `day` and the two newest before it: an order of the day itself displaces none of those."""
+    before = [sale for sale in part.sales if sale.at_ms // DAY_MS < day]
+    return before[-ORDERS_KEPT:] + [sale for sale in part.sales if sale.at_ms // DAY_MS == day]
 
 
 def evaluate(part: Mismatch, moment: Moment, weight: float, threshold: float) -> Finding | None:
@@ -70,14 +85,15 @@ def evaluate(part: Mismatch, moment: Moment, weight: float, threshold: float) ->
     total = 0.0
     n_after = n_before = 0
     evidence: list[Sale | Negative] = []
+    sales = _sales_of(part, moment.day) if part.negatives else []
     for negative in part.negatives:
         if not first_day <= negative.at_ms // DAY_MS <= moment.day:
             continue
         weighs = 1.0 if negative.permille >= 1000 * CLEARLY_NEGATIVE else 0.5
-        if any(0 <= negative.at_ms - sale.at_ms <= AFTER_DAYS * DAY_MS for sale in part.sales):
+        if any(0 <= negative.at_ms - sale.at_ms <= AFTER_DAYS * DAY_MS for sale in sales):
             n_after += 1
             total += weighs
-        elif any(0 < sale.at_ms - negative.at_ms <= BEFORE_DAYS * DAY_MS for sale in part.sales):
+        elif any(0 < sale.at_ms - negative.at_ms <= BEFORE_DAYS * DAY_MS for sale in sales):
             n_before += 1
             total += weighs * BEFORE_SALE_SHARE
         else:

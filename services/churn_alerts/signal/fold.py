@@ -18,6 +18,7 @@ from services.churn_alerts.signal.state import SignalState
 from shared.clock import to_ms
 from shared.contracts.enriched import Sentiment
 from shared.contracts.event import (
+    NOT_A_NEW_CONTACT,
     ConsultationCompleted,
     EventBase,
     Inquiry,
@@ -43,6 +44,13 @@ def is_from_customer(event: EventBase) -> bool:
     if event.direction is not None and event.direction != "inbound":
         return False
     return event.actor is None or event.actor.kind == "customer"
+
+
+def is_contact(event: EventBase) -> bool:
+    """Return whether by this event the customer got in touch anew."""
+    if type(event) not in CONTACTS or not is_from_customer(event):
+        return False
+    return not event.attributes or event.attributes.get("kind") not in NOT_A_NEW_CONTACT
 
 
 def observe(state: SignalState, event: EventBase, sentiment: Sentiment | None, at_ms: int, day: int) -> bool:

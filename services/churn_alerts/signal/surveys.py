@@ -1,8 +1,11 @@
 """Answered surveys, newest few of each kind, on one scale; what low_csat and nps_detractor share."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
-from services.churn_alerts.signal.model import DAY_MS
+from services.churn_alerts.signal.model import DAY_MS, Finding, Moment, strength
+from shared.contracts.alert import Signal, SignalName
 
 ANSWERS_KEPT = 3
 
@@ -43,3 +46,33 @@ def worst_of_newest_day(part: tuple[Answer, ...], day: int, window_days: int) ->
         (answer for answer in seen if answer.at_ms // DAY_MS == newest),
         key=lambda answer: (answer.permille, answer.at_ms, answer.event_id),
     )
+
+
+def low_answer(
+    name: SignalName,
+    part: tuple[Answer, ...],
+    moment: Moment,
+    window_days: int,
+    weight: float,
+    threshold: float,
+    say: Callable[[Answer], tuple[str, str]],
+) -> Finding | None:
+    """Return the signal if the worst of the newest answers of the window lies at most `threshold` up its scale.
+
+    Twice as strong at the very bottom of the scale as at the threshold. `say` gives the reason, English and Chinese.
+    """
+    answer = worst_of_newest_day(part, moment.day, window_days)
+    if answer is None or answer.permille > 1000 * threshold:
+        return None
+    depth = 1.0 - answer.permille / (1000 * threshold) if threshold else 1.0
+    reason_en, reason_zh = say(answer)
+    signal = Signal(
+        name=name,
+        value=answer.score,
+        threshold=threshold,
+        contribution=round(weight * strength(1.0 + 2.0 * depth), 4),
+        evidence=[answer.event_id],
+        reason_en=reason_en,
+        reason_zh=reason_zh,
+    )
+    return Finding(signal, answer.at_ms // DAY_MS + window_days)

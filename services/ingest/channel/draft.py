@@ -31,25 +31,6 @@ from shared.contracts.event import (
 )
 from shared.ids import digest_id
 
-NOT_A_NEW_CONTACT = frozenset(
-    [
-        "edit",
-        "deletion",
-        "reaction",
-        "call_started",
-        "recording",
-        "transcript",
-        "auto_reply",
-        "bounce",
-        "cloudevent",
-        "track",
-        "page",
-        "screen",
-        "group",
-    ]
-)
-"""Kinds that tell more about a contact already counted; counting contacts leaves them out."""
-
 MAX_TEXT = 200_000
 MAX_ATTRIBUTE = 4_096
 MAX_NAME = 256

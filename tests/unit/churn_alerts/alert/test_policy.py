@@ -131,6 +131,13 @@ def test_severity_grows_with_evidence_and_tier() -> None:
     assert severity_of(0.0, "platinum") == "high" and severity_of(5.0, "platinum") == "critical"
 
 
+def test_severity_claims_no_more_than_the_risk() -> None:
+    told = [severity_of(5.0, "platinum", p) for p in (0.1, 0.2, 0.49, 0.5)]
+
+    assert told == ["medium", "high", "high", "critical"]
+    assert severity_of(0.0, "bronze", 0.9) == "low"
+
+
 def test_alert_id_depends_on_customer_spell_and_rules_alone() -> None:
     assert silence_alert_id("a", 5, 1) == silence_alert_id("a", 5, 1)
     assert len({silence_alert_id(*key) for key in (("a", 5, 1), ("a", 5, 2), ("a", 6, 1), ("b", 5, 1))}) == 4
