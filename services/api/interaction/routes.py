@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
@@ -36,8 +37,9 @@ def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         return StreamingResponse(_lines(pool), media_type="application/x-ndjson")
 
     @router.put(
-        "/{source}/{event_id}",
+        "/{source:path}/{event_id:path}",
         summary="Say what a text's sentiment really is",
+        description="A slash inside a source or an event id is sent as %2F.",
         responses=answers(LabelView, "The correction as it is kept", 404, 413, 415),
         openapi_extra=takes(LabelBody, example={"label": "negative", "aspects": ["logistics"], "is_complaint": True}),
     )
@@ -48,6 +50,7 @@ def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         principal: Annotated[Principal, Depends(guard.needs("labels:write"))],
     ) -> Response:
         body: LabelBody = await read_body(request, _decoder)
+        source, event_id = _named(request, source, event_id)
         key = event_key(source, event_id)
         async with transaction(pool) as connection:
             customer_id = await store.customer_of(connection, key)
@@ -68,6 +71,15 @@ def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         return json_response(label)
 
     return router
+
+
+def _named(request: Request, source: str, event_id: str) -> tuple[str, str]:
+    """Return source and event id as they were sent: the router sees %2F as the slash that parts them."""
+    raw = bytes(request.scope.get("raw_path", b"")).decode("ascii", "replace")
+    segments = raw.partition("/v1/labels/")[2].split("/")
+    if len(segments) != 2:
+        return source, event_id
+    return unquote(segments[0]), unquote(segments[1])
 
 
 async def _lines(pool: Any) -> AsyncIterator[bytes]:

@@ -21,6 +21,29 @@ TABLE: dict[tuple[str, str], str | None] = {
     ("GET", "/v1/customers/export"): "export:read",
     ("GET", "/v1/customers/{customer_id}"): "customers:read",
     ("GET", "/v1/customers/{customer_id}/timeline"): "customers:read",
+    ("GET", "/v1/customers/{customer_id}/risk-history"): "customers:read",
+    ("GET", "/v1/alerts/threshold-preview"): "alerts:read",
+    ("GET", "/v1/alerts/causes"): "alerts:read",
+    ("GET", "/v1/assignment-rules"): "policies:read",
+    ("POST", "/v1/assignment-rules"): "policies:write",
+    ("GET", "/v1/assignment-rules/{policy_id}"): "policies:read",
+    ("PUT", "/v1/assignment-rules/{policy_id}"): "policies:write",
+    ("DELETE", "/v1/assignment-rules/{policy_id}"): "policies:write",
+    ("GET", "/v1/escalation-policies"): "policies:read",
+    ("POST", "/v1/escalation-policies"): "policies:write",
+    ("GET", "/v1/escalation-policies/{policy_id}"): "policies:read",
+    ("PUT", "/v1/escalation-policies/{policy_id}"): "policies:write",
+    ("DELETE", "/v1/escalation-policies/{policy_id}"): "policies:write",
+    ("GET", "/v1/routing-rules"): "policies:read",
+    ("POST", "/v1/routing-rules"): "policies:write",
+    ("GET", "/v1/routing-rules/{policy_id}"): "policies:read",
+    ("PUT", "/v1/routing-rules/{policy_id}"): "policies:write",
+    ("DELETE", "/v1/routing-rules/{policy_id}"): "policies:write",
+    ("GET", "/v1/calendars"): "policies:read",
+    ("POST", "/v1/calendars"): "policies:write",
+    ("GET", "/v1/calendars/{policy_id}"): "policies:read",
+    ("PUT", "/v1/calendars/{policy_id}"): "policies:write",
+    ("DELETE", "/v1/calendars/{policy_id}"): "policies:write",
     ("GET", "/v1/alerts"): "alerts:read",
     ("GET", "/v1/alerts/stream"): "alerts:read",
     ("GET", "/v1/alerts/events"): "alerts:read",
@@ -156,6 +179,17 @@ def test_a_label_is_kept_with_its_text_for_training(api: Api) -> None:
         exported = client.get("/v1/labels/export").json()
 
     assert (exported["text"], exported["label"], exported["model_label"]) == ("很好，等了三天", "negative", "neutral")
+
+
+def test_a_label_finds_its_event_by_a_source_and_an_id_with_slashes(api: Api) -> None:
+    api.publish("interactions.enriched", enriched(message("m/1", text="ok", source="shop/eu")))
+    api.wait_projected()
+    with api.client() as client:
+        kept = client.put("/v1/labels/shop%2Feu/m%2F1", json={"label": "positive"})
+        unknown = client.put("/v1/labels/shop/eu%2Fm%2F1", json={"label": "positive"})
+
+    assert (kept.status_code, unknown.status_code) == (200, 404)
+    assert (kept.json()["source"], kept.json()["event_id"]) == ("shop/eu", "m/1")
 
 
 def test_a_customer_is_found_by_two_chinese_characters_a_handle_and_a_name(api: Api) -> None:
