@@ -71,6 +71,21 @@ class RetryPolicy:
     base_s: float = 0.25
     longest_s: float = 10.0
 
+    def judge(self, attempt: int, outcome: httpx2.Response | httpx2.TransportError) -> httpx2.Response | float:
+        """Return the answer to take, or the seconds to wait before the next attempt (`attempt` counts from 0).
+
+        Raises UnreachableError when that was the last one.
+        """
+        if isinstance(outcome, httpx2.Response):
+            if not _is_retryable(outcome):
+                return outcome
+            problem, retry_after = outcome.text, outcome.headers.get("retry-after")
+        else:
+            problem, retry_after = f"{type(outcome).__name__}: {outcome}", None
+        if attempt + 1 >= self.attempts:
+            raise UnreachableError(problem)
+        return self.delay_s(attempt, retry_after)
+
     def delay_s(self, attempt: int, retry_after: str | None) -> float:
         if retry_after is not None and retry_after.isdigit():
             return float(retry_after)
@@ -105,19 +120,18 @@ class Client:
         return receipt
 
     def _post(self, body: bytes) -> httpx2.Response:
-        problem = ""
-        for attempt in range(self._retry.attempts):
-            retry_after = None
+        attempt = 0
+        while True:
+            outcome: httpx2.Response | httpx2.TransportError
             try:
-                response = self._http.post("/v1/events", content=body)
-                if not _is_retryable(response):
-                    return response
-                problem, retry_after = response.text, response.headers.get("retry-after")
+                outcome = self._http.post("/v1/events", content=body)
             except httpx2.TransportError as error:
-                problem = f"{type(error).__name__}: {error}"
-            if attempt + 1 < self._retry.attempts:
-                time.sleep(self._retry.delay_s(attempt, retry_after))
-        raise UnreachableError(problem)
+                outcome = error
+            following = self._retry.judge(attempt, outcome)
+            if isinstance(following, httpx2.Response):
+                return following
+            time.sleep(following)
+            attempt += 1
 
     def close(self) -> None:
         self._http.close()
@@ -154,19 +168,18 @@ class AsyncClient:
         return receipt
 
     async def _post(self, body: bytes) -> httpx2.Response:
-        problem = ""
-        for attempt in range(self._retry.attempts):
-            retry_after = None
+        attempt = 0
+        while True:
+            outcome: httpx2.Response | httpx2.TransportError
             try:
-                response = await self._http.post("/v1/events", content=body)
-                if not _is_retryable(response):
-                    return response
-                problem, retry_after = response.text, response.headers.get("retry-after")
+                outcome = await self._http.post("/v1/events", content=body)
             except httpx2.TransportError as error:
-                problem = f"{type(error).__name__}: {error}"
-            if attempt + 1 < self._retry.attempts:
-                await asyncio.sleep(self._retry.delay_s(attempt, retry_after))
-        raise UnreachableError(problem)
+                outcome = error
+            following = self._retry.judge(attempt, outcome)
+            if isinstance(following, httpx2.Response):
+                return following
+            await asyncio.sleep(following)
+            attempt += 1
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -12,10 +12,12 @@ from services.ingest.access.door import Door
 from services.ingest.access.keys import KeyRing
 from services.ingest.app import build_app
 from services.ingest.channel import CHANNELS
+from services.ingest.connection.amazon import AmazonSns
 from services.ingest.connection.book import ConnectionBook
 from services.ingest.connection.figures import Figures
 from services.ingest.connection.mail import MailDoors
 from services.ingest.connection.routes import ChannelDoor, PublicAddress, channel_routes
+from services.ingest.connection.segment import SegmentDoor, segment_routes
 from services.ingest.event.routes import event_routes
 from services.ingest.event.send import EventSender
 from services.ingest.metrics import IngestMetrics
@@ -44,8 +46,11 @@ async def connect(publisher: Publisher) -> None:
             await asyncio.sleep(_RECONNECT_S)
 
 
-def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -> FastAPI:
-    """Return the ready-to-serve application."""
+def build(
+    settings: IngestSettings, registry: CollectorRegistry, clock: Clock, amazon: AmazonSns | None = None
+) -> FastAPI:
+    """Return the ready-to-serve application; `amazon` stands in for what fetches from Amazon SNS."""
+    amazon = amazon or AmazonSns(clock)
     metrics = IngestMetrics(registry)
     database_url = with_password_file(settings.database_url.get_secret_value(), settings.database_password_file)
     pool = make_pool(database_url, max_size=2)
@@ -87,7 +92,7 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
         settings.ingest_public_url, frozenset(filter(None, settings.ingest_trusted_proxies.replace(" ", "").split(",")))
     )
     mail = MailDoors(book, sender, known_handles, figures, metrics, clock, settings.state_dir)
-    channel_door = ChannelDoor(book, secrets_key, figures, sender, address, known_handles, metrics, clock)
+    channel_door = ChannelDoor(book, secrets_key, figures, amazon, sender, address, known_handles, metrics, clock)
 
     async def keys_are_known() -> str | None:
         return None if len(keys) else "no API key is known; PostgreSQL must answer once"
@@ -113,11 +118,13 @@ def build(settings: IngestSettings, registry: CollectorRegistry, clock: Clock) -
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
                 await figures.write_last(write_figures)
+                await amazon.stop()
                 await publisher.stop()
 
     routes = [
         *health_routes({"kafka": publisher.check, "api_keys": keys_are_known}, registry),
         *event_routes(sender, door, known_handles, metrics, clock),
         *channel_routes(channel_door, metrics, clock),
+        *segment_routes(SegmentDoor(book, channel_door, door, sender, known_handles), metrics, clock),
     ]
     return build_app(routes, lifespan)

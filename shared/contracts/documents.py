@@ -133,11 +133,29 @@ def ingest_openapi() -> dict[str, Any]:
                     ("post", "Take a provider's signed delivery"),
                 )
             },
+            **{
+                f"/v1/{call}": {
+                    "post": {
+                        "operationId": f"segment{call.capitalize()}",
+                        "summary": f"Take Segment's {call} from one of its server libraries",
+                        "description": "The write key is the user of basic authentication, or writeKey in the body: a "
+                        "Segment connection's, or an API key.",
+                        "security": [{"basic": []}],
+                        "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+                        "responses": {
+                            "200": {"description": "The broker has it"},
+                            **_problems(400, 401, 403, 413, 415, 429, 503),
+                        },
+                    }
+                }
+                for call in ("track", "identify", "page", "screen", "group", "alias", "batch")
+            },
         },
         "components": {
             "schemas": {**components, "Problem": _PROBLEM},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
+                "basic": {"type": "http", "scheme": "basic"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
             },
         },

@@ -1,5 +1,7 @@
 """Who may send: the API key of a request, and how much it may send."""
 
+import base64
+import binascii
 import math
 
 from starlette.requests import Request
@@ -28,7 +30,10 @@ class Door:
 
         The key comes as a bearer token, as X-Api-Key, or as the user of basic auth (as Segment's libraries send it).
         """
-        key = presented_key(request)
+        return await self.admit_key(presented_key(request))
+
+    async def admit_key(self, key: str | None) -> ApiKeyRow | Response:
+        """Return the record of an API key, or the refusal to answer with."""
         if key is None:
             return _unauthorized("send an API key: Authorization: Bearer <key>")
         try:
@@ -60,7 +65,19 @@ def presented_key(request: Request) -> str | None:
     scheme, _, rest = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and rest.strip():
         return rest.strip()
-    return None
+    return basic_user(request.headers.get("authorization", ""))
+
+
+def basic_user(authorization: str) -> str | None:
+    """Return the user of basic authentication, where Segment's libraries put the write key; None without one."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "replace").partition(":")[0]
+    except (binascii.Error, ValueError):
+        return None
+    return user or None
 
 
 def _unauthorized(detail: str) -> Response:

@@ -23,16 +23,18 @@ class Delivery:
 
 
 def decide(
-    events: Iterable[EventBase], connection_id: str, received_at: datetime, known: Mapping[str, CustomerId]
+    events: Iterable[EventBase], connection_id: str | None, received_at: datetime, known: Mapping[str, CustomerId]
 ) -> Delivery:
     """Return the delivery's events as they go to Kafka.
 
-    The connection's id stands before the source, because two accounts of one provider may use the same message ids. An
+    The connection's id stands before the source, because two accounts of one provider may use the same message ids;
+    without a connection (an API key sends) the source stays as it is. An
     event that names nobody (a withheld caller, a foreign CloudEvent) is left out; its neighbours are taken.
     """
     delivery = Delivery()
     for event in events:
-        named = msgspec.structs.replace(event, source=f"{connection_id}:{event.source}"[:256])
+        source = event.source if connection_id is None else f"{connection_id}:{event.source}"[:256]
+        named = msgspec.structs.replace(event, source=source)
         try:
             delivery.accepted.append(stamp(at_most_present(named, received_at), received_at, known))
         except Reject as reject:

@@ -12,6 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.ingest.channel import CHANNELS, ChannelParse, ChannelRequest, PayloadError, SignatureError
+from services.ingest.channel.phone.amazon_connect import AmazonConnect
+from services.ingest.channel.ports import Credentials
+from services.ingest.connection.amazon import AmazonSns
 from services.ingest.connection.book import ConnectionBook
 from services.ingest.connection.decide import Delivery, decide
 from services.ingest.connection.figures import Figures
@@ -64,6 +67,7 @@ class ChannelDoor:
         book: ConnectionBook,
         key: SecretsKey | None,
         figures: Figures,
+        amazon: AmazonSns,
         sender: EventSender,
         address: PublicAddress,
         known_handles: Mapping[str, CustomerId],
@@ -73,6 +77,7 @@ class ChannelDoor:
         self._book = book
         self._key = key
         self._figures = figures
+        self._amazon = amazon
         self._sender = sender
         self._address = address
         self._known = known_handles
@@ -86,28 +91,40 @@ class ChannelDoor:
         try:
             connection = await self._book.find(request.path_params["connection"])
         except Unavailable as error:
-            return _try_again(error)
+            return try_again(error)
         if connection is None:
             return problem(404, "no connection has this id")
         if connection.provider == "smtp":
             return problem(404, "this connection takes mail, by SMTP or from a mailbox; nothing comes in here")
         try:
-            body = await read_body(request)
+            seen = await self.read(request)
         except BodyError as error:
             return self._refuse(connection, error.status, "body", error.detail)
-        seen = ChannelRequest(
+        if (mark := request.headers.get(TEST_HEADER)) is not None:
+            return self._rehearse(connection, seen, mark)
+        return await self.take(connection, seen, traceparent)
+
+    async def read(self, request: Request) -> ChannelRequest:
+        """Return the request as its sender made it. Raises `BodyError`."""
+        return ChannelRequest(
             method=request.method,
             url=self._address.url_of(request),
             headers=request.headers.items(),
-            body=body,
+            body=await read_body(request),
             received_at=self._clock.now(),
         )
-        if (mark := request.headers.get(TEST_HEADER)) is not None:
-            return self._rehearse(connection, seen, mark)
-        return await self._take(connection, seen, traceparent)
+
+    async def take(self, connection: Connection, seen: ChannelRequest, traceparent: str) -> Response:
+        """Return the answer to a delivery; 200 once the broker has what it held."""
+        try:
+            return await self._take(connection, seen, traceparent)
+        except Unavailable as error:
+            self._count(connection, "unavailable")
+            return try_again(error)
 
     async def _take(self, connection: Connection, seen: ChannelRequest, traceparent: str) -> Response:
-        channel, settings = CHANNELS[connection.provider], _settings(connection)
+        channel = CHANNELS[connection.provider]
+        settings = await self._known_to_verify(connection, seen)
         now_s = self._clock.monotonic()
         try:
             if (answer := channel.challenge(seen, settings)) is not None:
@@ -122,18 +139,36 @@ class ChannelDoor:
             return self._refuse(connection, 401, "signature", error.reason)
         except PayloadError as error:
             return self._refuse(connection, 400, "payload", error.reason)
+        if isinstance(channel, AmazonConnect) and (address := channel.confirmation_address(seen)) is not None:
+            await self._amazon.confirm(address)
+            self._count(connection, "challenge")
+            return Response(status_code=200)
         delivery = decide(parsed.events, connection.id, seen.received_at, self._known)
-        answer_200 = await self._publish(connection, delivery, parsed.ignored, traceparent)
-        if replay_key is not None and answer_200.status_code == 200:
+        await self._publish(connection, delivery, parsed.ignored, traceparent)
+        if replay_key is not None:
             self._replays.remember(connection.id, replay_key, seen.body, now_s)
-        return answer_200
+        return Response(status_code=200)
+
+    async def _known_to_verify(self, connection: Connection, seen: ChannelRequest) -> Credentials:
+        """Return what verifying needs: the connection's credentials, and for Amazon the certificate of the message.
+
+        Raises `Unavailable` when Amazon does not answer.
+        """
+        channel, settings = CHANNELS[connection.provider], settings_of(connection)
+        if not isinstance(channel, AmazonConnect):
+            return settings
+        address = channel.certificate_address(seen, settings)
+        if address is None or address in connection.settings.get("signing_certificates", ()):
+            return settings
+        pem = await self._amazon.certificate(address)
+        return settings if pem is None else {**settings, "signing_certificates": {address: pem}}
 
     def _rehearse(self, connection: Connection, seen: ChannelRequest, mark: str) -> Response:
         """Answer a test of the API's: what would become of the delivery, told openly; nothing is kept or counted."""
         if self._key is None or not self._key.is_marked(mark, connection.id, seen.body):
             detail = f"{TEST_HEADER} does not verify: the API and ingest need the same secrets key"
             return problem(401, detail)
-        channel, settings = CHANNELS[connection.provider], _settings(connection)
+        channel, settings = CHANNELS[connection.provider], settings_of(connection)
         try:
             channel.verify(seen, settings)
             parsed: ChannelParse = channel.read(seen, settings)
@@ -147,16 +182,11 @@ class ChannelDoor:
 
     async def _publish(
         self, connection: Connection, delivery: Delivery, ignored: Counter[str], traceparent: str
-    ) -> Response:
-        try:
-            await self._sender.send(delivery.accepted, traceparent)
-        except Unavailable as error:
-            self._count(connection, "unavailable")
-            return _try_again(error)
+    ) -> None:
+        await self._sender.send(delivery.accepted, traceparent)
         self._figures.received(connection.id, self._clock.now())
         self._count(connection, "accepted", len(delivery.accepted))
         self._metrics.ignored(connection.id, ignored + delivery.left_out)
-        return Response(status_code=200)
 
     def _refuse(self, connection: Connection, status: int, kind: str, reason: str) -> Response:
         self._count(connection, kind)
@@ -177,11 +207,13 @@ class ChannelDoor:
 _REFUSALS = {"payload": "the body cannot be understood", "body": "the body cannot be read"}
 
 
-def _settings(connection: Connection) -> dict[str, Secret]:
+def settings_of(connection: Connection) -> dict[str, Secret]:
+    """Return what an adapter is given of a connection."""
     return {**connection.settings, **connection.credentials}
 
 
-def _try_again(error: Unavailable) -> Response:
+def try_again(error: Unavailable) -> Response:
+    """Return the answer that makes the sender keep what it has and come back."""
     return problem(503, str(error), {"Retry-After": str(math.ceil(error.retry_after_s))})
 
 

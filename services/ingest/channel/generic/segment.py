@@ -48,10 +48,10 @@ class Segment(Channel):
     def read(self, request: ChannelRequest, credentials: Credentials) -> ChannelParse:  # noqa: ARG002
         body = json_object(request.body)
         parse = ChannelParse()
-        if "batch" not in body:
+        if "batch" not in body and not _path(request.url).endswith("/batch"):
             _read_call(request, body, {}, _path_kind(request.url), parse)
             return parse
-        calls = body["batch"]
+        calls = body.get("batch")
         if not isinstance(calls, list) or len(calls) > _MAX_BATCH:
             raise PayloadError(f"batch must be a list of at most {_MAX_BATCH} calls", "/batch")
         for call in calls:
@@ -73,8 +73,12 @@ def _basic_user(header: str) -> str:
     return user
 
 
+def _path(url: str) -> str:
+    return url.partition("?")[0].rstrip("/")
+
+
 def _path_kind(url: str) -> str | None:
-    last = url.partition("?")[0].rstrip("/").rpartition("/")[2]
+    last = _path(url).rpartition("/")[2]
     return last if last in ("track", "identify", "page", "screen", "alias", "group") else None
 
 

@@ -17,8 +17,9 @@ from services.ingest.channel.ports import (
     PayloadError,
     SignatureError,
     setting,
+    setting_list,
 )
-from services.ingest.channel.signature import utf8
+from services.ingest.channel.signature import equals_any, utf8
 from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Call
 from shared.contracts.event import Channel as EventChannel
@@ -34,9 +35,14 @@ class AmazonConnect(Channel):
     def __init__(self, certificate_source: CertificateSource | None = None) -> None:
         self._certificate_source = certificate_source
 
-    def certificate_address(self, request: ChannelRequest) -> str | None:
-        """Return where the edge may fetch the certificate `verify` will ask for; Amazon's own address or None."""
-        return certificate_url(_envelope(request))
+    def certificate_address(self, request: ChannelRequest, credentials: Credentials) -> str | None:
+        """Return where the edge may fetch the certificate `verify` will ask for; Amazon's own address or None.
+
+        None as well when the message is of no topic of the connection's: strangers make nobody fetch anything.
+        """
+        envelope = _envelope(request)
+        is_ours = equals_any(setting_list(credentials, "topic_arn"), text_of(envelope, "TopicArn") or "")
+        return certificate_url(envelope) if is_ours else None
 
     def confirmation_address(self, request: ChannelRequest) -> str | None:
         """Return the address whose call confirms a subscription; the edge calls it once `verify` returned."""

@@ -61,6 +61,9 @@ class Twilio(Channel):
             return ""
         if request.media_type not in ("", _FORM):
             raise SignatureError("a body that is no form needs bodySHA256 in the URL")
+        # What is signed runs names and values together, so a name must not be able to pass for a value.
+        if any(b"=" not in field for field in request.body.split(b"&")):
+            raise SignatureError("the form holds a field without a value")
         try:
             return signed_form(form_fields(request.body))
         except PayloadError as error:
