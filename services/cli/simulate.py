@@ -155,6 +155,25 @@ def score(
 
 
 @app.command()
+def rehearse(
+    truth: Truth,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers here as well.")] = None,
+    capacity: Annotated[
+        float | None, typer.Option(min=0.01, help="Alerts a day the team can work; default: the plain rule's load.")
+    ] = None,
+    refit: Annotated[bool, typer.Option(help="Refit the model every 28 days; else the one that ships judges.")] = True,
+    oracle: Annotated[bool, typer.Option(help="Also tell what the best possible detector would reach.")] = True,
+) -> None:
+    """Score the live processors, run offline over the same world as if they had been there all along."""
+    from services.cli.simulate_score import rehearse as print_rehearsal
+
+    try:
+        print_rehearsal(truth, json_file, is_refitted=refit, capacity_per_day=capacity, with_oracle=oracle)
+    except TruthError as error:
+        raise typer.BadParameter(str(error), param_hint="--truth") from error
+
+
+@app.command()
 def connect(
     accounts: AccountsFolder = ACCOUNTS,
     connections_file: Annotated[

@@ -1,6 +1,6 @@
 """The world of a truth file through the live processors, offline: as if they had run through all of its days.
 
-A running system takes a whole world for history: nothing is judged on its events, and all of it by the model that ships.
+A running system takes a whole world for history: nothing is judged on its events, and the model that ships judges all.
 Here every event arrives when it happens, and the model is refitted every 28 days from what was known, as it is live.
 """
 
@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
+from services.churn_alerts.alert.rules import DEFAULT, FIRST_VERSION, to_document
 from services.churn_alerts.customer.generation import Generation, to_model
 from services.churn_alerts.customer.history import history_of_states
-from services.churn_alerts.customer.in_force import MODELS, Published, ReadDocuments
+from services.churn_alerts.customer.in_force import MODELS, RULES, Published, ReadDocuments
 from services.churn_alerts.customer.model import Purchases
 from services.churn_alerts.customer.purchases import no_purchases, observe, observe_return
 from services.churn_alerts.customer.refit import in_force_at_ms, is_due, next_generation
@@ -25,19 +27,22 @@ from services.simulator.world import World
 from shared.clock import from_ms, to_ms
 from shared.contracts.alert import AlertCleared, AlertRaised, AlertRecord, AlertUpdated
 from shared.contracts.codec import encode
-from shared.contracts.control import ModelPublished
+from shared.contracts.control import ModelPublished, RulesPublished
 
 _PARTITIONS: Final = 4
 _BASIS: Final = "orders"
 
 
-class _Generations:
-    """The newest generation, as the processors' control view shows it."""
+class _Controls:
+    """Rules and the newest generation, as the processors' control view shows them."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: RulesPublished | None) -> None:
+        self._rules = rules
         self.newest: ModelPublished | None = None
 
     def in_force(self, name: str, at_ms: int) -> Published | None:
+        if name == RULES and self._rules is not None:
+            return _AsPublished(self._rules.version, to_ms(self._rules.in_force_at), self._rules.rules)
         newest = self.newest
         if newest is None or name != MODELS[_BASIS] or to_ms(newest.in_force_at) > at_ms:
             return None
@@ -53,9 +58,9 @@ class _AsPublished(msgspec.Struct, frozen=True):
 class Refitter:
     """Every customer's purchases as of the end of each day, and the generation that follows from them."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: RulesPublished | None) -> None:
         self._purchases: dict[str, Purchases] = {}
-        self._published = _Generations()
+        self._published = _Controls(rules)
         self._newest: Generation | None = None
 
     def take(self, event: dict[str, Any], at_ms: int) -> None:
@@ -91,18 +96,31 @@ class Refitter:
         return self._published.newest
 
 
-def rehearse(world: World, *, is_refitted: bool = True) -> list[Alert]:
-    """Return the alerts that the live processors raise about a world whose people are known by their ids."""
+def rehearse(world: World, *, is_refitted: bool = True, capacity_per_day: float | None = None) -> list[Alert]:
+    """Return the alerts that the live processors raise about a world whose people are known by their ids.
+
+    `capacity_per_day` is the team's; without one the rules aim at as many alerts as the plain rule would raise.
+    """
     alerts: dict[str, Alert] = {}
-    found = Chain(Scorer.load(SHIPPED_ARTEFACT), _PARTITIONS).run(_lines(world, is_refitted), world.span.until_ms)
+    lines = _lines(world, is_refitted, _rules(world, capacity_per_day))
+    found = Chain(Scorer.load(SHIPPED_ARTEFACT), _PARTITIONS).run(lines, world.span.until_ms)
     records = sorted(one for one in found if isinstance(one, Replayed))
     for record in records:
         _tell(alerts, msgspec.json.decode(record.value, type=AlertRecord))
     return list(alerts.values())
 
 
-def _lines(world: World, is_refitted: bool) -> Iterator[bytes]:
-    refitter = Refitter()
+def _rules(world: World, capacity_per_day: float | None) -> RulesPublished | None:
+    if capacity_per_day is None:
+        return None
+    document = to_document(replace(DEFAULT, capacity_per_day=capacity_per_day))
+    return RulesPublished(version=FIRST_VERSION + 1, in_force_at=from_ms(world.span.start_ms - DAY_MS), rules=document)
+
+
+def _lines(world: World, is_refitted: bool, rules: RulesPublished | None) -> Iterator[bytes]:
+    if rules is not None:
+        yield encode(rules)
+    refitter = Refitter(rules)
     day: int | None = None
     for step in sorted(script(world, frozenset()), key=lambda one: one.at_ms):
         event = step.event
@@ -129,6 +147,6 @@ def _tell(alerts: dict[str, Alert], record: AlertRecord) -> None:
                 is_historical=record.is_historical,
             )
         case AlertUpdated():
-            alerts[record.alert_id] = msgspec.structs.replace(alerts[record.alert_id], cause=record.body.cause)
+            alerts[record.alert_id] = replace(alerts[record.alert_id], cause=record.body.cause)
         case AlertCleared():
-            alerts[record.alert_id] = msgspec.structs.replace(alerts[record.alert_id], resolved_at=record.at)
+            alerts[record.alert_id] = replace(alerts[record.alert_id], resolved_at=record.at, ended_by=record.reason)

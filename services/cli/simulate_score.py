@@ -23,6 +23,7 @@ class _View(msgspec.Struct, kw_only=True):
     customer_id: str
     raised_at: Any
     resolved_at: Any
+    resolution: str | None
     cause: str
     is_historical: bool
 
@@ -34,7 +35,34 @@ def score(api_url: str, api_key: str, truth_file: Path, json_file: Path | None, 
         base_url=api_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=60.0, trust_env=False
     ) as http:
         found, n_foreign = _about(truths, _alerts(http, head), http)
-    scored = judge(head, truths, found)
+    show(head, truths, found, json_file, with_oracle=with_oracle, n_foreign=n_foreign)
+
+
+def rehearse(
+    truth_file: Path, json_file: Path | None, *, is_refitted: bool, capacity_per_day: float | None, with_oracle: bool
+) -> None:
+    """Print the same of the alerts that the live processors would have raised, had they run all along."""
+    from services.cli.simulate_rehearse import rehearse as alerts_of
+
+    head, truths = truth.read(truth_file)
+    made = _same_world(head, truths)
+    if made is None:
+        raise typer.Exit(1)
+    found = alerts_of(made, is_refitted=is_refitted, capacity_per_day=capacity_per_day)
+    show(head, truths, found, json_file, with_oracle=with_oracle)
+
+
+def show(
+    head: Header,
+    truths: Sequence[CustomerTruth],
+    alerts: Sequence[Alert],
+    json_file: Path | None,
+    *,
+    with_oracle: bool,
+    n_foreign: int = 0,
+) -> None:
+    """Print the score of alerts, and the oracle's; write both as JSON where asked to."""
+    scored = judge(head, truths, alerts)
     for line in lines_of(scored, n_foreign):
         typer.echo(line)
     best = _oracle(head, truths, scored) if with_oracle else None
@@ -54,7 +82,8 @@ def _alerts(http: httpx2.Client, head: Header) -> Iterator[Alert]:
         page = response.json()
         for item in page["items"]:
             view = msgspec.convert(item, _View)
-            yield msgspec.convert(msgspec.structs.asdict(view), Alert)
+            document = msgspec.structs.asdict(view)
+            yield msgspec.convert({**document, "ended_by": document.pop("resolution")}, Alert)
         if page["next_cursor"] is None:
             return
         parameters["cursor"] = page["next_cursor"]
@@ -102,6 +131,7 @@ def lines_of(scored: Score, n_foreign: int) -> list[str]:
         f"{scored.n_customers} customers, {scored.n_leavers} decided to leave; {scored.n_counted} count ({apart})",
         f"{scored.n_alerts} alerts about them" + (f"; {n_foreign} about others left out" if n_foreign else ""),
         f"precision        {_share(scored.precision)}; over customers {low:.3f} to {high:.3f}",
+        f"  still standing {_share(scored.standing)}: those that did not end by themselves",
         f"recall           {_share(scored.recall)}",
         f"  told why       {_share(scored.recall_told)}",
         f"  said nothing   {_share(scored.recall_silent)}",
@@ -128,9 +158,8 @@ def _middle(middle: Middle) -> str:
 
 def _oracle(head: Header, truths: Sequence[CustomerTruth], scored: Score) -> dict[str, Any] | None:
     """Return the oracle's curve and its points that compare; None if the file is of another world."""
-    made = world.build(head.options())
-    if head.version != world.VERSION or [truth.customer_truth(life, made) for life in made.lives] != list(truths):
-        typer.echo("the truth is of another version of the world: no oracle", err=True)
+    made = _same_world(head, truths)
+    if made is None:
         return None
     silences = oracle.watch(made)
     curve = []
@@ -151,6 +180,15 @@ def _oracle(head: Header, truths: Sequence[CustomerTruth], scored: Score) -> dic
         "at_the_recall": min(curve, key=lambda point: abs(point["recall"] - scored.recall.value)),
         "at_the_precision": min(curve, key=lambda point: abs(point["precision"] - scored.precision.value)),
     }
+
+
+def _same_world(head: Header, truths: Sequence[CustomerTruth]) -> world.World | None:
+    """Return the world of a truth file, lived again; None, with a word, if this version's process differs."""
+    made = world.build(head.options())
+    if head.version == world.VERSION and [truth.customer_truth(life, made) for life in made.lives] == list(truths):
+        return made
+    typer.echo("the truth is of another version of the world", err=True)
+    return None
 
 
 def _oracle_lines(best: dict[str, Any] | None) -> list[str]:

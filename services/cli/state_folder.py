@@ -61,6 +61,10 @@ class StateFolder:
         return self.root / "services"
 
     @property
+    def simulator(self) -> Path:
+        return self.root / "simulator"
+
+    @property
     def logs(self) -> Path:
         return self.root / "log"
 

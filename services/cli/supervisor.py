@@ -261,7 +261,8 @@ class Supervisor:
         if endpoint is None:
             return
         env = {"PULSELINE_URL": endpoint.ingest_url, "PULSELINE_API_KEY": endpoint.api_key}
-        child = self._child("demo", ["-m", "services.cli.main", "demo", "send"], env)
+        options = ["--api-url", endpoint.console_url, "--accounts", str(self._folder.simulator)]
+        child = self._child("demo", ["-m", "services.cli.main", "demo", "send", *options], env)
         self._children["demo"] = child
         await child.run_once()
         del self._children["demo"]

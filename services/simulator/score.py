@@ -18,17 +18,20 @@ EARLIEST: Final = timedelta(days=30)
 LATEST: Final = timedelta(days=90)
 PLAIN_RULE: Final = timedelta(days=60)
 _DAY: Final = timedelta(days=1)
+# How an alert ends before anybody need act on it.
+_OF_ITSELF: Final = frozenset({"returned", "recovered", "evidence_undone"})
 _DRAWS: Final = 1_000
 _Z: Final = 1.959963984540054
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """An alert as the API tells it; `resolved_at` is when it ended, if it did."""
+    """An alert as the API tells it; `resolved_at` is when it ended, if it did, and `ended_by` why."""
 
     alert_id: str
     customer_id: str
     raised_at: datetime
     resolved_at: datetime | None = None
+    ended_by: str | None = None
     cause: str = "unknown"
     is_historical: bool = False
 
@@ -68,6 +71,7 @@ class Score:
     n_about_to_go: int
     precision: Share
     precision_by_customer: tuple[float, float]
+    standing: Share
     recall: Share
     recall_told: Share
     recall_silent: Share
@@ -131,6 +135,10 @@ def judge(head: Header, truths: Sequence[CustomerTruth], alerts: Sequence[Alert]
         precision_by_customer=_bootstrap_ratio(
             [len(hits.get(truth.customer_id, ())) for truth in truths],
             [len(of_customer.get(truth.customer_id, ())) for truth in truths],
+        ),
+        standing=wilson(
+            sum(1 for raised in hits.values() for alert in raised if alert.ended_by not in _OF_ITSELF),
+            sum(1 for alert in alerts if alert.ended_by not in _OF_ITSELF),
         ),
         recall=wilson(len(found), len(counted)),
         recall_told=wilson(sum(1 for truth in found if truth.is_told), len(told)),
