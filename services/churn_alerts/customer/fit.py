@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.features import terms
+from services.churn_alerts.customer.floor import floor_gap_share
 from services.churn_alerts.customer.generation import REGULARITIES, Baseline, Generation, Mixture, Origin, prior_for
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.maximum import maximise
@@ -83,7 +84,8 @@ def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy
     base = replace(base, n_rows=len(snapshots.rows))
     if min(n_leavers, len(snapshots.rows) - n_leavers) < FEWEST_LABELS:
         return _recentre(base, history, snapshots)
-    return _fit_weights(base, history, snapshots, n_repeat)
+    fitted = _fit_weights(base, history, snapshots, n_repeat)
+    return replace(fitted, floor_gap_share=floor_gap_share(history, until_day, fitted, policy))
 
 
 def is_publishable(

@@ -40,6 +40,9 @@ GROUP_NAMES: Final = tuple(name for name, _ in GROUPS)
 REGULARITIES: Final = (1, 2, 4, 8)
 """Gamma shapes of the gaps, one class of regularity each; 1 is random buying, 8 is clockwork."""
 
+USUAL_GAP_SHARE: Final = 0.5
+"""Of the customer's own usual gap: before so much of it, no silence is alerted (`floor.py` may find less)."""
+
 Origin = Literal["prior", "prior_recentred", "towards_prior", "own"]
 
 
@@ -95,6 +98,7 @@ class Generation(Struct, frozen=True):
     n_rows: int = 0
     spend: Spend | None = None
     decided_until_day: int | None = None
+    floor_gap_share: Probability = USUAL_GAP_SHARE
     thresholds: dict[Tier, Probability] | None = None
     tier_cuts: TierCuts | None = None
 
