@@ -42,7 +42,7 @@ from services.api.dead_letter.schemas import (
     ReplayResult,
 )
 from services.api.edge import Edge
-from services.api.interaction.schemas import LabelBody, LabelView
+from services.api.interaction.schemas import ExplainBody, Explanation, LabelBody, LabelView
 from services.api.metrics import ApiMetrics
 from services.api.notification.schemas import (
     DeliveryPage,
@@ -96,6 +96,8 @@ _MODELS: tuple[type[Any], ...] = (
     DiscardBody,
     LabelBody,
     LabelView,
+    ExplainBody,
+    Explanation,
     EndpointList,
     EndpointView,
     NewEndpointBody,

@@ -27,7 +27,8 @@ from services.api.connection.send import ConnectionTester
 from services.api.customer.routes import customer_routes
 from services.api.dead_letter.replay import Replayer
 from services.api.dead_letter.routes import dead_letter_routes
-from services.api.interaction.routes import interaction_routes
+from services.api.interaction.explain import Explainer
+from services.api.interaction.routes import explanation_routes, interaction_routes
 from services.api.metrics import ApiMetrics
 from services.api.notification.address import AddressGuard
 from services.api.notification.courier import Courier
@@ -158,6 +159,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             risk_routes(pool, guard, clock),
             interaction_routes(pool, guard, clock),
             policy_routes(pool, guard, clock),
+            explanation_routes(guard, Explainer(settings.sentiment_model)),
             notification_routes(pool, guard, addresses, sender, clock),
             connection_routes(
                 pool,

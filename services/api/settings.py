@@ -14,6 +14,9 @@ class ApiSettings(ServiceSettings):
     api_console_dir: Path = Field(
         Path(__file__).parent / "console", description="Folder with the console's static files, served at /."
     )
+    sentiment_model: Path | None = Field(
+        None, description="The sentiment service's model, so that reasons are given by the model that judged."
+    )
     api_pool_size: Annotated[int, Field(ge=2, le=200)] = Field(10, description="Most connections for requests.")
     api_text_search: bool = Field(
         True, description="Index the text of interactions; off, an import runs more than twice as fast."

@@ -1,5 +1,7 @@
-"""Agents' corrections of sentiment over HTTP."""
+"""Agents' corrections of sentiment, and its reasons, over HTTP."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -12,15 +14,20 @@ from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
 from services.api.interaction import store
+from services.api.interaction.explain import Explainer
 from services.api.interaction.key import event_key
-from services.api.interaction.schemas import LabelBody, LabelView
+from services.api.interaction.schemas import ExplainBody, Explanation, LabelBody, LabelView
 from services.api.openapi import answers, json_response, read_body, takes
 from shared.clock import Clock
+from shared.errors import PulselineError
 from shared.logs import correlation_id
 from shared.postgres.pool import transaction
 from shared.problem import ProblemError
 
+log = logging.getLogger(__name__)
+
 _decoder = msgspec.json.Decoder(LabelBody)
+_explain_decoder = msgspec.json.Decoder(ExplainBody)
 
 
 def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
@@ -80,6 +87,26 @@ def _named(request: Request, source: str, event_id: str) -> tuple[str, str]:
     if len(segments) != 2:
         return source, event_id
     return unquote(segments[0]), unquote(segments[1])
+
+
+def explanation_routes(guard: Guard, explainer: Explainer) -> APIRouter:
+    router = APIRouter(prefix="/v1/sentiment", tags=["labels"], default_response_class=Response)
+
+    @router.post(
+        "/explain",
+        summary="Why the model judges a text as it does",
+        responses=answers(Explanation, "The judgement and its strongest reasons", 413, 415),
+        openapi_extra=takes(ExplainBody, example={"text": "Three weeks and still no refund"}),
+    )
+    async def explain(request: Request, _: Annotated[Principal, Depends(guard.needs("customers:read"))]) -> Response:
+        body: ExplainBody = await read_body(request, _explain_decoder)
+        try:
+            return json_response(await asyncio.to_thread(explainer.explain, body.text, body.top))
+        except PulselineError as error:
+            log.error("cannot explain", extra={"action": "sentiment.explain_failed", "reason": str(error)})
+            raise ProblemError(503, "the sentiment model cannot be read; the log says why") from error
+
+    return router
 
 
 async def _lines(pool: Any) -> AsyncIterator[bytes]:

@@ -1,11 +1,11 @@
-"""The JSON of agents' corrections of sentiment over HTTP."""
+"""The JSON of agents' corrections of sentiment, and of its reasons, over HTTP."""
 
 from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from shared.contracts.enriched import Aspect, SentimentLabel
+from shared.contracts.enriched import Aspect, Sentiment, SentimentLabel
 
 
 class LabelBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,3 +33,23 @@ class LabelledText(LabelView, frozen=True, kw_only=True):
     text: str
     language: str | None
     model_label: SentimentLabel | None
+
+
+class ExplainBody(Struct, frozen=True, forbid_unknown_fields=True):
+    text: Annotated[str, Meta(max_length=100_000)]
+    top: Annotated[int, Meta(ge=1, le=100, description="Reasons wanted, strongest first.")] = 12
+
+
+class Reason(Struct, frozen=True):
+    """A piece of the text and what it moved, in logits: towards positive, towards neutral; below 0 away from it."""
+
+    piece: str
+    polarity: float
+    neutrality: float
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """The judgement by the model in use now, and the pieces of the text that moved it most, strongest first."""
+
+    sentiment: Sentiment
+    reasons: list[Reason]

@@ -1,0 +1,170 @@
+"""The whole sentiment processor on real Kafka: decode, sentiment, aspects, engagement, encode, all durable.
+
+    python -m bench.sentiment_processor [--events 120000] [--customers 20000] [--texts FOLDER]
+
+One `python -m services.sentiment` reads a full topic; the rate is the broker's append times of the enriched events.
+Then the stages one by one in this process, in processor time. FOLDER holds labelled corpora (`<name>.heldout.tsv.gz`);
+without it texts of about 60 characters are put together from common words.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bench.engine.__main__ import usage_of
+from bench.engine.broker import broker, count_outputs, create_topics, output_stretch
+from services.sentiment.engagement.counters import engagement, fold, observe
+from services.sentiment.engagement.model import EngagementState
+from services.sentiment.engagement.state import encode_state
+from services.sentiment.interaction.backend import load_backend
+from services.sentiment.training.corpus import read_corpora
+from shared.contracts.codec import decode_event, encode
+from shared.contracts.event import Actor, Customer, Interaction
+from shared.kafka.publisher import OutRecord, Publisher, partition_for
+from shared.kafka.topics_admin import ensure_topics
+from shared.topics import ENRICHED, INTERACTIONS
+
+_PARTITIONS = 4
+_START = datetime(2026, 1, 5, tzinfo=UTC)
+_WORDS_ZH = ("客服", "态度", "物流", "太慢", "退款", "质量", "很好", "价格", "发货", "什么", "时候", "电话", "没有")
+_WORDS_EN = ("the", "order", "arrived", "late", "nobody", "answers", "calls", "please", "refund", "quality", "price")
+_STAGE_BATCH = 3_000
+
+
+def texts_of(folder: Path | None, chance: random.Random) -> list[str]:
+    """Return texts to draw from, Chinese and English."""
+    if folder is not None:
+        return [row.text for row in read_corpora(folder, "heldout") if 40 <= len(row.text) <= 80]
+    chinese = ["".join(chance.choices(_WORDS_ZH, k=29)) for _ in range(2_000)]
+    return chinese + [" ".join(chance.choices(_WORDS_EN, k=10)) for _ in range(2_000)]
+
+
+def events(n_events: int, n_customers: int, texts: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Return (customer, event) in order of time."""
+    chance = random.Random(7)
+    made = []
+    for number in range(n_events):
+        customer_id = f"customer-{chance.randrange(n_customers):07}"
+        at = _START + timedelta(seconds=number * 20 % 5_000_000)
+        event = Interaction(
+            id=f"e{number}",
+            source="bench",
+            occurred_at=at,
+            received_at=at,
+            customer=Customer(customer_id),
+            channel="chat",
+            direction="inbound",
+            actor=Actor("customer"),
+            text=chance.choice(texts),
+        )
+        made.append((customer_id, encode(event)))
+    return made
+
+
+async def fill(bootstrap: str, made: Sequence[tuple[str, bytes]]) -> None:
+    publisher = Publisher(bootstrap, delivery_timeout_s=60)
+    await publisher.start()
+    for first in range(0, len(made), 20_000):
+        records = [
+            OutRecord(partition_for(customer, _PARTITIONS), customer.encode(), value)
+            for customer, value in made[first : first + 20_000]
+        ]
+        await publisher.publish(INTERACTIONS.full_name(""), records)
+    await publisher.stop()
+
+
+def start(bootstrap: str) -> subprocess.Popen[bytes]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {"PULSELINE_KAFKA_BOOTSTRAP": bootstrap, "PULSELINE_SENTIMENT_PORT": str(port)}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "services.sentiment"],
+        env={**os.environ, **settings},
+        stdout=subprocess.DEVNULL,
+    )
+
+
+async def measure(made: Sequence[tuple[str, bytes]]) -> None:
+    with broker() as bootstrap:
+        await create_topics(bootstrap, ENRICHED.full_name(""))
+        await ensure_topics(bootstrap, "", _PARTITIONS, 1)
+        await fill(bootstrap, made)
+        process = start(bootstrap)
+        try:
+            total = await count_outputs(bootstrap, ENRICHED.full_name(""), len(made), within_s=180)
+            cpu_s, rss_mb = usage_of(process.pid)
+        finally:
+            process.kill()
+            process.wait()
+        stretch = await output_stretch(bootstrap, ENRICHED.full_name(""))
+    print(
+        f"sentiment processor {stretch.per_second:10,.0f} events/s  cpu {cpu_s:5.1f} s for {total:,}"
+        f" ({cpu_s / max(total, 1) * 1e6:.1f} us an event with start)  {rss_mb:.0f} MB"
+    )
+
+
+def stages(made: Sequence[tuple[str, bytes]]) -> None:
+    """Print the processor time of each stage, microseconds an event."""
+    backend = load_backend()
+    spent: dict[str, float] = {}
+    states: dict[str, EngagementState] = {}
+    for some in _batches(made):
+        clock = time.process_time()
+
+        def lap(stage: str) -> None:
+            nonlocal clock
+            now = time.process_time()
+            spent[stage] = spent.get(stage, 0.0) + now - clock
+            clock = now
+
+        decoded = [decode_event(value) for _, value in some]
+        lap("decode")
+        judged = backend.analyse([event.text or "" for event in decoded])
+        lap("sentiment, aspects")
+        folded = []
+        for (customer, _), event, sentiment in zip(some, decoded, judged, strict=True):
+            states[customer] = state = fold(states.get(customer, EngagementState()), observe(event, sentiment))
+            folded.append(state)
+        lap("engagement: fold")
+        derived = [engagement(state) for state in folded]
+        lap("engagement: derive")
+        for sentiment, snapshot in zip(judged, derived, strict=True):
+            encode([sentiment, snapshot])
+        lap("encode enriched")
+        for customer in {customer for customer, _ in some}:
+            encode_state(states[customer])
+        lap("encode state")
+    n_events = min(len(made), 60_000)
+    for stage, seconds in spent.items():
+        print(f"{stage:20} {seconds / n_events * 1e6:6.2f} us an event")
+    print(f"{'all stages':20} {sum(spent.values()) / n_events * 1e6:6.2f} us an event")
+
+
+def _batches(made: Sequence[tuple[str, bytes]]) -> list[Sequence[tuple[str, bytes]]]:
+    return [made[first : first + _STAGE_BATCH] for first in range(0, min(len(made), 60_000), _STAGE_BATCH)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=120_000)
+    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--skip-kafka", action="store_true")
+    options = parser.parse_args()
+    made = events(options.events, options.customers, texts_of(options.texts, random.Random(7)))
+    stages(made)
+    if not options.skip_kafka:
+        asyncio.run(measure(made))
+
+
+if __name__ == "__main__":
+    main()
