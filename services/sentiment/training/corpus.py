@@ -15,6 +15,8 @@ from shared.errors import Reject
 Label = Literal["negative", "neutral", "positive"]
 LABELS: Final[tuple[Label, ...]] = ("negative", "neutral", "positive")
 NEGATIVE, NEUTRAL, POSITIVE = range(3)
+UNLABELLED: Final = -1
+"""The label of a text that only the teacher has judged."""
 _SPELLINGS: Final[dict[str, int]] = {
     "neg": NEGATIVE,
     "neu": NEUTRAL,

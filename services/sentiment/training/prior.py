@@ -1,7 +1,8 @@
 """What the teachers knew, made once with heavy tools and kept as two small files beside this module.
 
-Soft labels: the teacher's two logits for every training text. Word prior: weights of words from vectors and a lexicon.
-`teach.py` makes them; training reads them, so it needs numpy alone.
+Soft labels: the teacher's two logits for every training text and clause. Word prior: weights of words, from vectors
+and a lexicon.
+`python -m services.sentiment.training.teacher` makes them; training reads them, so it needs numpy alone.
 """
 
 import zlib

@@ -12,7 +12,8 @@ from services.sentiment.interaction import model as models
 from services.sentiment.interaction.features import N_BUCKETS, Hasher
 from services.sentiment.interaction.model import LinearModel
 from services.sentiment.training import corpus, prior
-from services.sentiment.training.corpus import NEUTRAL, POSITIVE, LabelledText
+from services.sentiment.training.clauses import clauses_of
+from services.sentiment.training.corpus import NEUTRAL, POSITIVE, UNLABELLED, LabelledText
 from services.sentiment.training.fit import Features, FitSettings, featurise, fit_heads
 from services.sentiment.training.phrases import SOURCES, written_texts
 
@@ -30,6 +31,8 @@ _INVERSE_TEMPERATURES: Final = (1.2, 1.1)
 _UNLABELLED_IMPORTANCE: Final = 0.2
 """How much a head learns from the teacher alone where labels say nothing: neutrality on two-class corpora, polarity on
 neutral texts. Source: as above, +0.4 points on left-out sources, +2 where a neutral judgement counts as wrong."""
+_CLAUSE_IMPORTANCE: Final = 1.0
+"""What a clause that only the teacher has judged counts, against a labelled text of its source. Source: as above."""
 _OWN_IMPORTANCE: Final = 2.0
 _SETTINGS: Final = FitSettings(rate=0.2)
 _OWN_SETTINGS: Final = FitSettings(n_epochs=5, rate=0.1)
@@ -54,45 +57,41 @@ def targets_of(rows: Sequence[LabelledText], soft: NDArray[np.float32] | None) -
     more than its size, up to three times.
     """
     labels = np.array([row.label for row in rows])
+    sources = np.array([row.source for row in rows])
+    is_labelled = labels != UNLABELLED
     wanted = np.stack([labels == POSITIVE, labels == NEUTRAL], axis=1).astype(np.float32)
+    taught = np.zeros((len(rows), 2), np.float32)
     has_teacher = np.zeros(len(rows), np.bool_)
-    hard = wanted
     if soft is not None:
         known = len(soft)
-        has_teacher[:known] = True
-        wanted = hard.copy()
-        wanted[:known] = np.float32(_SOFTNESS) * soft + np.float32(1 - _SOFTNESS) * hard[:known]
-    sources = np.array([row.source for row in rows])
+        taught[:known], has_teacher[:known] = soft, True
+        wanted[:known] = np.float32(_SOFTNESS) * soft + np.float32(1 - _SOFTNESS) * wanted[:known]
     importances = np.zeros((len(rows), 2), np.float32)
     for source in np.unique(sources):
-        of_source = sources == source
-        importance = min(_MOST_IMPORTANT, (_TYPICAL_SOURCE / int(of_source.sum())) ** 0.25)
+        labelled = (sources == source) & is_labelled
+        importance = min(_MOST_IMPORTANT, (_TYPICAL_SOURCE / max(1, int(labelled.sum()))) ** 0.25)
         if source in SOURCES:
             importance = _WRITTEN_IMPORTANCE
-        importances[of_source, 0] = importance * (labels[of_source] != NEUTRAL)
-        importances[of_source, 1] = importance * bool((labels[of_source] == NEUTRAL).any())
-        unlabelled = (importances == 0) & (of_source & has_teacher)[:, None]
-        importances[unlabelled] = importance * _UNLABELLED_IMPORTANCE
-        if soft is not None:
-            _put_teacher(wanted, soft, unlabelled)
+        importances[labelled, 0] = importance * (labels[labelled] != NEUTRAL)
+        importances[labelled, 1] = importance * bool((labels[labelled] == NEUTRAL).any())
+        for counted, share in ((labelled, _UNLABELLED_IMPORTANCE), (~is_labelled, _CLAUSE_IMPORTANCE)):
+            from_teacher = (importances == 0) & (counted & has_teacher & (sources == source))[:, None]
+            importances[from_teacher] = importance * share
+            wanted[from_teacher] = taught[from_teacher]
     return Targets(wanted, importances)
-
-
-def _put_teacher(wanted: NDArray[np.float32], soft: NDArray[np.float32], places: NDArray[np.bool_]) -> None:
-    known = places[: len(soft)]
-    wanted[: len(soft)][known] = soft[known]
 
 
 def train(
     corpora: Sequence[LabelledText], characters: NDArray[np.uint32], settings: FitSettings = _SETTINGS
 ) -> LinearModel:
-    """Return the model fitted to the public corpora and the written texts.
+    """Return the model fitted to the public corpora, their clauses and the written texts.
 
-    The teacher's soft labels take part only when they were made for exactly these corpora.
+    The teacher's soft labels, and with them the clauses, take part only when they were made for exactly these corpora.
     """
-    soft = prior.parse_soft_labels(prior.SOFT_LABELS.read_bytes(), corpus.fingerprint(corpora))
+    rows = [*corpora, *clauses_of(corpora)]
+    soft = prior.parse_soft_labels(prior.SOFT_LABELS.read_bytes(), corpus.fingerprint(rows))
     words = prior.parse_word_prior(prior.WORD_PRIOR.read_bytes())
-    rows = [*corpora, *written_texts()]
+    rows = [*(corpora if soft is None else rows), *written_texts()]
     features = featurise([row.text for row in rows], Hasher(characters))
     table = words.table(N_BUCKETS)
     targets = targets_of(rows, soft)
