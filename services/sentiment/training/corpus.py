@@ -63,13 +63,14 @@ def read_corpora(folder: Path, part: str) -> list[LabelledText]:
 def read_own(path: Path) -> list[LabelledText]:
     """Return a company's rows: .jsonl with text, label and source, or .csv / .tsv with a header naming them.
 
+    The API's export of agents' corrections (`GET /v1/labels/export`) is such a .jsonl. Rows without text are left out.
     Labels are negative, neutral, positive or neg, neu, pos. Raises Reject naming the first bad line.
     """
     if path.suffix == ".jsonl":
-        return list(_read_json_lines(path.read_bytes().splitlines()))
+        return [row for row in _read_json_lines(path.read_bytes().splitlines()) if row.text.strip()]
     with path.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
-        return list(_read_table(reader))
+        return [row for row in _read_table(reader) if row.text.strip()]
 
 
 def _read_json_lines(lines: Iterable[bytes]) -> Iterator[LabelledText]:

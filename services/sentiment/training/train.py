@@ -17,7 +17,7 @@ from services.sentiment.training.corpus import NEUTRAL, POSITIVE, UNLABELLED, La
 from services.sentiment.training.fit import Features, FitSettings, featurise, fit_heads
 from services.sentiment.training.phrases import SOURCES, written_texts
 
-_SOFTNESS: Final = 0.65
+_SOFTNESS: Final = 0.7
 """Share of the teacher in a target; the rest is the label. Source: search of 2026-11-22, docs/sentiment.md."""
 _TYPICAL_SOURCE: Final = 15_000
 _MOST_IMPORTANT: Final = 3.0
@@ -28,7 +28,7 @@ _SCALE_QUANTILE: Final = 0.9999
 _WRITTEN_IMPORTANCE: Final = 1.5
 _INVERSE_TEMPERATURES: Final = (1.2, 1.1)
 """Polarity and neutrality logits are multiplied by these: the calibration found on left-out sources, 2026-11-22."""
-_UNLABELLED_IMPORTANCE: Final = 0.2
+_UNLABELLED_IMPORTANCE: Final = 0.3
 """How much a head learns from the teacher alone where labels say nothing: neutrality on two-class corpora, polarity on
 neutral texts. Source: as above, +0.4 points on left-out sources, +2 where a neutral judgement counts as wrong."""
 _CLAUSE_IMPORTANCE: Final = 1.0

@@ -1,12 +1,16 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from services.api.interaction import schemas
 from services.sentiment.interaction.model import load_model
 from services.sentiment.interaction.score import Scorer
 from services.sentiment.training import train
-from services.sentiment.training.corpus import LabelledText, read_own
+from services.sentiment.training.clauses import clauses_of
+from services.sentiment.training.corpus import UNLABELLED, LabelledText, read_own
 from services.sentiment.training.evaluate import as_page, as_table, evaluate, report_of
 from services.sentiment.training.phrases import written_texts
 from shared.errors import Reject
@@ -32,6 +36,42 @@ def test_own_rows_are_read_from_json_lines_and_tables(tmp_path: Path) -> None:
     rows = read_own(tmp_path / "a.jsonl") + read_own(tmp_path / "b.csv")
 
     assert rows == [LabelledText("fine", 2, "own"), LabelledText("bad, very", 0, "own")]
+
+
+def test_corrections_are_read_as_the_api_exports_them(tmp_path: Path) -> None:
+    correction = schemas.LabelledText(
+        source="chat", event_id="e1", customer_id="c1", label="negative", aspects=["waiting"], is_complaint=None,
+        labelled_by="ann", labelled_at=datetime(2026, 3, 2, tzinfo=UTC), text="等了三天", language="zh",
+        model_label="neutral",
+    )  # fmt: skip
+    without_text = msgspec.structs.replace(correction, text="")
+    (tmp_path / "export.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, (correction, without_text))))
+
+    assert read_own(tmp_path / "export.jsonl") == [LabelledText("等了三天", 0, "chat")]
+
+
+def test_clauses_are_short_new_and_the_same_every_time() -> None:
+    rows = [
+        LabelledText("房间很小，但是早餐非常好吃，房间很小，下次还会来", 2, "hotel"),
+        LabelledText("好", 2, "hotel"),
+    ]
+
+    clauses = clauses_of(rows)
+
+    assert clauses == clauses_of(rows)
+    assert {(row.label, row.source) for row in clauses} == {(UNLABELLED, "hotel")}
+    assert {row.text for row in clauses} < {"房间很小", "但是早餐非常好吃", "下次还会来"}
+
+
+def test_a_clause_goes_by_its_teacher_alone() -> None:
+    rows = [LabelledText("good", 2, "cr"), LabelledText("so so", 1, "sst"), LabelledText("part", UNLABELLED, "cr")]
+    soft = np.array([[0.5, 0.5], [0.5, 0.5], [0.2, 0.1]], np.float32)
+
+    targets = train.targets_of(rows, soft)
+
+    assert targets.wanted[2].tolist() == pytest.approx([0.2, 0.1])
+    assert (targets.importances[2] > 0).all()
+    assert (targets.wanted[0] > 0.5)[0]
 
 
 def test_a_row_with_an_unknown_label_is_named(tmp_path: Path) -> None:
