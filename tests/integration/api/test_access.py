@@ -182,7 +182,6 @@ def test_a_label_is_kept_with_its_text_for_training(api: Api) -> None:
     assert (exported["text"], exported["label"], exported["model_label"]) == ("很好，等了三天", "negative", "neutral")
 
 
-<<<<<<< HEAD
 def test_a_label_finds_its_event_by_a_source_and_an_id_with_slashes(api: Api) -> None:
     api.publish("interactions.enriched", enriched(message("m/1", text="ok", source="shop/eu")))
     api.wait_projected()
@@ -192,7 +191,8 @@ def test_a_label_finds_its_event_by_a_source_and_an_id_with_slashes(api: Api) ->
 
     assert (kept.status_code, unknown.status_code) == (200, 404)
     assert (kept.json()["source"], kept.json()["event_id"]) == ("shop/eu", "m/1")
-=======
+
+
 def test_reasons_of_a_text_come_with_its_judgement(api: Api) -> None:
     with api.client() as client:
         explained = client.post("/v1/sentiment/explain", json={"text": "terrible delivery", "top": 3}).json()
@@ -200,7 +200,6 @@ def test_reasons_of_a_text_come_with_its_judgement(api: Api) -> None:
     assert explained["sentiment"]["label"] == "negative"
     assert len(explained["reasons"]) == 3
     assert "terrible" in explained["reasons"][0]["piece"]
->>>>>>> c40060f (Ask the model for its reasons over HTTP; bench the whole sentiment processor)
 
 
 def test_a_customer_is_found_by_two_chinese_characters_a_handle_and_a_name(api: Api) -> None:
