@@ -34,6 +34,12 @@ class ServiceSettings(BaseSettings):
         None, description="File holding the database password, used in place of the one in database_url."
     )
     state_dir: Path = Field(Path(".pulseline"), description="Folder for what a service may keep between runs.")
+    traces_endpoint: str = Field(
+        "", description="OTLP/HTTP address to send traces to, http://host:4318/v1/traces; empty: none (extra `traces`)."
+    )
+    traces_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.01, description="Share of traces begun here that are kept; a caller's own decision is followed."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
     log_format: Literal["json", "text"] = Field("json", description="JSON lines, or text for a terminal.")
 

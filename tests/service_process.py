@@ -76,6 +76,11 @@ class ServiceProcess:
         """Ask to stop and return the exit code."""
         return self._end(signal.SIGTERM)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal the process lives through, such as SIGSTOP and SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None
         if process is None:

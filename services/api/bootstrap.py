@@ -48,6 +48,7 @@ from shared.health import health_routes
 from shared.kafka.publisher import Publisher
 from shared.postgres.pool import make_pool, with_password_file
 from shared.topics import CHURN_ALERTS, CHURN_RISK, DEAD_LETTERS, ENRICHED
+from shared.tracing import make_tracing
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,8 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     metrics.pool_connections.labels("idle").set_function(lambda: pool.n_idle)
     poison = PoisonLetters(publisher, settings.topic_prefix)
 
+    tracing = make_tracing("api", settings.traces_endpoint, settings.traces_ratio)
+
     def lane(name: str, *topics: Any, max_wait_ms: int, is_durable: bool) -> ProjectionLane:
         return ProjectionLane(
             name,
@@ -106,6 +109,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             max_records=settings.api_max_batch_records,
             is_searchable=settings.api_text_search,
             holdout_ratio=settings.api_holdout_ratio,
+            tracing=tracing,
         )
 
     bulk = lane("interactions", ENRICHED, CHURN_RISK, max_wait_ms=_BULK_WAIT_MS, is_durable=False)
@@ -139,6 +143,8 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                 if tester is not None:
                     await tester.stop()
                 await publisher.stop()
+                if tracing is not None:
+                    await asyncio.to_thread(tracing.close)
 
     checks = {
         "postgresql": feed.check,

@@ -25,6 +25,7 @@ from shared.health import Check
 from shared.kafka.changelog import KafkaStateReader
 from shared.kafka.publisher import Publisher
 from shared.kafka.worker import Worker, WorkerSettings
+from shared.tracing import make_tracing
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,13 @@ class ChurnService:
         self._refits = RefitLeader(self._publisher, self._reader, settings.topic_prefix, clock)
         self._watch = DecisionWatch(self._metrics, self._controller)
         processor = ChurnAlerts(self._watch, self._watch.unreadable)
-        self._worker: Worker[EnrichedView, CustomerState] = Worker(processor, worker_settings, registry, clock)
+        self._worker: Worker[EnrichedView, CustomerState] = Worker(
+            processor,
+            worker_settings,
+            registry,
+            clock,
+            tracing=make_tracing("churn_alerts", settings.traces_endpoint, settings.traces_ratio),
+        )
 
     def checks(self) -> Mapping[str, Check]:
         return self._worker.checks()

@@ -33,6 +33,7 @@ from shared.postgres import connections as connection_rows
 from shared.postgres.api_keys import ApiKeyRow, load_active_keys
 from shared.postgres.pool import make_pool, reading, transaction, with_password_file
 from shared.rate import RateLimit
+from shared.tracing import TracedRequests, make_tracing
 
 _RECONNECT_S = 1.0
 
@@ -61,6 +62,7 @@ def build(
 
     keys = KeyRing(load_keys, settings.state_dir / "ingest" / "keys.json", clock, settings.ingest_key_refresh_s)
     metrics.keys.set_function(lambda: len(keys))
+    tracing = make_tracing("ingest", settings.traces_endpoint, settings.traces_ratio)
     publisher = Publisher(
         settings.kafka_bootstrap, client_id="pulseline-ingest", delivery_timeout_s=settings.ingest_ack_timeout_s
     )
@@ -120,6 +122,8 @@ def build(
                 await figures.write_last(write_figures)
                 await amazon.stop()
                 await publisher.stop()
+                if tracing is not None:
+                    await asyncio.to_thread(tracing.close)
 
     routes = [
         *health_routes({"kafka": publisher.check, "api_keys": keys_are_known}, registry),
@@ -127,4 +131,7 @@ def build(
         *channel_routes(channel_door, metrics, clock),
         *segment_routes(SegmentDoor(book, channel_door, door, sender, known_handles), metrics, clock),
     ]
-    return build_app(routes, lifespan)
+    app = build_app(routes, lifespan)
+    if tracing is not None:
+        app.add_middleware(TracedRequests, tracing=tracing)
+    return app

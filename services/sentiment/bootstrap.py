@@ -10,6 +10,7 @@ from services.sentiment.settings import SentimentSettings
 from shared.clock import Clock
 from shared.contracts.event import EventBase
 from shared.kafka.worker import Worker, WorkerSettings
+from shared.tracing import make_tracing
 
 
 def build(settings: SentimentSettings, registry: CollectorRegistry, clock: Clock) -> Worker[EventBase, EngagementState]:
@@ -22,4 +23,5 @@ def build(settings: SentimentSettings, registry: CollectorRegistry, clock: Clock
         max_poll_records=settings.sentiment_max_poll_records,
         tick_every_s=settings.sentiment_tick_s,
     )
-    return Worker(SentimentProcessor(backend), worker_settings, registry, clock)
+    tracing = make_tracing("sentiment", settings.traces_endpoint, settings.traces_ratio)
+    return Worker(SentimentProcessor(backend), worker_settings, registry, clock, tracing=tracing)

@@ -44,6 +44,7 @@ from shared.kafka.publisher import Publisher
 from shared.kafka.ticker import tick
 from shared.kafka.transport import SCHEME
 from shared.kafka.watchdog import Watchdog, WatchdogThread, end_process
+from shared.tracing import Tracing
 
 _log = logging.getLogger(__name__)
 
@@ -100,8 +101,10 @@ class Worker(Generic[E, S]):
         *,
         publisher: Publisher | None = None,
         reader: KafkaStateReader | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._processor = processor
+        self._tracing = tracing
         self._settings = settings
         self._clock = clock
         self._topic = processor.input_topic.full_name(settings.topic_prefix)
@@ -276,7 +279,7 @@ class Worker(Generic[E, S]):
     async def _handle(self, number: int, events: list[Any]) -> None:
         """Perform and ack batches that follow one another; never raises: Faust would ack what failed, or rest."""
         message, records = events[-1].message, records_of(events)
-        generation = message.generation_id
+        generation, began = message.generation_id, self._clock.now()
         try:
             await self._engine.handle(
                 number, records, lambda: self._is_ours(generation), self._app.consumer.highwater(message.tp)
@@ -295,7 +298,11 @@ class Worker(Generic[E, S]):
             for event in events:
                 event.ack()
             self._handled[number] = (message.offset + 1, records[-1].timestamp)
-            self._metrics.record_age.observe(max(0, to_ms(self._clock.now()) - records[0].timestamp) / 1000)
+            ended = self._clock.now()
+            self._metrics.record_age.observe(max(0, to_ms(ended) - records[0].timestamp) / 1000)
+            if self._tracing is not None:
+                headers = (record.headers for record in records)
+                self._tracing.batch(self._processor.name, headers, began, ended, len(records))
             self._watchdog.moved(number)
 
     def _give_up(self, events: list[Any]) -> None:
@@ -383,6 +390,8 @@ class Worker(Generic[E, S]):
             await self._leave_group()
         await self._publisher.stop()
         await self._reader.stop()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
 
     async def _leave_group(self) -> None:
         try:

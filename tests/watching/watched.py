@@ -3,7 +3,7 @@
 import asyncio
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +27,15 @@ TOKEN = "watched-connection"
 class Watched:
     """Everything a drill needs; use as a context manager."""
 
-    def __init__(self, bootstrap: str, prefix: str, database_url: str, folder: Path, timing: Timing) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        database_url: str,
+        folder: Path,
+        timing: Timing,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         asyncio.run(ensure_topics(bootstrap, prefix, PARTITIONS, 1))
         connections = folder / "connections.yml"
         connections.write_text(
@@ -48,6 +56,7 @@ class Watched:
                 "PULSELINE_API_CENSUS_EVERY_S": "1",
                 "PULSELINE_API_HOLDOUT_RATIO": "0",
                 "PULSELINE_API_ALLOWED_NETWORKS": "127.0.0.0/8",
+                **(settings or {}),
             },
         )
         targets = {name: service.url.removeprefix("http://") for name, service in self.system.services.items()}
@@ -70,14 +79,14 @@ class Watched:
             self.system.services["api"].url + path, json=body, headers=headers, timeout=20, trust_env=False
         )
 
-    def deliver(self, number: int, token: str = TOKEN) -> int:
+    def deliver(self, number: int, token: str = TOKEN, text: str = "hi") -> int:
         """Deliver a provider's message and return the answer's status."""
         message = {
             "message_id": number,
             "date": int(datetime.now(UTC).timestamp()),
             "chat": {"id": 7, "type": "private"},
             "from": {"id": 7},
-            "text": "hi",
+            "text": text,
         }
         answer = httpx2.post(
             self.system.services["ingest"].url + "/v1/channels/shop",

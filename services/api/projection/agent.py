@@ -23,6 +23,7 @@ from shared.errors import Reject, Unavailable
 from shared.kafka.consumer import Partition, PartitionReader, Record
 from shared.postgres.pool import OUTAGE_ERRORS, as_unavailable, open_connection
 from shared.trace_headers import ingested_at_ms
+from shared.tracing import Tracing
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class ProjectionLane:
         is_searchable: bool,
         holdout_ratio: float,
         is_durable: bool,
+        tracing: Tracing | None = None,
     ) -> None:
         self._name = name
         self._topics = topics
@@ -95,6 +97,7 @@ class ProjectionLane:
         self._is_searchable = is_searchable
         self._holdout_ratio = holdout_ratio
         self._is_durable = is_durable
+        self._tracing = tracing
         self._expected: dict[Partition, int] = {}
         self._failure: str | None = "not started"
         # Nothing that waits was appended before this: a moment without lag, or the append of the last record projected.
@@ -201,6 +204,7 @@ class ProjectionLane:
 
     async def _project(self, connection: Any, prepared: Prepared) -> None:
         started = self._clock.monotonic()
+        began = self._clock.now()
         batches = prepared.batches
         for record, reject in prepared.rejects:
             await self._reject(record, reject)
@@ -219,6 +223,10 @@ class ProjectionLane:
         for partition, batch in batches.items():
             self._seen_ms[partition] = max(self._seen_ms.get(partition, 0), batch[-1].timestamp_ms)
         self._observe_age(prepared.live_alerts)
+        if self._tracing is not None:
+            records = [record for batch in batches.values() for record in batch]
+            headers = (record.headers for record in records)
+            self._tracing.batch(f"project {self._name}", headers, began, self._clock.now(), len(records))
 
     async def _project_singly(self, connection: Any, batches: Mapping[Partition, Sequence[Record]]) -> None:
         for partition, batch in batches.items():
