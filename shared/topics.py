@@ -23,7 +23,13 @@ class Topic:
 
 
 INTERACTIONS = Topic(
-    "interactions", "customer id", "event/1", "delete", timedelta(days=7), ("ingest", "ticker"), ("sentiment",)
+    "interactions",
+    "customer id",
+    "event/1",
+    "delete",
+    timedelta(days=7),
+    ("ingest", "ticker", "sentiment", "api"),
+    ("sentiment",),
 )
 ENRICHED = Topic(
     "interactions.enriched",
@@ -31,7 +37,7 @@ ENRICHED = Topic(
     "enriched/1",
     "delete",
     timedelta(days=7),
-    ("sentiment", "rules publisher"),
+    ("sentiment", "rules publisher", "churn_alerts"),
     ("churn_alerts", "api"),
 )
 ENGAGEMENT = Topic("engagement", "customer id", "engagement/1", "compact", None, ("sentiment",), ("sentiment",))
@@ -53,7 +59,7 @@ CHURN_MODELS = Topic(
     is_partitioned_by_customer=False,
 )
 IDENTITIES = Topic(
-    "identities", "handle", "identity/1", "compact", None, ("ingest",), ("ingest",), is_partitioned_by_customer=False
+    "identities", "handle", "identity/1", "compact", None, ("sentiment",), ("ingest",), is_partitioned_by_customer=False
 )
 DEAD_LETTERS = Topic(
     "dead-letters",

@@ -42,6 +42,15 @@ from services.api.dead_letter.schemas import (
     ReplayResult,
 )
 from services.api.edge import Edge
+from services.api.identity.schemas import (
+    CommandView,
+    ConflictPage,
+    ConflictView,
+    DecideBody,
+    LinkBody,
+    LinkHistory,
+    UnlinkBody,
+)
 from services.api.interaction.schemas import ExplainBody, Explanation, LabelBody, LabelView
 from services.api.metrics import ApiMetrics
 from services.api.notification.schemas import (
@@ -98,6 +107,13 @@ _MODELS: tuple[type[Any], ...] = (
     LabelView,
     ExplainBody,
     Explanation,
+    ConflictPage,
+    ConflictView,
+    DecideBody,
+    LinkBody,
+    LinkHistory,
+    UnlinkBody,
+    CommandView,
     EndpointList,
     EndpointView,
     NewEndpointBody,

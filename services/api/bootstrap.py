@@ -27,6 +27,8 @@ from services.api.connection.send import ConnectionTester
 from services.api.customer.routes import customer_routes
 from services.api.dead_letter.replay import Replayer
 from services.api.dead_letter.routes import dead_letter_routes
+from services.api.identity.routes import identity_routes
+from services.api.identity.send import IdentitySender
 from services.api.interaction.explain import Explainer
 from services.api.interaction.routes import explanation_routes, interaction_routes
 from services.api.metrics import ApiMetrics
@@ -161,6 +163,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                 is_cookie_secure=settings.api_cookie_secure,
             ),
             customer_routes(pool, guard),
+            identity_routes(pool, guard, IdentitySender(publisher, settings.topic_prefix), clock),
             # Before the alerts' own routes, which take any further word for an alert's id.
             risk_routes(pool, guard, clock),
             interaction_routes(pool, guard, clock),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from services.churn_alerts.alert.send import CapacityController
-from services.churn_alerts.customer.agent import ChurnAlerts, EnrichedView
+from services.churn_alerts.customer.agent import ChurnAlerts, EnrichedRecord
 from services.churn_alerts.customer.decide import SilenceCheck
 from services.churn_alerts.customer.generation import from_model
 from services.churn_alerts.customer.in_force import MODELS, RULES, Policy
@@ -106,7 +106,7 @@ class ChurnService:
         self._refits = RefitLeader(self._publisher, self._reader, settings.topic_prefix, clock)
         self._watch = DecisionWatch(self._metrics, self._controller)
         processor = ChurnAlerts(self._watch, self._watch.unreadable)
-        self._worker: Worker[EnrichedView, CustomerState] = Worker(
+        self._worker: Worker[EnrichedRecord, CustomerState] = Worker(
             processor,
             worker_settings,
             registry,

@@ -14,14 +14,15 @@ from services.sentiment.interaction.score import Scorer
 from shared.clock import from_ms, to_ms
 from shared.contracts.codec import decode_event, encode
 from shared.contracts.control import CONTROL_TYPES, ClockTicked, Control
-from shared.contracts.event import CustomerIdentified, EventBase
+from shared.contracts.event import CustomerIdentified, CustomerMerged, EventBase
 from shared.errors import Reject
 from shared.ids import CustomerId
 from shared.kafka.changelog import LoadedState
 from shared.kafka.partition import Forwarded, InRecord, Partition, Poison
-from shared.kafka.processor import Headers
+from shared.kafka.processor import Headers, Output
 from shared.kafka.publisher import partition_for
-from shared.topics import CHURN_ALERTS
+from shared.links import LINKED_ID_HEADER
+from shared.topics import CHURN_ALERTS, ENRICHED, INTERACTIONS
 
 _BATCH: Final = 2_000
 
@@ -56,32 +57,40 @@ class _Lane:
 
     def __init__(self, number: int, scorer: Scorer) -> None:
         self.pending: list[Recorded] = []
+        self.enriched: list[InRecord] = []
         self._n_in = self._n_enriched = 0
         self._sentiment = Partition(SentimentProcessor(scorer), number, _nothing_yet())
         self._churn = Partition(ChurnAlerts(), number, _nothing_yet())
 
-    def append(self, key: str | None, value: bytes) -> None:
-        self.pending.append(Recorded(self._n_in, None if key is None else key.encode(), value))
+    def append(self, key: str | None, value: bytes | None, headers: Headers = ()) -> None:
+        self.pending.append(Recorded(self._n_in, None if key is None else key.encode(), value, headers))
         self._n_in += 1
 
-    def advance(self) -> Iterator[Replayed | Poison]:
-        """Decide what is pending; yields alert records, and inputs that could not be decided."""
-        enriched: list[InRecord] = []
-        for work in self._sentiment.advance(self.pending):
+    def append_enriched(self, key: str | None, value: bytes | None, headers: Headers) -> None:
+        self.enriched.append(Recorded(self._n_enriched, None if key is None else key.encode(), value, headers))
+        self._n_enriched += 1
+
+    def advance(self) -> Iterator[Output | Replayed | Poison]:
+        """Decide what is pending; yields alert records, inputs that could not be decided, and what other lanes need."""
+        pending, self.pending = self.pending, []
+        for work in self._sentiment.advance(pending) if pending else ():
             yield from work.poison
             for output in work.outputs:
                 if isinstance(output, Forwarded):
-                    enriched.append(Recorded(self._n_enriched, None, output.value, output.headers))
-                elif output.topic is ChurnAlerts.input_topic:
-                    enriched.append(Recorded(self._n_enriched, output.key.encode(), output.value, output.headers))
-                else:
-                    continue
-                self._n_enriched += 1
-        self.pending = []
-        for work in self._churn.advance(enriched):
+                    self.append_enriched(None, output.value, output.headers)
+                elif output.topic is ENRICHED:
+                    self.append_enriched(output.key, output.value, output.headers)
+                elif output.topic is INTERACTIONS:
+                    yield output
+        enriched, self.enriched = self.enriched, []
+        for work in self._churn.advance(enriched) if enriched else ():
             yield from work.poison
             for output in work.outputs:
-                if not isinstance(output, Forwarded) and output.topic is CHURN_ALERTS:
+                if isinstance(output, Forwarded):
+                    continue
+                if output.topic is ENRICHED:
+                    yield output
+                elif output.topic is CHURN_ALERTS and output.value is not None:
                     head = _head.decode(output.value)
                     yield Replayed(head.at, head.alert_id, head.revision, output.value)
 
@@ -123,13 +132,20 @@ class Chain:
                 lane.append(None, line)
             return
         event = decode_event(line)
-        customer_id = event.customer.id or resolve(event.customer, self._known)
+        customer_id, linked_id = resolve(event.customer, self._known)
+        if isinstance(event, CustomerMerged):
+            customer_id = CustomerId(event.from_id)
         if isinstance(event, CustomerIdentified):
             self._known.update(dict.fromkeys(event.customer.handles, CustomerId(customer_id)))
         self._tick(to_ms(event.occurred_at) // ROUND_MS * ROUND_MS)
-        self._lanes[partition_for(customer_id, len(self._lanes))].append(
-            customer_id, line if event.customer.id else _with_id(event, customer_id)
+        self._lane(customer_id).append(
+            customer_id,
+            line if event.customer.id == customer_id else _with_id(event, customer_id),
+            () if linked_id is None else ((LINKED_ID_HEADER, linked_id.encode()),),
         )
+
+    def _lane(self, key: str) -> _Lane:
+        return self._lanes[partition_for(key, len(self._lanes))]
 
     def _tick(self, at_ms: int) -> None:
         """Move time in every partition. Wake-ups fall on whole five minutes, so ticks between them change nothing."""
@@ -141,8 +157,15 @@ class Chain:
             lane.append(None, tick)
 
     def _advance(self) -> Iterator[Replayed | Poison]:
-        for lane in self._lanes:
-            yield from lane.advance()
+        while any(lane.pending or lane.enriched for lane in self._lanes):
+            for lane in self._lanes:
+                for one in lane.advance():
+                    if not isinstance(one, Output):
+                        yield one
+                    elif one.topic is INTERACTIONS:
+                        self._lane(one.key).append(one.key, one.value, one.headers)
+                    else:
+                        self._lane(one.key).append_enriched(one.key, one.value, one.headers)
 
 
 def _nothing_yet() -> LoadedState:

@@ -20,6 +20,8 @@ from services.ingest.connection.routes import ChannelDoor, PublicAddress, channe
 from services.ingest.connection.segment import SegmentDoor, segment_routes
 from services.ingest.event.routes import event_routes
 from services.ingest.event.send import EventSender
+from services.ingest.identity.agent import HandleFollower
+from services.ingest.identity.table import HandleTable
 from services.ingest.metrics import IngestMetrics
 from services.ingest.settings import IngestSettings
 from shared.clock import Clock
@@ -27,7 +29,6 @@ from shared.connection.document import load_connections
 from shared.connection.seal import SecretsKey
 from shared.errors import Unavailable
 from shared.health import health_routes
-from shared.ids import CustomerId
 from shared.kafka.publisher import Publisher
 from shared.postgres import connections as connection_rows
 from shared.postgres.api_keys import ApiKeyRow, load_active_keys
@@ -66,7 +67,8 @@ def build(
     publisher = Publisher(
         settings.kafka_bootstrap, client_id="pulseline-ingest", delivery_timeout_s=settings.ingest_ack_timeout_s
     )
-    known_handles: dict[str, CustomerId] = {}
+    known_handles = HandleTable()
+    follower = HandleFollower(known_handles, settings.kafka_bootstrap, settings.topic_prefix, metrics)
     sender = EventSender(publisher, settings.topic_prefix, metrics, clock)
     door = Door(keys, RateLimit(settings.ingest_events_per_s, settings.ingest_events_burst), metrics, clock)
     from_file = load_connections(settings.connections_file, frozenset(CHANNELS)) if settings.connections_file else {}
@@ -111,6 +113,7 @@ def build(
                     book.keep_fresh(),
                     figures.keep_written(begin_figures, write_figures, refresh_s),
                     connect(publisher),
+                    follower.run(),
                 )
             ]
             try:
@@ -126,7 +129,7 @@ def build(
                     await asyncio.to_thread(tracing.close)
 
     routes = [
-        *health_routes({"kafka": publisher.check, "api_keys": keys_are_known}, registry),
+        *health_routes({"kafka": publisher.check, "api_keys": keys_are_known, "identities": follower.check}, registry),
         *event_routes(sender, door, known_handles, metrics, clock),
         *channel_routes(channel_door, metrics, clock),
         *segment_routes(SegmentDoor(book, channel_door, door, sender, known_handles), metrics, clock),

@@ -64,6 +64,9 @@ class IngestMetrics:
             ["connection"],
             registry=registry,
         )
+        self.handles = Gauge(
+            "pulseline_ingest_known_handles", "Handles known to belong to a customer.", registry=registry
+        )
         self.keys = Gauge("pulseline_ingest_api_keys", "API keys known to this process.", registry=registry)
 
     def expect(self, connections: Iterable[str]) -> None:

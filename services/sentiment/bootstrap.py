@@ -3,17 +3,16 @@
 from prometheus_client import CollectorRegistry
 
 from services.sentiment.engagement.model import EngagementState
-from services.sentiment.interaction.agent import SentimentProcessor
+from services.sentiment.interaction.agent import Heard, SentimentProcessor
 from services.sentiment.interaction.backend import load_backend
 from services.sentiment.metrics import SentimentMetrics
 from services.sentiment.settings import SentimentSettings
 from shared.clock import Clock
-from shared.contracts.event import EventBase
 from shared.kafka.worker import Worker, WorkerSettings
 from shared.tracing import make_tracing
 
 
-def build(settings: SentimentSettings, registry: CollectorRegistry, clock: Clock) -> Worker[EventBase, EngagementState]:
+def build(settings: SentimentSettings, registry: CollectorRegistry, clock: Clock) -> Worker[Heard, EngagementState]:
     """Return the worker, ready to run."""
     backend = load_backend(settings.sentiment_model)
     SentimentMetrics(registry).model.info({"name": backend.name})

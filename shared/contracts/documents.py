@@ -14,16 +14,19 @@ from shared.contracts.control import Control
 from shared.contracts.dead_letter import DeadLetter
 from shared.contracts.enriched import EnrichedEvent
 from shared.contracts.event import Event
-from shared.topics import CHURN_ALERTS, CHURN_RISK, DEAD_LETTERS, ENRICHED, INTERACTIONS, TOPICS, Topic
+from shared.contracts.identity import HandleOwner, IdentityNotice, LinkClaimed, LinkDissolved
+from shared.topics import CHURN_ALERTS, CHURN_RISK, DEAD_LETTERS, ENRICHED, IDENTITIES, INTERACTIONS, TOPICS, Topic
 
 API_VERSION = "1.0.0"
 
-# What stands in each topic whose contract is public; state topics are their owner's business.
+# What stands in each topic whose contract is public; state topics, and histories on the move between customers, are
+# their owner's business.
 PAYLOADS: dict[Topic, Any] = {
-    INTERACTIONS: Event | Control,
-    ENRICHED: EnrichedEvent | Control,
+    INTERACTIONS: Event | Control | LinkClaimed | LinkDissolved,
+    ENRICHED: EnrichedEvent | Control | IdentityNotice,
     CHURN_ALERTS: AlertRecord,
     CHURN_RISK: CustomerRisk,
+    IDENTITIES: HandleOwner,
     DEAD_LETTERS: DeadLetter,
 }
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from shared.contracts.event import Channel, Event, Instant
+from shared.contracts.event import Channel, Event, Identifier, Instant
 
 SentimentLabel = Literal["negative", "neutral", "positive"]
 TextLanguage = Literal["zh", "en", "other"]
@@ -79,7 +79,13 @@ class Origin(Struct, frozen=True):
 
 
 class EnrichedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event.enriched"):
+    """The event with what was made of it.
+
+    `linked_id` is whose history it adds to where that is not the customer's own: the id it would have without links.
+    """
+
     event: Event
     engagement: Engagement
     origin: Origin
     sentiment: Sentiment | None = None
+    linked_id: Identifier | None = None

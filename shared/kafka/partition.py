@@ -371,7 +371,7 @@ class Partition(Generic[E, S]):
 
     def _check_sizes(self, decisions: Decisions[S]) -> None:
         for output in decisions.outputs:
-            if len(output.value) > MAX_VALUE_BYTES:
+            if output.value is not None and len(output.value) > MAX_VALUE_BYTES:
                 raise _OversizeError(f"an output of {len(output.value)} bytes for {output.topic.name}")
 
     def _close(self, fence: int) -> Work:

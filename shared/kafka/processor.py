@@ -60,7 +60,7 @@ class Input(Struct, Generic[E], frozen=True, gc=False):
 
 
 class Output(Struct, frozen=True, gc=False):
-    """One record to publish.
+    """One record to publish; `value` None is a tombstone, for compacted topics.
 
     It goes to the partition its input came from; where the topic is not partitioned by customer, or `is_rerouted` is
     set (a state sent to another customer's key), to the partition of `key`.
@@ -68,7 +68,7 @@ class Output(Struct, frozen=True, gc=False):
 
     topic: Topic
     key: str
-    value: bytes
+    value: bytes | None
     headers: Headers = ()
     is_rerouted: bool = False
 

@@ -8,6 +8,7 @@ import msgspec
 
 from services.churn_alerts.alert.rules import Rules, to_document
 from services.churn_alerts.customer.agent import ChurnAlerts
+from services.churn_alerts.customer.joined import LinkRecord
 from shared.clock import to_ms
 from shared.contracts.alert import AlertCleared, AlertRaised, AlertRecord, AlertUpdated, CustomerRisk
 from shared.contracts.control import ClockTicked, RulesPublished
@@ -15,7 +16,6 @@ from shared.contracts.enriched import AspectHit, Engagement, EnrichedEvent, Orig
 from shared.contracts.event import (
     Customer,
     CustomerErased,
-    CustomerMerged,
     EventBase,
     Inquiry,
     Interaction,
@@ -24,14 +24,16 @@ from shared.contracts.event import (
     SurveyAnswered,
     TicketReopened,
 )
+from shared.contracts.identity import CustomerLinked, CustomerUnlinked, HistoryLeft, HistoryMoved
 from shared.kafka.changelog import LoadedState
 from shared.kafka.partition import Forwarded, Partition
-from shared.topics import CHURN_ALERTS
+from shared.topics import CHURN_ALERTS, ENRICHED
 from tests.fakes.kafka import FakeRecord
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _alert = msgspec.json.Decoder(AlertRaised | AlertUpdated | AlertCleared)
 _risk = msgspec.json.Decoder(CustomerRisk)
+_sent: msgspec.json.Decoder[LinkRecord] = msgspec.json.Decoder(LinkRecord)
 
 
 def at(day: float, minutes: float = 0) -> datetime:
@@ -84,8 +86,17 @@ def erased(customer: str, moment: datetime) -> EventBase:
     return CustomerErased(**_base(customer, moment, None, None))
 
 
-def merged(customer: str, moment: datetime, into: str) -> EventBase:
-    return CustomerMerged(**_base(customer, moment, None, None), from_id=customer, into_id=into)
+def linked(customer: str, moment: datetime, into: str, version: int) -> CustomerLinked:
+    return CustomerLinked(at=moment, linked_id=customer, into_id=into, version=version, by="crm")
+
+
+def left(customer: str, moment: datetime, linked_id: str, version: int) -> HistoryLeft:
+    name = f"left/{linked_id}/{version}"
+    return HistoryLeft(id=name, at=moment, to_id=customer, linked_id=linked_id, version=version, ids=[linked_id])
+
+
+def unlinked(customer: str, moment: datetime, parent: str, version: int) -> CustomerUnlinked:
+    return CustomerUnlinked(at=moment, linked_id=customer, from_id=parent, version=version, by="ann")
 
 
 COMPLAINT = Sentiment(
@@ -125,20 +136,26 @@ def published(version: int, in_force_at: datetime, rules: Rules) -> bytes:
 
 
 class Log:
-    """A partition's log with the processor at its end. What was decided is kept in `alerts` and `risks`."""
+    """A partition's log with the processor at its end. What was decided is kept in `alerts`, `risks` and `sent`."""
 
     def __init__(self) -> None:
         self.records: list[FakeRecord] = []
         self.alerts: list[AlertRecord] = []
         self.risks: dict[str, CustomerRisk] = {}
+        self.sent: list[LinkRecord] = []
         self.poison: list[str] = []
         nothing = LoadedState(rows={}, fence=-1, watermark_ms=0, controls=[], next_offset=0, heal=[], n_records=0)
         self.partition = Partition(ChurnAlerts(), 0, nothing)
 
-    def add(self, entry: Heard | bytes) -> None:
+    def add(self, entry: Heard | LinkRecord | bytes, linked_id: str | None = None) -> None:
+        """Append an entry; `linked_id` is whose history an event adds to, if not its customer's own."""
         offset = len(self.records)
         if isinstance(entry, bytes):
             self.records.append(FakeRecord(offset, None, entry))
+            return
+        if isinstance(entry, LinkRecord):
+            key = entry.to_id if isinstance(entry, HistoryMoved | HistoryLeft) else entry.linked_id
+            self.records.append(FakeRecord(offset, key.encode(), msgspec.json.encode(entry)))
             return
         event, sentiment = entry
         enriched = EnrichedEvent(
@@ -146,6 +163,7 @@ class Log:
             engagement=Engagement(as_of=event.occurred_at),
             origin=Origin(0, offset),
             sentiment=sentiment,
+            linked_id=linked_id,
         )
         self.records.append(FakeRecord(offset, str(event.customer.id).encode(), msgspec.json.encode(enriched)))
 
@@ -158,8 +176,11 @@ class Log:
                 for output in work.outputs:
                     if isinstance(output, Forwarded):
                         continue
+                    assert output.value is not None
                     if output.topic is CHURN_ALERTS:
                         self.alerts.append(_alert.decode(output.value))
+                    elif output.topic is ENRICHED:
+                        self.sent.append(_sent.decode(output.value))
                     else:
                         self.risks[output.key] = _risk.decode(output.value)
             start = max(start, end)
@@ -167,7 +188,7 @@ class Log:
         return self
 
 
-def decided(entries: Iterable[Heard | bytes], cuts: Sequence[int] = ()) -> Log:
+def decided(entries: Iterable[Heard | LinkRecord | bytes], cuts: Sequence[int] = ()) -> Log:
     """Return the log of the entries, decided."""
     log = Log()
     for entry in entries:

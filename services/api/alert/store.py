@@ -196,6 +196,20 @@ async def _write_states(connection: Any, alerts: Sequence[Alert]) -> None:
     )
 
 
+async def move_alerts(connection: Any, ids: Sequence[str], customer_id: str) -> None:
+    """Let the alerts of these histories be the customer's: those raised for them, whoever they belonged to since."""
+    await connection.execute(
+        """
+        UPDATE alerts SET origin_id = coalesce(origin_id, customer_id), customer_id = $2,
+                          state = jsonb_set(state, '{customer_id}', to_jsonb($2::text))
+        WHERE customer_id <> $2
+            AND ((origin_id IS NULL AND customer_id = ANY($1::text[])) OR origin_id = ANY($1::text[]))
+        """,
+        list(ids),
+        customer_id,
+    )
+
+
 async def last_event_id(connection: Any) -> int:
     """Return the newest event id that is visible, 0 for none."""
     return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM alert_events"))

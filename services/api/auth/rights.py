@@ -9,6 +9,7 @@ from shared.postgres.api_keys import Role
 
 Scope = Literal[
     "customers:read",
+    "identity:write",
     "alerts:read",
     "alerts:write",
     "alerts:assign",
@@ -35,6 +36,7 @@ _AGENT: frozenset[Scope] = _VIEWER | {"alerts:write", "labels:write"}
 _SUPERVISOR: frozenset[Scope] = _AGENT | {
     "alerts:assign",
     "holdout:read",
+    "identity:write",
     "export:read",
     "dead_letters:read",
     "notifications:read",

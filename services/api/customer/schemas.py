@@ -6,6 +6,7 @@ from typing import Any, Literal
 from msgspec import Raw, Struct
 
 from services.api.alert.schemas import AlertView
+from services.api.identity.schemas import LinkView
 from shared.contracts.alert import Risk, Tier
 from shared.contracts.enriched import Engagement, Sentiment, SentimentLabel
 
@@ -120,6 +121,7 @@ class CustomerView(CustomerSummary, frozen=True, kw_only=True):
     open_alerts: list[AlertView]
     timeline: TimelinePage
     merged_from: list[str]
+    links: list[LinkView]
 
 
 class CustomerDetail(CustomerSummary, frozen=True, kw_only=True):
@@ -135,3 +137,4 @@ class CustomerDetail(CustomerSummary, frozen=True, kw_only=True):
     open_alerts: list[AlertView]
     timeline: TimelinePageView
     merged_from: list[str]
+    links: list[LinkView]

@@ -16,6 +16,7 @@ from services.api.customer.schemas import (
     TimelineItem,
     TimelinePage,
 )
+from services.api.identity.store import joined_to, links_of, roots
 from services.api.interaction.search import as_tsquery, query_terms
 from services.api.paging import encode_cursor
 
@@ -29,13 +30,12 @@ _TEXT_SCAN = 1_000
 
 
 async def current_id(connection: Any, customer_id: str) -> str | None:
-    """Return the id under which the customer is kept today, following a merge; None for nobody."""
-    row = await connection.fetchrow(
-        "SELECT customer_id, merged_into FROM customers WHERE customer_id = $1", customer_id
-    )
-    if row is None:
-        return None
-    return str(row["merged_into"] or row["customer_id"])
+    """Return the id under which the customer is kept today, following links; None for nobody."""
+    owners = await roots(connection, [customer_id])
+    if customer_id in owners:
+        return owners[customer_id]
+    found = await connection.fetchval("SELECT customer_id FROM customers WHERE customer_id = $1", customer_id)
+    return None if found is None else str(found)
 
 
 async def load(connection: Any, customer_id: str, *, sees_held_out: bool = True) -> CustomerView | None:
@@ -47,9 +47,6 @@ async def load(connection: Any, customer_id: str, *, sees_held_out: bool = True)
     if row is None:
         return None
     handles = await connection.fetch("SELECT handle FROM handles WHERE customer_id = $1 ORDER BY handle", customer_id)
-    merged = await connection.fetch(
-        "SELECT from_id FROM customer_merges WHERE into_id = $1 ORDER BY from_id", customer_id
-    )
     items = await timeline(connection, customer_id, limit=FIRST_TIMELINE_PAGE + 1)
     open_alerts = await search_alerts(
         connection,
@@ -70,7 +67,8 @@ async def load(connection: Any, customer_id: str, *, sees_held_out: bool = True)
         sentiment_by_week=await _sentiment_by_week(connection, customer_id, row["last_seen_at"]),
         open_alerts=open_alerts,
         timeline=timeline_page(items, FIRST_TIMELINE_PAGE),
-        merged_from=[merge["from_id"] for merge in merged],
+        merged_from=await joined_to(connection, customer_id),
+        links=await links_of(connection, customer_id),
     )
 
 

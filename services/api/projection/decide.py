@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from datetime import UTC
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
+from services.api.identity.decide import conflict_of
+from services.api.identity.model import LinkChange
 from services.api.interaction.key import event_key
 from services.api.interaction.search import text_terms, tsvector
 from services.api.projection.model import (
@@ -16,7 +18,6 @@ from services.api.projection.model import (
     CustomerChange,
     Erasure,
     InteractionRow,
-    Merge,
     OrderRow,
     RiskDayRow,
     RiskRow,
@@ -29,11 +30,20 @@ from shared.contracts.enriched import EnrichedEvent
 from shared.contracts.event import (
     CustomerErased,
     CustomerIdentified,
-    CustomerMerged,
     EventBase,
     Interaction,
     OrderPlaced,
     OrderReturned,
+)
+from shared.contracts.identity import (
+    CustomerLinked,
+    CustomerUnlinked,
+    EngagementRestated,
+    HistoryErased,
+    HistoryLeft,
+    HistoryMoved,
+    IdentityNotice,
+    LinkConflicted,
 )
 from shared.errors import Reject
 
@@ -47,7 +57,13 @@ Message = (
     | AlertCleared
     | CustomerRisk
     | DeadLetter
+    | IdentityNotice
+    | HistoryMoved
+    | HistoryLeft
+    | HistoryErased
 )
+# What the processors tell each other about histories; no row follows from it.
+_UNPROJECTED = ClockTicked | RulesPublished | ModelPublished | HistoryMoved | HistoryLeft | HistoryErased
 
 _decoder = msgspec.json.Decoder(Message)
 
@@ -64,7 +80,7 @@ def decode(record: Input) -> Message | None:
     if record.value is None:
         return None
     message: Message = decode_json(_decoder, record.value)
-    if isinstance(message, ClockTicked | RulesPublished | ModelPublished):
+    if isinstance(message, _UNPROJECTED):
         return None
     if isinstance(message, EnrichedEvent) and message.event.customer.id is None:
         raise Reject("an enriched event names its customer", "/event/customer/id")
@@ -77,7 +93,7 @@ def is_live_alert(message: Message) -> bool:
 
 
 def collect(messages: Iterable[Message], *, is_searchable: bool) -> list[Changes]:
-    """Return the rows of the messages, cut where an erasure or a merge must come between.
+    """Return the rows of the messages, cut where an erasure or a link must come between.
 
     With `is_searchable` false no text terms are made, which more than doubles the pace of an import.
     """
@@ -87,9 +103,13 @@ def collect(messages: Iterable[Message], *, is_searchable: bool) -> list[Changes
             case EnrichedEvent(event=CustomerErased() as event):
                 groups[-1].erasure = Erasure(_customer_id(event), event.occurred_at)
                 groups.append(Changes())
-            case EnrichedEvent(event=CustomerMerged() as event) if event.from_id != event.into_id:
-                groups[-1].merge = Merge(event.from_id, event.into_id, event.occurred_at)
+            case CustomerLinked() | CustomerUnlinked():
+                groups[-1].link = _link_change(message)
                 groups.append(Changes())
+            case LinkConflicted():
+                groups[-1].conflicts.append(conflict_of(message))
+            case EngagementRestated():
+                _restate(groups[-1], message)
             case EnrichedEvent():
                 _add_enriched(groups[-1], message, is_searchable)
             case CustomerRisk():
@@ -113,6 +133,7 @@ def _add_enriched(changes: Changes, enriched: EnrichedEvent, is_searchable: bool
     event: EventBase = enriched.event
     customer_id = _customer_id(event)
     key = event_key(event.source, event.id)
+    changes.restated.pop(customer_id, None)
     changes.interactions.append(_interaction_row(enriched, event, key, customer_id, is_searchable))
     if isinstance(event, OrderPlaced | OrderReturned):
         changes.orders.append(
@@ -124,6 +145,7 @@ def _add_enriched(changes: Changes, enriched: EnrichedEvent, is_searchable: bool
                 Decimal(event.amount),
                 event.currency,
                 event.occurred_at,
+                enriched.linked_id,
             )
         )
     change = changes.customers.get(customer_id)
@@ -139,6 +161,20 @@ def _add_enriched(changes: Changes, enriched: EnrichedEvent, is_searchable: bool
     for handle in event.customer.handles:
         if handle not in change.handles:
             change.handles.append(handle)
+
+
+def _link_change(told: CustomerLinked | CustomerUnlinked) -> LinkChange:
+    kind: Literal["linked", "unlinked"]
+    kind, other_id = ("linked", told.into_id) if isinstance(told, CustomerLinked) else ("unlinked", told.from_id)
+    return LinkChange(kind, told.linked_id, other_id, told.handle, told.version, told.at, told.by, told.reason)
+
+
+def _restate(changes: Changes, told: EngagementRestated) -> None:
+    change = changes.customers.get(told.customer_id)
+    if change is None:
+        changes.restated[told.customer_id] = told.engagement
+    else:
+        change.engagement = told.engagement
 
 
 def _interaction_row(
@@ -174,6 +210,7 @@ def _interaction_row(
         body=text,
         event=encode(lean),
         sentiment=encode(sentiment) if sentiment else None,
+        origin_id=enriched.linked_id,
         search=tsvector(text_terms(subject, text)) if is_searchable else None,
     )
 

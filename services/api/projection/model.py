@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from services.api.identity.model import Conflict, LinkChange
 from shared.contracts.alert import AlertRecord
 from shared.contracts.dead_letter import DeadLetter
 from shared.contracts.enriched import Engagement
@@ -35,6 +36,7 @@ class InteractionRow(NamedTuple):
     body: str | None
     event: bytes
     sentiment: bytes | None
+    origin_id: str | None
     search: bytes | None
 
 
@@ -46,6 +48,7 @@ class OrderRow(NamedTuple):
     amount: Any
     currency: str
     occurred_at: datetime
+    origin_id: str | None
 
 
 @dataclass(slots=True)
@@ -88,15 +91,13 @@ class Erasure(NamedTuple):
     at: datetime
 
 
-class Merge(NamedTuple):
-    from_id: str
-    into_id: str
-    at: datetime
-
-
 @dataclass(slots=True)
 class Changes:
-    """The rows of one batch. Erasures and merges cut a batch: they stand alone, in order with everything else."""
+    """The rows of one batch. Erasures and links cut a batch: they stand alone, in order with everything else.
+
+    `restated` are engagements that links changed, of customers without an event in the batch. `origin_id` of a row is
+    whose history it is, None for the customer's own.
+    """
 
     interactions: list[InteractionRow] = field(default_factory=list)
     orders: list[OrderRow] = field(default_factory=list)
@@ -106,4 +107,6 @@ class Changes:
     alerts: list[AlertRecord] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     erasure: Erasure | None = None
-    merge: Merge | None = None
+    link: LinkChange | None = None
+    conflicts: list[Conflict] = field(default_factory=list)
+    restated: dict[str, Engagement] = field(default_factory=dict)

@@ -3,15 +3,26 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
 
-from services.api.alert.store import append_records
+from services.api.alert.store import append_records, move_alerts
+from services.api.identity.store import add_conflicts, apply_link, forget_links, joined_to, roots
 from services.api.interaction.search import text_terms, tsvector
-from services.api.projection.model import Changes, CustomerChange, Erasure, InteractionRow, Merge, RiskDayRow, RiskRow
+from services.api.projection.model import (
+    Changes,
+    CustomerChange,
+    Erasure,
+    InteractionRow,
+    OrderRow,
+    RiskDayRow,
+    RiskRow,
+)
+from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import encode
+from shared.contracts.enriched import Engagement
 from shared.errors import PulselineError
 from shared.kafka.consumer import Partition
 
@@ -21,7 +32,7 @@ CREATE TEMP TABLE IF NOT EXISTS incoming_interactions (
     occurred_at timestamptz, event_key uuid, customer_id text, source text, event_id text, type text, channel text,
     direction text, conversation_id text, actor_kind text, actor_id text, language text, sentiment_label text,
     sentiment_score real, is_complaint boolean, urgency text, aspects text[], received_at timestamptz, subject text,
-    body text, event jsonb, sentiment jsonb, search tsvector
+    body text, event jsonb, sentiment jsonb, origin_id text, search tsvector
 ) ON COMMIT DELETE ROWS
 """
 # Any constant that nothing else in the product locks by.
@@ -43,6 +54,7 @@ _ERASED_TABLES = (
 )
 
 Month = tuple[int, int]
+MovedRow = TypeVar("MovedRow", InteractionRow, OrderRow)
 
 
 class FencedError(PulselineError):
@@ -168,15 +180,15 @@ async def _move_offsets(connection: Any, moves: Mapping[Partition, tuple[int, in
 
 
 async def _write_group(connection: Any, group: Changes, holdout_ratio: float) -> int:
-    group = await _without_erased_and_merged(connection, group)
+    group = await _without_erased_and_linked(connection, group)
     if group.interactions:
         await _write_interactions(connection, group.interactions)
     if group.orders:
         await connection.execute(
             """
-            INSERT INTO orders (event_key, customer_id, order_id, kind, amount, currency, occurred_at)
+            INSERT INTO orders (event_key, customer_id, order_id, kind, amount, currency, occurred_at, origin_id)
             SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::text[],
-                                 $7::timestamptz[])
+                                 $7::timestamptz[], $8::text[])
             ON CONFLICT DO NOTHING
             """,
             *map(list, zip(*group.orders, strict=True)),
@@ -189,11 +201,31 @@ async def _write_group(connection: Any, group: Changes, holdout_ratio: float) ->
         await _write_risk_days(connection, group.risk_days.values())
     if group.dead_letters:
         await _write_dead_letters(connection, group)
-    if group.merge is not None:
-        await _merge(connection, group.merge)
+    if group.restated:
+        await _restate(connection, group.restated)
+    if group.conflicts:
+        await add_conflicts(connection, group.conflicts)
+    if group.link is not None:
+        await apply_link(connection, group.link)
     if group.erasure is not None:
         await _erase(connection, group.erasure)
-    return await append_records(connection, group.alerts, holdout_ratio) if group.alerts else 0
+    return await _append_alerts(connection, group.alerts, holdout_ratio) if group.alerts else 0
+
+
+async def _append_alerts(connection: Any, alerts: Sequence[AlertRecord], holdout_ratio: float) -> int:
+    n_appended = await append_records(connection, alerts, holdout_ratio)
+    owners = await roots(connection, {record.customer_id for record in alerts})
+    for customer_id, owner in owners.items():
+        if owner != customer_id:
+            await move_alerts(connection, [customer_id], owner)
+    return n_appended
+
+
+async def _restate(connection: Any, restated: Mapping[str, Engagement]) -> None:
+    await connection.executemany(
+        "UPDATE customers SET engagement = $2 WHERE customer_id = $1",
+        [(customer_id, encode(engagement)) for customer_id, engagement in sorted(restated.items())],
+    )
 
 
 async def _write_interactions(connection: Any, rows: Sequence[InteractionRow]) -> None:
@@ -250,17 +282,16 @@ async def _write_customers(connection: Any, changes: Mapping[str, CustomerChange
 
 
 async def _write_handles(connection: Any, changes: Mapping[str, CustomerChange]) -> set[str]:
-    """Store new handles and return the customers that got one."""
+    """Store new handles and return the customers that got one; whose a known handle is, links say."""
     owners = {handle: (customer_id, c) for customer_id, c in changes.items() for handle in c.handles}
     if not owners:
         return set()
     handles = sorted(owners)
     rows = await connection.fetch(
         """
-        INSERT INTO handles AS h (handle, customer_id, first_seen_at)
+        INSERT INTO handles (handle, customer_id, first_seen_at)
         SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
-        ON CONFLICT (handle) DO UPDATE SET customer_id = excluded.customer_id
-        WHERE h.customer_id <> excluded.customer_id
+        ON CONFLICT (handle) DO NOTHING
         RETURNING customer_id
         """,
         handles,
@@ -351,125 +382,76 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\\u0000")
 
 
-async def _without_erased_and_merged(connection: Any, group: Changes) -> Changes:
-    ids = {row.customer_id for row in group.interactions}
-    ids |= set(group.risks) | {record.customer_id for record in group.alerts}
+async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes:
+    """Return the group without what is erased, its rows with whom their histories belong to now."""
+    ids = {row.customer_id for row in group.interactions} | {
+        row.origin_id for row in group.interactions if row.origin_id
+    }
+    ids |= set(group.risks) | {record.customer_id for record in group.alerts} | set(group.restated)
     if not ids:
         return group
     rows = await connection.fetch(
-        """
-        SELECT customer_id, erased_at, NULL AS into_id FROM erasures WHERE customer_id = ANY($1::text[])
-        UNION ALL SELECT from_id, NULL, into_id FROM customer_merges WHERE from_id = ANY($1::text[])
-        """,
-        sorted(ids),
+        "SELECT customer_id, erased_at FROM erasures WHERE customer_id = ANY($1::text[])", sorted(ids)
     )
-    if not rows:
+    erased = {row["customer_id"]: row["erased_at"] for row in rows}
+    owners = await roots(connection, ids)
+    if not erased and not owners:
         return group
-    erased = {row["customer_id"]: row["erased_at"] for row in rows if row["erased_at"] is not None}
-    merged = {row["customer_id"]: row["into_id"] for row in rows if row["into_id"] is not None}
 
     def is_kept(customer_id: str, at: datetime) -> bool:
         return customer_id not in erased or at > erased[customer_id]
 
+    def moved(row: MovedRow) -> MovedRow:
+        origin_id = row.origin_id or row.customer_id
+        owner = owners.get(origin_id, owners.get(row.customer_id, row.customer_id))
+        return row._replace(customer_id=owner, origin_id=None if owner == origin_id else origin_id)
+
     kept_risks = {
         customer_id
         for customer_id, row in group.risks.items()
-        if customer_id not in merged and is_kept(customer_id, row.as_of)
+        if owners.get(customer_id, customer_id) == customer_id and is_kept(customer_id, row.as_of)
     }
     return Changes(
-        interactions=[
-            row._replace(customer_id=merged.get(row.customer_id, row.customer_id))
-            for row in group.interactions
-            if is_kept(row.customer_id, row.occurred_at)
-        ],
-        orders=[
-            row._replace(customer_id=merged.get(row.customer_id, row.customer_id))
-            for row in group.orders
-            if is_kept(row.customer_id, row.occurred_at)
-        ],
-        customers=_moved_customers(group.customers, erased, merged),
+        interactions=[moved(row) for row in group.interactions if is_kept(row.customer_id, row.occurred_at)],
+        orders=[moved(row) for row in group.orders if is_kept(row.customer_id, row.occurred_at)],
+        customers=_moved_customers(group.customers, erased, owners),
         risks={customer_id: row for customer_id, row in group.risks.items() if customer_id in kept_risks},
         risk_days={key: row for key, row in group.risk_days.items() if row.customer_id in kept_risks},
         alerts=[record for record in group.alerts if is_kept(record.customer_id, record.at)],
         dead_letters=group.dead_letters,
         erasure=group.erasure,
-        merge=group.merge,
+        link=group.link,
+        conflicts=group.conflicts,
+        restated={customer_id: one for customer_id, one in group.restated.items() if customer_id not in erased},
     )
 
 
 def _moved_customers(
-    customers: Mapping[str, CustomerChange], erased: Mapping[str, datetime], merged: Mapping[str, str]
+    customers: Mapping[str, CustomerChange], erased: Mapping[str, datetime], owners: Mapping[str, str]
 ) -> dict[str, CustomerChange]:
     kept: dict[str, CustomerChange] = {}
     for customer_id, change in customers.items():
         if customer_id in erased and change.last_seen_at <= erased[customer_id]:
             continue
-        into = merged.get(customer_id)
-        if into is None:
+        owner = owners.get(customer_id, customer_id)
+        if owner == customer_id:
             kept[customer_id] = change
-        elif into not in customers:
-            # A straggler under the old id: its engagement snapshot is not the merged customer's.
-            kept[into] = replace_dataclass(change, engagement=None)
+        elif owner not in customers:
+            # A straggler under the linked id: its engagement snapshot is not its owner's.
+            kept[owner] = replace_dataclass(change, engagement=None)
     return kept
 
 
-async def _merge(connection: Any, merge: Merge) -> None:
-    await connection.execute(
-        """
-        INSERT INTO customer_merges VALUES ($1, $2, $3)
-        ON CONFLICT (from_id) DO UPDATE SET into_id = excluded.into_id
-        """,
-        *merge,
-    )
-    # Chains are kept one step long, so that a look-up never has to follow them.
-    await connection.execute("UPDATE customer_merges SET into_id = $2 WHERE into_id = $1", merge.from_id, merge.into_id)
-    await connection.execute("DELETE FROM customer_merges WHERE from_id = into_id")
-    for table in ("interactions", "orders", "handles", "sentiment_labels"):
-        await connection.execute(
-            f"UPDATE {table} SET customer_id = $2 WHERE customer_id = $1",  # noqa: S608 - names from the tuple above
-            merge.from_id,
-            merge.into_id,
-        )
-    await connection.execute(
-        """
-        WITH moved AS (DELETE FROM customer_risk_daily WHERE customer_id = $1 RETURNING day, p_leave, generation)
-        INSERT INTO customer_risk_daily AS d SELECT $2, * FROM moved
-        ON CONFLICT (customer_id, day) DO UPDATE SET p_leave = excluded.p_leave, generation = excluded.generation
-        WHERE excluded.p_leave > d.p_leave
-        """,
-        merge.from_id,
-        merge.into_id,
-    )
-    await connection.execute(
-        """
-        INSERT INTO customers AS c (customer_id, first_seen_at, last_seen_at, name, birthday, consent, search)
-        SELECT $2, first_seen_at, last_seen_at, name, birthday, consent, search FROM customers WHERE customer_id = $1
-        ON CONFLICT (customer_id) DO UPDATE SET
-            first_seen_at = least(c.first_seen_at, excluded.first_seen_at),
-            last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at),
-            name = coalesce(c.name, excluded.name), birthday = coalesce(c.birthday, excluded.birthday),
-            consent = coalesce(c.consent, excluded.consent),
-            search = coalesce(c.search, ''::tsvector) || coalesce(excluded.search, ''::tsvector),
-            merged_into = NULL
-        """,
-        merge.from_id,
-        merge.into_id,
-    )
-    await connection.execute(
-        "UPDATE customers SET merged_into = $2 WHERE customer_id = $1", merge.from_id, merge.into_id
-    )
-
-
 async def _erase(connection: Any, erasure: Erasure) -> None:
-    """Remove everything known about a customer, and about those merged into it, and remember that it was removed."""
-    merged = await connection.fetch("SELECT from_id FROM customer_merges WHERE into_id = $1", erasure.customer_id)
-    ids = [erasure.customer_id, *(row["from_id"] for row in merged)]
+    """Remove everything known about a customer, and about those joined to it, and remember that it was removed."""
+    ids = [erasure.customer_id, *await joined_to(connection, erasure.customer_id)]
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'on', true)")
     for table in _ERASED_TABLES:
         await connection.execute(
             f"DELETE FROM {table} WHERE customer_id = ANY($1::text[])",  # noqa: S608 - names from a tuple of this module
             ids,
         )
+    await forget_links(connection, ids)
     await connection.execute(
         """
         INSERT INTO erasures AS e (customer_id, erased_at) SELECT id, $2 FROM unnest($1::text[]) AS id

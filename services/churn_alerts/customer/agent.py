@@ -7,7 +7,15 @@ import msgspec
 from msgspec import Struct
 
 from services.churn_alerts.customer.checks import answer, close
-from services.churn_alerts.customer.decide import CHECK_DELAY_MS, Answers, Following, Heard, SilenceCheck, follow
+from services.churn_alerts.customer.decide import (
+    CHECK_DELAY_MS,
+    Answers,
+    Following,
+    Heard,
+    Relinked,
+    SilenceCheck,
+    follow,
+)
 from services.churn_alerts.customer.in_force import InForce, OnUnreadable, ReadDocuments
 from services.churn_alerts.customer.model import DAY_MS
 from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_state
@@ -16,11 +24,20 @@ from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import decode_json, encode
 from shared.contracts.enriched import Sentiment
 from shared.contracts.event import Event
+from shared.contracts.identity import (
+    EngagementRestated,
+    HistoryErased,
+    HistoryLeft,
+    HistoryMoved,
+    IdentityNotice,
+    LinkConflicted,
+)
 from shared.kafka.processor import ControlView, Decisions, Headers, Input, Output, StateView
 from shared.topics import CHURN_ALERTS, CHURN_RISK, CHURN_STATE, ENRICHED, Topic
 
 _ALERT_HEADERS: Final[Headers] = (("schema", CHURN_ALERTS.schema.encode()),)
 _RISK_HEADERS: Final[Headers] = (("schema", CHURN_RISK.schema.encode()),)
+_MOVED_HEADERS: Final[Headers] = (("schema", ENRICHED.schema.encode()),)
 
 
 class EnrichedView(Struct, frozen=True, tag_field="type", tag="event.enriched"):
@@ -28,9 +45,11 @@ class EnrichedView(Struct, frozen=True, tag_field="type", tag="event.enriched"):
 
     event: Event
     sentiment: Sentiment | None = None
+    linked_id: str = ""
 
 
-_decoder: Final = msgspec.json.Decoder(EnrichedView)
+EnrichedRecord = EnrichedView | IdentityNotice | HistoryMoved | HistoryLeft | HistoryErased
+_decoder: Final[msgspec.json.Decoder[EnrichedRecord]] = msgspec.json.Decoder(EnrichedRecord)
 
 
 OnDecided = Callable[[Sequence[AlertRecord], int, Sequence[SilenceCheck]], None]
@@ -43,7 +62,7 @@ class ChurnAlerts:
     name = "churn_alerts"
     input_topic: Topic = ENRICHED
     state_topic: Topic = CHURN_STATE
-    output_topics: Sequence[Topic] = (CHURN_ALERTS, CHURN_RISK)
+    output_topics: Sequence[Topic] = (CHURN_ALERTS, CHURN_RISK, ENRICHED)
     forward_controls_to: Topic | None = None
     shortest_wake_ms = CHECK_DELAY_MS
 
@@ -51,12 +70,12 @@ class ChurnAlerts:
         self._documents = ReadDocuments() if on_unreadable is None else ReadDocuments(on_unreadable)
         self._on_decided = on_decided
 
-    def decode(self, value: bytes) -> EnrichedView:
-        """Return the event and its sentiment; raises `Reject`."""
+    def decode(self, value: bytes) -> EnrichedRecord:
+        """Return the event and its sentiment, or a record about links; raises `Reject`."""
         return decode_json(_decoder, value)
 
-    def event_time_ms(self, event: EnrichedView) -> int:
-        return to_ms(event.event.occurred_at)
+    def event_time_ms(self, event: EnrichedRecord) -> int:
+        return to_ms(event.event.occurred_at if isinstance(event, EnrichedView) else event.at)
 
     def encode_state(self, state: CustomerState) -> bytes:
         return encode_state(state)
@@ -65,12 +84,19 @@ class ChurnAlerts:
         return decode_state(value)
 
     def decide(
-        self, states: StateView[CustomerState], inputs: Sequence[Input[EnrichedView]], controls: ControlView
+        self, states: StateView[CustomerState], inputs: Sequence[Input[EnrichedRecord]], controls: ControlView
     ) -> Decisions[CustomerState]:
         in_force = InForce(controls, self._documents)
-        heard: dict[str, list[Heard]] = {}
+        heard: dict[str, list[Heard | Relinked]] = {}
         for one in inputs:
-            seen = Heard(one.event.event, one.event.sentiment, one.now_ms, one.headers)
+            record = one.event
+            seen: Heard | Relinked
+            if isinstance(record, EnrichedView):
+                seen = Heard(record.event, record.sentiment, one.now_ms, one.headers, record.linked_id)
+            elif isinstance(record, LinkConflicted | EngagementRestated):
+                continue
+            else:
+                seen = Relinked(record, one.now_ms, one.offset)
             events = heard.get(one.key)
             if events is None:
                 heard[one.key] = [seen]
@@ -80,7 +106,7 @@ class ChurnAlerts:
         open_ones: list[Answers] = []
         for key, events in heard.items():
             state = states.get(key)
-            own = new_state(to_ms(events[0].event.occurred_at) // DAY_MS) if state is None else state.copied()
+            own = new_state(events[0].at_ms // DAY_MS) if state is None else state.copied()
             customer = Following(key, own, in_force)
             questions = customer.hear_all(events)
             if questions is not None:
@@ -115,6 +141,8 @@ class ChurnAlerts:
             view, floor = (None, None) if closing is None else next(answers)
             for record, headers in zip(customer.records, customer.record_headers, strict=True):
                 outputs.append(Output(CHURN_ALERTS, key, encode(record), (*_ALERT_HEADERS, *headers)))
+            for moved in customer.sent:
+                outputs.append(Output(ENRICHED, moved.to_id, encode(moved), _MOVED_HEADERS, is_rerouted=True))
             if customer.state is None:
                 states[key] = wake_at_ms[key] = None
                 continue
@@ -127,5 +155,6 @@ class ChurnAlerts:
         if self._on_decided is not None:
             records = [record for customer in changed for record in customer.records]
             checks = [customer.check for customer in changed if customer.check is not None]
-            self._on_decided(records, len(outputs) - len(records), checks)
+            n_outlooks = sum(output.topic is CHURN_RISK for output in outputs)
+            self._on_decided(records, n_outlooks, checks)
         return decisions

@@ -26,8 +26,10 @@ from services.churn_alerts.alert.decide import (
     silence_alert_id,
     updated,
 )
+from services.churn_alerts.customer import joined
 from services.churn_alerts.customer.checks import Closing, Crossed, Crossing, Look, Question, View
 from services.churn_alerts.customer.in_force import Basis, InForce, Policy
+from services.churn_alerts.customer.joined import LinkRecord
 from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
 from services.churn_alerts.customer.outlook import risk_of, tier_at_purchase
 from services.churn_alerts.customer.purchases import no_purchases, observe, observe_return
@@ -51,12 +53,12 @@ from shared.contracts.alert import AlertBody, AlertRecord, ClearReason, Customer
 from shared.contracts.enriched import Sentiment
 from shared.contracts.event import (
     CustomerErased,
-    CustomerMerged,
     EventBase,
     Interaction,
     OrderPlaced,
     OrderReturned,
 )
+from shared.contracts.identity import HistoryLeft, HistoryMoved
 from shared.trace_headers import carried
 
 CHECK_DELAY_MS: Final = 15 * 60_000
@@ -79,12 +81,32 @@ Answers = Generator[Question, Any, None]
 
 
 class Heard(Struct, frozen=True, gc=False):
-    """One event of the customer, its text's sentiment, the partition's watermark after it, and its record's headers."""
+    """One event of the customer, its text's sentiment, the partition's watermark after it, and its record's headers.
+
+    `linked_id` is whose history it adds to, if not the customer's own.
+    """
 
     event: EventBase
     sentiment: Sentiment | None
     now_ms: int
     headers: Headers = ()
+    linked_id: str = ""
+
+    @property
+    def at_ms(self) -> int:
+        return to_ms(self.event.occurred_at)
+
+
+class Relinked(Struct, frozen=True, gc=False):
+    """A record about the customer's links, read at `offset`, and the partition's watermark after it."""
+
+    record: LinkRecord
+    now_ms: int
+    offset: int
+
+    @property
+    def at_ms(self) -> int:
+        return to_ms(self.record.at)
 
 
 class SilenceCheck(Struct, frozen=True):
@@ -121,6 +143,7 @@ class Following:
         "now_ms",
         "record_headers",
         "records",
+        "sent",
         "state",
     )
 
@@ -130,6 +153,8 @@ class Following:
         self.records: list[AlertRecord] = []
         # Of each record: the trace and time of the event that led to it; nothing where time alone did.
         self.record_headers: list[Headers] = []
+        # Histories on their way to other customers.
+        self.sent: list[HistoryMoved | HistoryLeft] = []
         self.is_changed = False
         # Whether a purchase or a wake-up changed what is to be said of the customer's risk.
         self.is_outlook_due = False
@@ -142,7 +167,7 @@ class Following:
         self._headers: Headers = ()
         self._in_force = in_force
 
-    def hear_all(self, events: Sequence[Heard]) -> Answers | None:
+    def hear_all(self, events: Sequence[Heard | Relinked]) -> Answers | None:
         """Take in events in order; returns None when all are, else the questions that must be answered on the way."""
         for index, heard in enumerate(events):
             questions = self._hear(heard)
@@ -150,14 +175,17 @@ class Following:
                 return self._hear_rest(questions, events[index + 1 :])
         return None
 
-    def _hear_rest(self, questions: Answers, events: Sequence[Heard]) -> Answers:
+    def _hear_rest(self, questions: Answers, events: Sequence[Heard | Relinked]) -> Answers:
         yield from questions
         for heard in events:
             more = self._hear(heard)
             if more is not None:
                 yield from more
 
-    def _hear(self, heard: Heard) -> Answers | None:
+    def _hear(self, heard: Heard | Relinked) -> Answers | None:
+        if isinstance(heard, Relinked):
+            self._hear_of_links(heard)
+            return None
         event = heard.event
         at_ms = to_ms(event.occurred_at)
         day = at_ms // DAY_MS
@@ -166,6 +194,10 @@ class Following:
             state = self.state = new_state(day)
         if state.has_seen(fingerprint_of(event.source, event.id), day):
             return None
+        if heard.linked_id or state.parts:
+            policy = self._in_force.policy_for_day(day - 1)
+            horizons = (policy.horizon_days("orders"), policy.horizon_days("contacts"))
+            joined.remember(state, heard.linked_id, event, heard.sentiment, horizons)
         self.is_changed = True
         # Wake-ups fall on whole five minutes: of the watermark, which depends on the other customers of the partition,
         # only those count.
@@ -184,9 +216,6 @@ class Following:
             return self._return(heard, at_ms, day, is_history)
         if isinstance(event, CustomerErased):
             self._erase(at_ms)
-            return None
-        if isinstance(event, CustomerMerged):
-            self._merge_away(event, at_ms, is_history)
             return None
         if fold.is_contact(event):
             state.contact_days = with_contact(state.contact_days, day)
@@ -597,7 +626,8 @@ class Following:
     def _raise(
         self, alert_id: str, said: "_Said", policy: Policy, moment: Moment, *, is_silence: bool, clearable_from_ms: int
     ) -> None:
-        self._present().alert, record = raised(
+        state = self._present()
+        state.alert, record = raised(
             self.key,
             alert_id,
             said.body,
@@ -607,6 +637,11 @@ class Following:
             clearable_from_ms=clearable_from_ms,
             ends_day=said.ends_day,
         )
+        if state.parked is not None and state.parked.alert_id == alert_id:
+            # It was told before and ended when he was joined to another: this is its next chapter.
+            revision = state.parked.revision + 1
+            state.alert, record = replace(state.alert, revision=revision), replace(record, revision=revision)
+        state.parked = None
         self._tell(record)
         self.is_plan_due = True
 
@@ -645,14 +680,19 @@ class Following:
             self._clear("erased", Moment(at_ms, self.now_ms, False))
         self.state = None
 
-    def _merge_away(self, event: CustomerMerged, at_ms: int, is_history: bool) -> None:
-        """Stop judging an identity that another one takes over."""
-        state = self._present()
-        if event.from_id != self.key:
+    def _hear_of_links(self, heard: Relinked) -> None:
+        """Take over histories, or let go of them; an alert is this customer's, or ends where he has one already."""
+        at_ms, self._headers = heard.at_ms, ()
+        turn = joined.hear(self.key, self.state or new_state(at_ms // DAY_MS), heard.record, heard.offset)
+        if turn.state is self.state and not turn.sent:
             return
-        if state.alert is not None:
-            self._clear("merged", Moment(at_ms, self.now_ms, is_history))
-        state.merged_into = event.into_id
+        self.is_changed = self.is_plan_due = True
+        self.now_ms = heard.now_ms // ROUND_MS * ROUND_MS
+        self.state = turn.state
+        self.sent.extend(turn.sent)
+        self.is_outlook_due = turn.state is not None and (self.is_outlook_due or turn.is_restated)
+        for alert in turn.replaced:
+            self._tell(cleared(self.key, alert, "merged", Moment(at_ms, self.now_ms, alert.is_historical)))
 
     def _clear(self, reason: ClearReason, moment: Moment) -> None:
         state = self._present()

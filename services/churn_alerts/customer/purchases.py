@@ -81,6 +81,14 @@ def merge(one: Purchases, other: Purchases) -> Purchases:
     return replace(both, **_with_returns(both, (*one.recent_returns, *other.recent_returns)))
 
 
+def at_horizon(state: Purchases, horizon_days: float) -> Purchases:
+    """Return the state with its decays at another horizon; those of the folded past stand as they were."""
+    if state.horizon_days == horizon_days:
+        return state
+    before = _refold(state.folded, state.recent, horizon_days)
+    return replace(state, horizon_days=horizon_days, before=before)
+
+
 def statistics(state: Purchases) -> Statistics | None:
     """Return the statistics of every purchase day of the state, or None before the first purchase."""
     return append(state.before, state.recent[-1], state.horizon_days) if state.recent else None

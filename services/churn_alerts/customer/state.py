@@ -9,9 +9,11 @@ from msgspec.structs import replace
 
 from services.churn_alerts.alert.decide import OpenAlert
 from services.churn_alerts.customer.model import Purchases
+from services.churn_alerts.customer.purchases import at_horizon
 from services.churn_alerts.customer.purchases import merge as merge_purchases
 from services.churn_alerts.signal.state import SignalState
 from services.churn_alerts.signal.state import merge as merge_signals
+from shared.links import Links
 
 UNPLANNED: Final = -1
 """In `next_check`: the floor of the running silence has not been computed yet."""
@@ -45,6 +47,8 @@ class CustomerState(Struct, array_like=True, gc=False):
     alert ended. `told` is what was last said of his risk, to a hundredth: wake-ups do not repeat it.
     `contacts` is kept as if contacts were purchases while he has not bought; afterwards `contact_days` is enough.
     `seen_today` and `seen_earlier` are 8-byte hashes of (source, id): repeated deliveries change nothing.
+    While others are joined to him, `own` and `parts` are each one's history for itself (joined.py), `alert_home` is
+    whose alert the open one was; `parked` is an alert that ended because another was open when he was joined.
     """
 
     signals: SignalState
@@ -64,6 +68,11 @@ class CustomerState(Struct, array_like=True, gc=False):
     seen_day: int = NEVER
     seen_today: bytes = b""
     seen_earlier: bytes = b""
+    links: Links | None = None
+    own: "CustomerState | None" = None
+    parts: "dict[str, CustomerState]" = {}
+    alert_home: str = ""
+    parked: OpenAlert | None = None
 
     def copied(self) -> "CustomerState":
         """Return a copy to change; parts are values and shared."""
@@ -116,14 +125,14 @@ def with_contact(contacts: ContactDays | None, day: int) -> ContactDays:
 def merge(one: CustomerState, other: CustomerState) -> CustomerState:
     """Return the state of the customer that two identities turned out to be; `one` is the identity that stays.
 
-    The alert of `other` must have been cleared as merged. The running silence is planned and judged anew.
+    The running silence is planned and judged anew. What either keeps about links is left out, and the alert of `other`.
     """
     purchases = one.purchases or other.purchases
     if one.purchases is not None and other.purchases is not None:
-        purchases = merge_purchases(one.purchases, other.purchases)
+        purchases = merge_purchases(one.purchases, at_horizon(other.purchases, one.purchases.horizon_days))
     contacts = one.contacts or other.contacts
     if one.contacts is not None and other.contacts is not None:
-        contacts = merge_purchases(one.contacts, other.contacts)
+        contacts = merge_purchases(one.contacts, at_horizon(other.contacts, one.contacts.horizon_days))
     newest = max((one, other), key=lambda state: (state.clock_ms, state.currency))
     is_spell_known = (
         one.purchases is not None and purchases is not None and purchases.last_day == one.purchases.last_day

@@ -1,7 +1,7 @@
 """What becomes of a verified delivery's events: kept apart by connection, dated, keyed; or left out. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,9 +9,9 @@ import msgspec
 
 from services.ingest.channel.draft import at_most_present
 from services.ingest.event.decide import Accepted, stamp
+from services.ingest.identity.resolve import KnownHandles
 from shared.contracts.event import EventBase
 from shared.errors import Reject
-from shared.ids import CustomerId
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Delivery:
 
 
 def decide(
-    events: Iterable[EventBase], connection_id: str | None, received_at: datetime, known: Mapping[str, CustomerId]
+    events: Iterable[EventBase], connection_id: str | None, received_at: datetime, known: KnownHandles
 ) -> Delivery:
     """Return the delivery's events as they go to Kafka.
 

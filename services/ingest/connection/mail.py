@@ -6,7 +6,7 @@ Settings of such a connection: `listen_port` (and `listen_host`, `tls_certificat
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ from services.ingest.connection.book import ConnectionBook
 from services.ingest.connection.decide import decide
 from services.ingest.connection.figures import Figures
 from services.ingest.event.send import EventSender
+from services.ingest.identity.resolve import KnownHandles
 from services.ingest.metrics import IngestMetrics
 from services.ingest.trace import request_traceparent
 from shared.clock import Clock
 from shared.connection.document import Connection
 from shared.contracts.event import EventBase
-from shared.ids import CustomerId
 
 
 class PositionFile:
@@ -60,7 +60,7 @@ class MailDoors:
         self,
         book: ConnectionBook,
         sender: EventSender,
-        known_handles: Mapping[str, CustomerId],
+        known_handles: KnownHandles,
         figures: Figures,
         metrics: IngestMetrics,
         clock: Clock,

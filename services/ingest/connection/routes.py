@@ -3,7 +3,6 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -21,13 +20,13 @@ from services.ingest.connection.figures import Figures
 from services.ingest.connection.replays import ReplayGuard
 from services.ingest.event.body import BodyError, read_body
 from services.ingest.event.send import EventSender
+from services.ingest.identity.resolve import KnownHandles
 from services.ingest.metrics import IngestMetrics
 from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
 from shared.connection.document import Connection, Secret
 from shared.connection.seal import TEST_HEADER, SecretsKey
 from shared.errors import Unavailable
-from shared.ids import CustomerId
 from shared.logs import correlation_id
 from shared.problem import problem
 
@@ -70,7 +69,7 @@ class ChannelDoor:
         amazon: AmazonSns,
         sender: EventSender,
         address: PublicAddress,
-        known_handles: Mapping[str, CustomerId],
+        known_handles: KnownHandles,
         metrics: IngestMetrics,
         clock: Clock,
     ) -> None:

@@ -4,8 +4,6 @@ The write key is the user of basic authentication, or `writeKey` in the body. It
 provider `segment`, whose figures then count, or an API key with role integrator.
 """
 
-from collections.abc import Mapping
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,12 +16,12 @@ from services.ingest.connection.decide import decide
 from services.ingest.connection.routes import ChannelDoor, settings_of, try_again
 from services.ingest.event.body import BodyError
 from services.ingest.event.send import EventSender
+from services.ingest.identity.resolve import KnownHandles
 from services.ingest.metrics import IngestMetrics
 from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
 from shared.connection.document import Connection
 from shared.errors import Unavailable
-from shared.ids import CustomerId
 from shared.logs import correlation_id
 from shared.problem import problem
 
@@ -41,7 +39,7 @@ class SegmentDoor:
         channels: ChannelDoor,
         door: Door,
         sender: EventSender,
-        known_handles: Mapping[str, CustomerId],
+        known_handles: KnownHandles,
     ) -> None:
         self._book = book
         self._channels = channels

@@ -1,12 +1,12 @@
 """What happens to each event of a request: accepted with its key and bytes, or rejected with its reason. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from services.ingest.identity.resolve import resolve
+from services.ingest.identity.resolve import KnownHandles, resolve
 from shared.contracts.codec import decode_event, encode
 from shared.contracts.event import (
     Customer,
@@ -32,11 +32,15 @@ LATEST_DUE = datetime(2200, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An event as it goes to Kafka: `value` is its JSON with `received_at` and `customer.id` set."""
+    """An event as it goes to Kafka: `value` is its JSON with `received_at` and `customer.id` set.
+
+    `linked_id` is the id its handle stands for, where the handle belongs to a customer by a link.
+    """
 
     customer_id: CustomerId
     event: EventBase
     value: bytes
+    linked_id: CustomerId | None = None
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -53,7 +57,7 @@ class Verdict:
     rejected: list[Rejected] = field(default_factory=list)
 
 
-def decide(raw_events: Iterable[bytes], received_at: datetime, known: Mapping[str, CustomerId]) -> Verdict:
+def decide(raw_events: Iterable[bytes], received_at: datetime, known: KnownHandles) -> Verdict:
     """Return the verdict on each raw event, in order; a bad one never affects its neighbours."""
     verdict = Verdict()
     for index, raw in enumerate(raw_events):
@@ -64,7 +68,7 @@ def decide(raw_events: Iterable[bytes], received_at: datetime, known: Mapping[st
     return verdict
 
 
-def stamp(event: EventBase, received_at: datetime, known: Mapping[str, CustomerId]) -> Accepted:
+def stamp(event: EventBase, received_at: datetime, known: KnownHandles) -> Accepted:
     """Return the event with `received_at` and its customer's id filled in.
 
     Raises `Reject` when it names no customer, lies in the future, or is inconsistent.
@@ -74,15 +78,18 @@ def stamp(event: EventBase, received_at: datetime, known: Mapping[str, CustomerI
     if event.occurred_at < EARLIEST:
         raise Reject("lies before 1970", "/occurred_at")
     _check_consistent(event)
-    customer_id = resolve(event.customer, known)
+    customer_id, linked_id = resolve(event.customer, known)
+    if isinstance(event, CustomerMerged):
+        # The customer that is merged away decides, so the event is his, whoever it was sent for.
+        customer_id, linked_id = CustomerId(event.from_id), None
     customer = event.customer
-    if customer.id is None:
+    if customer.id != customer_id:
         customer = Customer(customer_id, customer.handles)
     stamped = msgspec.structs.replace(event, received_at=received_at, customer=customer)
-    return Accepted(customer_id, stamped, encode(stamped))
+    return Accepted(customer_id, stamped, encode(stamped), linked_id)
 
 
-def _accept(raw: bytes, received_at: datetime, known: Mapping[str, CustomerId]) -> Accepted:
+def _accept(raw: bytes, received_at: datetime, known: KnownHandles) -> Accepted:
     if len(raw) > MAX_EVENT_BYTES:
         raise Reject(f"an event has at most {MAX_EVENT_BYTES // 1024} KB")
     return stamp(decode_event(raw), received_at, known)

@@ -14,11 +14,11 @@ from services.ingest.event.cloudevents import BATCH, STRUCTURED, from_binary, fr
 from services.ingest.event.decide import MAX_EVENTS, Rejected, Verdict, decide
 from services.ingest.event.send import EventSender
 from services.ingest.event.split import split_json, split_ndjson
+from services.ingest.identity.resolve import KnownHandles
 from services.ingest.metrics import IngestMetrics
 from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
 from shared.errors import Reject, Unavailable
-from shared.ids import CustomerId
 from shared.logs import correlation_id
 from shared.problem import problem
 
@@ -26,7 +26,7 @@ _NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/
 
 
 def event_routes(
-    sender: EventSender, door: Door, known_handles: Mapping[str, CustomerId], metrics: IngestMetrics, clock: Clock
+    sender: EventSender, door: Door, known_handles: KnownHandles, metrics: IngestMetrics, clock: Clock
 ) -> list[Route]:
     """Return the route; `known_handles` is the live map of handles to customers."""
 
@@ -86,7 +86,7 @@ def split_request(headers: Mapping[str, str], body: bytes) -> tuple[list[bytes],
     return split_json(body), None
 
 
-def _decide(raw_events: list[bytes], convert: Convert | None, clock: Clock, known: Mapping[str, CustomerId]) -> Verdict:
+def _decide(raw_events: list[bytes], convert: Convert | None, clock: Clock, known: KnownHandles) -> Verdict:
     if convert is None:
         return decide(raw_events, clock.now(), known)
     converted: list[bytes] = []

@@ -7,6 +7,7 @@ from services.ingest.metrics import IngestMetrics
 from shared.clock import Clock, to_ms
 from shared.contracts.event import EventBase
 from shared.kafka.publisher import OutRecord, Publisher, partition_for
+from shared.links import LINKED_ID_HEADER
 from shared.topics import INTERACTIONS
 from shared.trace_headers import INGESTED_AT, TRACEPARENT
 
@@ -48,6 +49,8 @@ class EventSender:
 
 def _record(accepted: Accepted, partitions: int, traceparent: bytes, ingested_at: bytes) -> OutRecord:
     event = accepted.event
+    # Only those that need it: the header costs its bytes in every record.
+    linked = [] if accepted.linked_id is None else [(LINKED_ID_HEADER, accepted.linked_id.encode())]
     return OutRecord(
         partition=partition_for(accepted.customer_id, partitions),
         key=accepted.customer_id.encode(),
@@ -60,5 +63,6 @@ def _record(accepted: Accepted, partitions: int, traceparent: bytes, ingested_at
             ("schema", _SCHEMA),
             (TRACEPARENT, traceparent),
             (INGESTED_AT, ingested_at),
+            *linked,
         ],
     )

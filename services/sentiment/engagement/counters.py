@@ -90,7 +90,7 @@ def fold(state: EngagementState | None, seen: Observation) -> EngagementState:
     turns = state.turns
     if is_contact and not is_old and (seen.is_answer or seen.is_customers):
         turns = _with_turn(turns, 2 * seen.at_ms + seen.is_answer, newest)
-    return EngagementState(newest, first_ms, last_ms, days, turns)
+    return EngagementState(newest, first_ms, last_ms, days, turns, state.links, state.parts)
 
 
 def is_known(state: EngagementState | None, seen: Observation) -> bool:
@@ -105,6 +105,7 @@ def merge(one: EngagementState, other: EngagementState) -> EngagementState:
     """Return the engagement of two histories that turn out to be one customer's, as if folded together.
 
     Days of both are added; an event that stands in both histories is counted twice only where it came under both ids.
+    Links and parts of either are left out.
     """
     newest = max(one.newest_day, other.newest_day)
     days = {day: kept for day, kept in one.days.items() if day > newest - WINDOW_DAYS}

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from shared.links import Links
+
 WINDOW_DAYS = 90
 # Ids remembered a day: beyond so many events of one customer on one day a repetition is counted again.
 MAX_IDS_A_DAY = 256
@@ -30,7 +32,9 @@ class Day(Struct, frozen=True, array_like=True):
 class EngagementState(Struct, frozen=True, array_like=True):
     """A customer's engagement. Days since 1970 as keys; equal sets of events give equal states.
 
-    `turns` are instants in ms doubled, plus one for an answer by a person: sorted, the newest ones.
+    `turns` are instants in ms doubled, plus one for an answer by a person: sorted, the newest ones. `links` and
+    `parts`, the engagement of each customer that was joined to this one, belong to services/sentiment/identity; what
+    stands beside them is the customer's own alone.
     """
 
     newest_day: int = -1
@@ -38,6 +42,8 @@ class EngagementState(Struct, frozen=True, array_like=True):
     last_ms: int = 0
     days: dict[int, Day] = {}
     turns: list[int] = []
+    links: Links | None = None
+    parts: dict[str, "EngagementState"] = {}
 
 
 class Observation(Struct, frozen=True):

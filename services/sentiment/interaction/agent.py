@@ -1,23 +1,33 @@
-"""The sentiment processor: interactions in, enriched interactions and engagement out."""
+"""The sentiment processor: interactions in; enriched interactions, engagement and identities out."""
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from services.sentiment.engagement.counters import engagement, fold, is_known, observe
 from services.sentiment.engagement.model import EngagementState
 from services.sentiment.engagement.state import decode_state, encode_state
+from services.sentiment.identity.decide import claims, erase, hear, merged_by_company, whole
+from services.sentiment.identity.model import Effect, Notice, Post, Step
 from services.sentiment.interaction.backend import Backend
 from services.sentiment.interaction.decide import judged_text
 from shared.clock import to_ms
-from shared.contracts.codec import decode_event, encode
+from shared.contracts.codec import decode_json, encode
 from shared.contracts.enriched import Engagement, Origin, Sentiment
-from shared.contracts.event import CustomerErased, EventBase
+from shared.contracts.event import Customer, CustomerErased, CustomerMerged, Event, EventBase
+from shared.contracts.identity import HandleOwner, IdentityCommand
 from shared.errors import Reject
 from shared.kafka.processor import NEVER_WAKES, ControlView, Decisions, Headers, Input, Output, StateView
-from shared.topics import ENGAGEMENT, ENRICHED, INTERACTIONS, Topic
+from shared.links import LINKED_ID_HEADER, PATH_HEADER, is_root_of_cycle
+from shared.topics import ENGAGEMENT, ENRICHED, IDENTITIES, INTERACTIONS, Topic
 
 _SCHEMA = ("schema", ENRICHED.schema.encode())
+_EVENT_HEADERS = (("schema", INTERACTIONS.schema.encode()),)
+_PATH_SEPARATOR = "\x1f"
+Heard = EventBase | IdentityCommand
+_decoder: msgspec.json.Decoder[Heard] = msgspec.json.Decoder(Event | IdentityCommand)
 
 
 class _Spliced(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event.enriched"):
@@ -27,30 +37,31 @@ class _Spliced(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field=
     engagement: Engagement
     origin: Origin
     sentiment: Sentiment | None = None
+    linked_id: str | None = None
 
 
 class SentimentProcessor:
-    """Judges a run's texts in one call; keeps engagement per customer; drops events the customer's state knows."""
+    """Judges a run's texts in one call; keeps engagement and links per customer; drops events the state knows."""
 
     name = "sentiment"
     input_topic = INTERACTIONS
     state_topic = ENGAGEMENT
-    output_topics: Sequence[Topic] = (ENRICHED,)
+    output_topics: Sequence[Topic] = (ENRICHED, INTERACTIONS, IDENTITIES)
     forward_controls_to: Topic | None = ENRICHED
     shortest_wake_ms = NEVER_WAKES
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    def decode(self, value: bytes) -> EventBase:
-        """Raises `Reject` for anything ingest would not have written."""
-        event = decode_event(value)
-        if event.customer.id is None:
+    def decode(self, value: bytes) -> Heard:
+        """Raises `Reject` for anything ingest, the API or this stage would not have written."""
+        event = decode_json(_decoder, value)
+        if isinstance(event, EventBase) and event.customer.id is None:
             raise Reject("needs the customer's id, which ingest sets", "/customer/id")
         return event
 
-    def event_time_ms(self, event: EventBase) -> int:
-        return to_ms(event.occurred_at)
+    def event_time_ms(self, event: Heard) -> int:
+        return to_ms(event.occurred_at if isinstance(event, EventBase) else event.at)
 
     def encode_state(self, state: EngagementState) -> bytes:
         return encode_state(state)
@@ -59,28 +70,35 @@ class SentimentProcessor:
         return decode_state(value)
 
     def decide(
-        self, states: StateView[EngagementState], inputs: Sequence[Input[EventBase]], controls: ControlView
+        self,
+        states: StateView[EngagementState],
+        inputs: Sequence[Input[Heard]],
+        controls: ControlView,
     ) -> Decisions[EngagementState]:
-        """Return one enriched event for each input that is new, and the engagement it leads to."""
+        """Return one enriched event for each input that is new, the engagement it leads to, and what links demand."""
         del controls
         sentiments = self._judge(inputs)
         decisions: Decisions[EngagementState] = Decisions()
         known, publish = decisions.states, decisions.outputs.append
         for one, sentiment in zip(inputs, sentiments, strict=True):
-            key = one.key
+            key, event = one.key, one.event
             state = known[key] if key in known else states.get(key)
-            seen = observe(one.event, sentiment)
-            if is_known(state, seen):
-                continue
-            folded = fold(state, seen)
-            known[key] = None if isinstance(one.event, CustomerErased) else folded
-            enriched = _Spliced(
-                event=Raw(one.raw),
-                engagement=engagement(folded),
-                origin=Origin(one.partition, one.offset),
-                sentiment=sentiment,
-            )
-            publish(Output(ENRICHED, key, encode(enriched), _headers(one.headers)))
+            if not isinstance(event, EventBase):
+                step = hear(key, state, event, one.offset)
+            elif isinstance(event, CustomerMerged):
+                post = merged_by_company(event)
+                step = hear(key, state, post.command, one.offset) if post.to_id == key else Step(state, [post])
+            else:
+                linked_id = _header(one.headers, LINKED_ID_HEADER)
+                linked_id = "" if linked_id == key else linked_id
+                if (elsewhere := _elsewhere(one, state, linked_id)) is not None:
+                    publish(elsewhere)
+                    continue
+                step = self._count(one, event, sentiment, state, linked_id, decisions)
+            if step.state is not state:
+                known[key] = step.state
+            for effect in step.effects:
+                publish(_output(key, effect))
         return decisions
 
     def wake(
@@ -90,8 +108,39 @@ class SentimentProcessor:
         del states, keys, due_ms, controls
         return Decisions()
 
-    def _judge(self, inputs: Sequence[Input[EventBase]]) -> list[Sentiment | None]:
-        texts = [judged_text(one.event) for one in inputs]
+    def _count(
+        self,
+        one: Input[Heard],
+        event: EventBase,
+        sentiment: Sentiment | None,
+        state: EngagementState | None,
+        linked_id: str,
+        decisions: Decisions[EngagementState],
+    ) -> Step:
+        """Add an event to the history it belongs to, and tell what the customer's engagement is with it."""
+        seen = observe(event, sentiment)
+        part = state.parts.get(linked_id) if state is not None and linked_id else state
+        if is_known(part, seen):
+            return Step(state)
+        counted = fold(part, seen)
+        if state is not None and linked_id:
+            counted = replace(state, parts={**state.parts, linked_id: counted})
+        enriched = _Spliced(
+            event=Raw(one.raw),
+            engagement=engagement(whole(counted)),
+            origin=Origin(one.partition, one.offset),
+            sentiment=sentiment,
+            linked_id=linked_id or None,
+        )
+        decisions.outputs.append(Output(ENRICHED, one.key, encode(enriched), _enriched_headers(one.headers)))
+        if isinstance(event, CustomerErased):
+            return erase(one.key, counted, event)
+        if event.customer.handles:
+            return claims(one.key, counted, event)
+        return Step(counted)
+
+    def _judge(self, inputs: Sequence[Input[Heard]]) -> list[Sentiment | None]:
+        texts = [judged_text(one.event) if isinstance(one.event, EventBase) else "" for one in inputs]
         with_text = [index for index, text in enumerate(texts) if text]
         judged: list[Sentiment | None] = [None] * len(texts)
         for index, sentiment in zip(with_text, self._backend.analyse([texts[i] for i in with_text]), strict=True):
@@ -99,5 +148,50 @@ class SentimentProcessor:
         return judged
 
 
-def _headers(headers: Headers) -> Headers:
-    return [*(header for header in headers if header[0] != "schema"), _SCHEMA]
+def _elsewhere(one: Input[Heard], state: EngagementState | None, linked_id: str) -> Output | None:
+    """Return the event on its way to the customer it belongs to today, None if that is the key's own.
+
+    An event whose link is not known here goes back to the linked id, which knows where it belongs.
+    """
+    links = None if state is None else state.links
+    if links is not None and links.merged_into:
+        path = [name for name in _header(one.headers, PATH_HEADER).split(_PATH_SEPARATOR) if name]
+        if not is_root_of_cycle(one.key, path):
+            path.append(one.key)
+            return _sent_on(one, links.merged_into, linked_id or one.key, path)
+    if linked_id and (links is None or linked_id not in links.members):
+        return _sent_on(one, linked_id, "", [])
+    return None
+
+
+def _sent_on(one: Input[Heard], to_id: str, linked_id: str, path: Sequence[str]) -> Output:
+    event = one.event
+    if not isinstance(event, EventBase):
+        raise TypeError("commands are passed on by what they say")
+    headers = [header for header in one.headers if header[0] not in (LINKED_ID_HEADER, PATH_HEADER)]
+    if linked_id and linked_id != to_id:
+        headers.append((LINKED_ID_HEADER, linked_id.encode()))
+    if path:
+        headers.append((PATH_HEADER, _PATH_SEPARATOR.join(path).encode()))
+    value = encode(replace(event, customer=Customer(to_id, event.customer.handles)))
+    return Output(INTERACTIONS, to_id, value, headers, is_rerouted=True)
+
+
+def _output(key: str, effect: Effect) -> Output:
+    if isinstance(effect, Post):
+        return Output(INTERACTIONS, effect.to_id, encode(effect.command), _EVENT_HEADERS, is_rerouted=True)
+    if isinstance(effect, Notice):
+        return Output(ENRICHED, key, encode(effect.message), (_SCHEMA,))
+    owner = None if effect.customer_id is None else encode(HandleOwner(customer_id=effect.customer_id))
+    return Output(IDENTITIES, effect.handle, owner, ())
+
+
+def _header(headers: Headers, name: str) -> str:
+    for known, value in headers:
+        if known == name:
+            return value.decode("utf-8", "replace")
+    return ""
+
+
+def _enriched_headers(headers: Headers) -> Headers:
+    return [*(header for header in headers if header[0] not in ("schema", LINKED_ID_HEADER, PATH_HEADER)), _SCHEMA]

@@ -20,7 +20,8 @@ from tests.service_process import ServiceProcess
 from tests.waiting import eventually
 
 PARTITIONS = 2
-_PROJECTED = """customers, handles, interactions, orders, customer_merges, erasures, customer_risk_daily, alerts,
+_PROJECTED = """customers, handles, interactions, orders, customer_links, link_events, link_conflicts,
+    erasures, customer_risk_daily, alerts,
     alert_events, dead_letters, idempotency_keys, audit_log, sentiment_labels, notification_endpoints,
     notification_jobs, connections, file_connections, connection_figures, connection_rejections, policies,
     alert_timers"""
@@ -106,6 +107,8 @@ class Api:
 
 
 def _customer(message: Any) -> str:
+    if hasattr(message, "linked_id") and not hasattr(message, "event"):
+        return str(message.linked_id)
     return str(message.event.customer.id if hasattr(message, "event") else message.customer_id)
 
 

@@ -4,10 +4,12 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from services.api.interaction.search import text_terms
 from services.api.projection.store import drop_months_before
-from shared.contracts.event import Customer, CustomerErased, CustomerIdentified, CustomerMerged
+from shared.contracts.event import Customer, CustomerErased, CustomerIdentified
+from shared.contracts.identity import CustomerLinked, CustomerUnlinked, LinkConflicted
 from shared.postgres.pool import open_connection
 from tests.factories.records import NOON, customer_risk, enriched, message, order, raised
 from tests.integration.api.conftest import Api
@@ -75,11 +77,17 @@ def test_an_erased_customer_leaves_no_row_and_does_not_come_back(api: Api) -> No
         assert api.value(f"SELECT count(*) FROM {table}") == 0, table
 
 
-def test_a_merged_customer_takes_its_history_along_and_its_stragglers_too(api: Api) -> None:
-    merge = CustomerMerged(
-        id="m1", source="crm", occurred_at=NOON, customer=Customer("old"), from_id="old", into_id="new"
-    )
-    api.publish(ENRICHED, enriched(message("e1", "old")), enriched(merge), enriched(message("e2", "old")))
+def linked(version: int = 1, into_id: str = "new") -> CustomerLinked:
+    return CustomerLinked(at=NOON, linked_id="old", into_id=into_id, version=version, by="crm", reason="the same")
+
+
+def unlinked(version: int = 2) -> CustomerUnlinked:
+    return CustomerUnlinked(at=NOON, linked_id="old", from_id="new", version=version, by="ann", reason="a mistake")
+
+
+def test_a_linked_customer_takes_its_history_along_and_its_stragglers_too(api: Api) -> None:
+    api.publish(ENRICHED, enriched(message("e1", "old")), linked(), enriched(message("e2", "old")))
+    api.publish(ALERTS, raised("a1", "old"))
     api.wait_projected()
 
     customer = api.get("/v1/customers/old")
@@ -87,6 +95,51 @@ def test_a_merged_customer_takes_its_history_along_and_its_stragglers_too(api: A
     assert customer["customer_id"] == "new"
     assert customer["merged_from"] == ["old"]
     assert {item["id"] for item in customer["timeline"]["items"]} == {"e1", "e2"}
+    assert [link["by"] for link in customer["links"]] == ["crm"]
+    assert [alert["customer_id"] for alert in customer["open_alerts"]] == ["new"]
+
+
+def test_an_ended_link_gives_each_its_own_rows_back(api: Api) -> None:
+    own = [enriched(message("e1", "old")), enriched(message("n1", "new"))]
+    api.publish(ENRICHED, *own, linked(), structs.replace(enriched(message("e2", "new")), linked_id="old"), unlinked())
+    api.publish(ENRICHED, structs.replace(enriched(message("e3", "new")), linked_id="old"))
+    api.wait_projected()
+
+    old, new = api.get("/v1/customers/old"), api.get("/v1/customers/new")
+
+    assert {item["id"] for item in old["timeline"]["items"]} == {"e1", "e2", "e3"}
+    assert [item["id"] for item in new["timeline"]["items"]] == ["n1"]
+    assert new["merged_from"] == [] == new["links"]
+    told = api.get("/v1/identity/customers/old/history")["items"]
+    assert [(one["kind"], one["by"]) for one in told] == [("unlinked", "ann"), ("linked", "crm")]
+
+
+def test_chains_of_links_end_at_one_customer_whatever_order_they_came_in(api: Api) -> None:
+    upper = CustomerLinked(at=NOON, linked_id="new", into_id="top", version=7, by="crm")
+    api.publish(ENRICHED, enriched(message("e1", "old")), enriched(message("n1", "new")), upper, linked())
+    api.wait_projected()
+
+    customer = api.get("/v1/customers/old")
+
+    assert customer["customer_id"] == "top"
+    assert len(customer["timeline"]["items"]) == 2
+    assert customer["merged_from"] == ["new", "old"]
+
+
+def test_a_conflict_is_listed_and_decided_once(api: Api) -> None:
+    told = LinkConflicted(
+        at=NOON, linked_id="old", owner_id="c1", claimant_id="c2", handle="mailto:a@b.cn", by="crm", reason="order o1"
+    )
+    api.publish(ENRICHED, told, told)
+    api.wait_projected()
+    [conflict] = api.get("/v1/identity/conflicts", status="open")["items"]
+
+    body = {"decision": "keep_apart", "note": "two people, one family address"}
+    answers = [api.post(f"/v1/identity/conflicts/{conflict['id']}/decide", body) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert answers[0].json()["status"] == "kept_apart"
+    assert api.get("/v1/identity/conflicts", status="open")["items"] == []
 
 
 def test_a_killed_api_goes_on_where_its_rows_end(api: Api) -> None:

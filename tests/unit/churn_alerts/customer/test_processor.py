@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from services.churn_alerts.alert.rules import Rules, SilenceRules
 from shared.contracts.alert import AlertRaised, AlertUpdated, Tier
+from shared.contracts.identity import HistoryMoved
 from tests.factories.churn_log import (
     Heard,
     at,
@@ -13,7 +14,7 @@ from tests.factories.churn_log import (
     erased,
     inquiry,
     kinds,
-    merged,
+    linked,
     message,
     order,
     published,
@@ -202,11 +203,14 @@ def test_erased_customer_leaves_no_state() -> None:
     assert len(log.partition.states) == 0 and log.partition.timers.get("a") is None
 
 
-def test_merged_customer_is_judged_no_more() -> None:
-    log = decided([*regular("a", 20), calm(merged("a", at(140), "b")), tick(at(400))])
+def test_linked_customer_is_judged_no_more_and_his_history_leaves() -> None:
+    log = decided([*regular("a", 20), linked("a", at(140), "b", version=7), tick(at(400))])
 
     assert log.alerts == []
     assert log.partition.timers.get("a") is None
+    [moved] = log.sent
+    assert isinstance(moved, HistoryMoved)
+    assert (moved.to_id, [history.of_id for history in moved.histories]) == ("b", ["a"])
 
 
 def test_risk_is_told_with_reasons_in_both_languages_and_marked_as_prior() -> None:

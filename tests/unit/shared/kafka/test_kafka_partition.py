@@ -26,7 +26,7 @@ def _advance(partition: Partition[Sighting, Seen], *records: FakeRecord) -> Work
 
 
 def _notes(work: Work) -> list[Note]:
-    return [note_of(output.value) for output in work.outputs if isinstance(output, Output)]
+    return [note_of(output.value) for output in work.outputs if isinstance(output, Output) and output.value]
 
 
 def _ids(work: Work) -> list[str]:

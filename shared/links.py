@@ -1,0 +1,189 @@
+"""How customers are joined and parted: what a stage keeps beside a customer's state, and where histories go. Pure.
+
+Every stage that keeps state by customer follows these rules, so that after any order of links, unlinks, kills and
+repetitions each history stands exactly once, with the customer at the root of its links. The whole of it is in
+docs/architecture/identity.md.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.contracts.identity import History, HistoryLeft, HistoryMoved
+from shared.ids import CustomerId, digest_id
+
+LINKED_ID_HEADER: Final = "linked_id"
+"""The header of an event that reached its customer over a link: whose history it adds to."""
+
+PATH_HEADER: Final = "forwarded_by"
+"""The header of an event that linked customers passed on: their ids, oldest first, with US (0x1f) between them."""
+
+_MINTED: Final = re.compile(r"cus_[0-9a-f]{26}")
+_FINGERPRINT_BYTES: Final = 8
+# Repetitions follow within a crash's replay; a customer is joined and parted a few times in a life.
+_KEPT: Final = 64
+
+
+class Member(Struct, frozen=True, array_like=True, gc=False):
+    """A history that was joined: under which linked id it came (empty: its own link), and that link's version."""
+
+    under: str = ""
+    version: int = -1
+
+
+class Links(Struct, frozen=True, array_like=True, gc=False):
+    """What a customer's state keeps about being joined. `version` is the offset of the last change of `merged_into`.
+
+    `claimed` are handles this customer has claimed, `refused` customers it is kept apart from, `departed` the versions
+    of links that have ended here, `taken` fingerprints of commands and histories that are done.
+    """
+
+    merged_into: str = ""
+    version: int = -1
+    handle: str = ""
+    claimed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    members: dict[str, Member] = {}
+    departed: dict[str, int] = {}
+    taken: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """Not here: the record goes on as it stands in `moved`."""
+
+    moved: HistoryMoved
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """These histories stay. `links` is what is kept from now on; `is_freed`: this customer is a root after all."""
+
+    histories: Sequence[History]
+    links: Links
+    is_freed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """These members go home, if any; `links` is what is kept from now on."""
+
+    ids: Sequence[str]
+    links: Links
+
+
+def minted_id(handle: str) -> CustomerId:
+    """Return the id that a handle alone stands for."""
+    return CustomerId(digest_id("cus", handle))
+
+
+def is_minted(customer_id: str) -> bool:
+    """Return whether the id was made from a handle, so that the company does not know it."""
+    return _MINTED.fullmatch(customer_id) is not None
+
+
+def is_taken(links: Links | None, record_id: str) -> bool:
+    """Return whether the command or history of that id is done already."""
+    if links is None:
+        return False
+    name, taken = _fingerprint(record_id), links.taken
+    return any(taken[at : at + _FINGERPRINT_BYTES] == name for at in range(0, len(taken), _FINGERPRINT_BYTES))
+
+
+def with_taken(links: Links, record_id: str) -> Links:
+    taken = (links.taken + _fingerprint(record_id))[-_KEPT * _FINGERPRINT_BYTES :]
+    return replace(links, taken=taken)
+
+
+def is_root_of_cycle(key: str, path: Sequence[str]) -> bool:
+    """Return whether what was passed on came back to where it has been, and this is the customer to keep it.
+
+    Two customers merged into each other at the same time would pass histories on for ever: the least id stays.
+    """
+    return key in path and key == min(path[path.index(key) :])
+
+
+def members_under(links: Links, linked_id: str) -> list[str]:
+    """Return the member and all that came along with it, sorted; without itself where it had no history to bring."""
+    found = {linked_id}
+    while more := {of_id for of_id, member in links.members.items() if member.under in found} - found:
+        found |= more
+    return sorted(found.intersection(links.members))
+
+
+def take_moved(key: str, links: Links, moved: HistoryMoved, offset: int) -> Forwarded | Accepted | None:
+    """Return what becomes of histories that arrive at `key` at `offset`; None when they are known already."""
+    if is_taken(links, moved.id):
+        return None
+    is_freed = bool(links.merged_into) and is_root_of_cycle(key, moved.path)
+    if links.merged_into and not is_freed:
+        return Forwarded(
+            replace(
+                moved,
+                to_id=links.merged_into,
+                via_id=key,
+                version=links.version,
+                histories=[_passed_on(key, history) for history in moved.histories],
+                path=[*moved.path, key],
+            )
+        )
+    if moved.via_id and links.departed.get(moved.via_id, -1) >= moved.version:
+        return Forwarded(replace(moved, to_id=moved.via_id, via_id="", version=-1, path=[]))
+    arrived = [replace(history, under="") if history.under == key else history for history in moved.histories]
+    members = dict(links.members)
+    for history in arrived:
+        if history.of_id != key:
+            version = moved.version if history.of_id == moved.via_id else -1
+            members[history.of_id] = Member(history.under, version)
+    kept = with_taken(replace(links, members=members), moved.id)
+    if is_freed:
+        kept = replace(kept, merged_into="", version=offset)
+    return Accepted(arrived, kept, is_freed)
+
+
+def take_left(key: str, links: Links, left: HistoryLeft) -> HistoryLeft | Removed:
+    """Return what goes home now that a link has ended, or the record to pass on because `key` is linked itself."""
+    if links.merged_into and not is_root_of_cycle(key, left.path):
+        return replace(left, to_id=links.merged_into, path=[*left.path, key])
+    departed = dict(links.departed)
+    departed[left.linked_id] = max(left.version, departed.pop(left.linked_id, -1))
+    while len(departed) > _KEPT:
+        departed.pop(next(iter(departed)))
+    ids: list[str] = []
+    if not is_newer(links, left):
+        ids = sorted({*members_under(links, left.linked_id), *left.ids}.intersection(links.members))
+    members = {of_id: kept for of_id, kept in links.members.items() if of_id not in ids}
+    return Removed(ids, replace(links, members=members, departed=departed))
+
+
+def is_newer(links: Links, left: HistoryLeft) -> bool:
+    """Return whether the member came back over a later link before its parting was heard of."""
+    return links.members.get(left.linked_id, Member()).version > left.version
+
+
+def moved_out(
+    key: str, links: Links, histories: Sequence[History], *, into_id: str, version: int, cause: HistoryMoved
+) -> tuple[Links, HistoryMoved]:
+    """Return the links of a customer that `into_id` takes over, and its histories on their way there."""
+    moved = replace(
+        cause,
+        to_id=into_id,
+        via_id=key,
+        version=version,
+        histories=[_passed_on(key, history) for history in histories],
+        path=[key],
+    )
+    return replace(links, merged_into=into_id, version=version, members={}), moved
+
+
+def _passed_on(key: str, history: History) -> History:
+    return replace(history, under="") if history.of_id == key else replace(history, under=history.under or key)
+
+
+def _fingerprint(record_id: str) -> bytes:
+    return hashlib.blake2b(record_id.encode("utf-8", "surrogatepass"), digest_size=_FINGERPRINT_BYTES).digest()

@@ -1,0 +1,243 @@
+"""Links as a state machine: events, links, partings, merges, erasures, kills in any order, against a reference."""
+
+from collections import defaultdict
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from services.ingest.identity.resolve import resolve
+from shared.contracts.event import Customer
+from shared.contracts.identity import LinkClaimed, LinkDissolved
+from shared.links import is_minted, minted_id
+from tests.factories.identity_world import NOON, World
+
+HANDLES = ("tel:+8613800000001", "mailto:li@example.cn", "wechat:gh_shop/oLi", "x:lili")
+COMPANY_IDS = ("ann", "bob", "cat")
+IDS = (*COMPANY_IDS, *map(minted_id, HANDLES))
+
+pytestmark = pytest.mark.slow
+
+
+class Reference:
+    """Who belongs to whom and whose the events are, as one process without a network would know it."""
+
+    def __init__(self) -> None:
+        self.parent: dict[str, str] = {}
+        self.refused: dict[str, set[str]] = defaultdict(set)
+        self.claimed: dict[str, set[str]] = defaultdict(set)
+        self.events: dict[str, set[str]] = defaultdict(set)
+        self.conflicts: set[tuple[str, str, str]] = set()
+        self.erased: set[str] = set()
+
+    def root(self, key: str) -> str:
+        while key in self.parent:
+            key = self.parent[key]
+        return key
+
+    def below(self, key: str) -> set[str]:
+        return {one for one in IDS if one != key and self.root(one) == key}
+
+    def order(self, event_id: str, origin: str, handles: tuple[str, ...]) -> None:
+        key = self.root(origin)
+        if event_id in self.events[origin]:
+            return
+        self.events[origin].add(event_id)
+        if len(handles) == 1 and minted_id(handles[0]) == key:
+            return
+        for handle in handles:
+            linked_id = minted_id(handle)
+            is_new = handle not in self.claimed[key] and linked_id != key and linked_id not in self.below(key)
+            self.claimed[key].add(handle)
+            if is_new:
+                self.claim(linked_id, key)
+
+    def claim(self, linked_id: str, into_id: str) -> None:
+        parent = self.parent.get(linked_id)
+        if into_id in (linked_id, parent) or into_id in self.refused[linked_id]:
+            return
+        if parent is None and into_id in self.below(linked_id):
+            return
+        if parent is None and is_minted(linked_id):
+            self.parent[linked_id] = into_id
+        elif parent is not None and is_minted(parent):
+            self.claim(parent, into_id)
+        elif is_minted(into_id):
+            self.claim(into_id, parent or linked_id)
+        else:
+            self.conflicts.add((linked_id, parent or linked_id, into_id))
+
+    def decide(self, linked_id: str, into_id: str) -> None:
+        parent = self.parent.get(linked_id)
+        if into_id in (linked_id, parent) or (parent is None and into_id in self.below(linked_id)):
+            return
+        self.refused[linked_id].discard(into_id)
+        self.parent[linked_id] = into_id
+        circle = [linked_id]
+        while (above := self.parent.get(circle[-1])) is not None:
+            if above == linked_id:
+                del self.parent[min(circle)]
+                return
+            circle.append(above)
+
+    def dissolve(self, linked_id: str, from_id: str) -> None:
+        self.refused[linked_id].add(from_id)
+        if self.parent.get(linked_id) == from_id:
+            del self.parent[linked_id]
+
+    def erase(self, customer_id: str) -> None:
+        root = self.root(customer_id)
+        for key in (root, *self.below(root)):
+            self.erased |= self.events[key]
+            for kept in (self.parent, self.refused, self.claimed, self.events):
+                kept.pop(key, None)
+
+
+class Identities(RuleBasedStateMachine):
+    """`is_sequential`: everything is delivered after each step, and who belongs to whom must equal the reference.
+
+    Otherwise records of different partitions overtake each other and only the log decides who was first; then each
+    event must count once, with whomever its history is linked to, in both stages. Circles are left to the former: one
+    that is closed while one of its links is being ended is a known limit (docs/architecture/identity.md).
+    """
+
+    @initialize(n_partitions=st.integers(1, 3), is_sequential=st.booleans())
+    def begin(self, n_partitions: int, is_sequential: bool) -> None:
+        self.world = World(n_partitions)
+        self.reference = Reference()
+        self.is_sequential = is_sequential
+        self.n_names = 0
+        self.n_erased = 0
+        self.sent: dict[str, tuple[str | None, tuple[str, ...]]] = {}
+
+    @rule(
+        customer_id=st.sampled_from([None, None, *COMPANY_IDS]),
+        handles=st.lists(st.sampled_from(HANDLES), unique=True, max_size=2).map(tuple),
+        n_deliveries=st.integers(1, 2),
+    )
+    def event(self, customer_id: str | None, handles: tuple[str, ...], n_deliveries: int) -> None:
+        if customer_id is not None or handles:
+            name = self._name()
+            self.sent[name] = customer_id, handles
+            self._send(name, n_deliveries)
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def delivered_again(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.sent)))
+        # Which of two handles names the sender may have changed in between.
+        if len(self.sent[name][1]) < 2:
+            self._send(name, 1)
+
+    @rule(linked_id=st.sampled_from(IDS), into_id=st.sampled_from(COMPANY_IDS))
+    def link(self, linked_id: str, into_id: str) -> None:
+        if self._may_close_a_circle(linked_id, into_id):
+            return
+        handle = next((one for one in HANDLES if minted_id(one) == linked_id), None)
+        self.world.command(
+            LinkClaimed(
+                id=self._name(),
+                at=NOON,
+                linked_id=linked_id,
+                into_id=into_id,
+                handle=handle,
+                is_decided=True,
+                by="ann",
+            )
+        )
+        self.reference.decide(linked_id, into_id)
+        self._after()
+
+    @rule(linked_id=st.sampled_from(IDS), from_id=st.sampled_from(COMPANY_IDS))
+    def unlink(self, linked_id: str, from_id: str) -> None:
+        self.world.command(LinkDissolved(id=self._name(), at=NOON, linked_id=linked_id, from_id=from_id, by="ann"))
+        self.reference.dissolve(linked_id, from_id)
+        self._after()
+
+    @rule(pair=st.permutations(COMPANY_IDS))
+    def merge(self, pair: list[str]) -> None:
+        if self._may_close_a_circle(pair[0], pair[1]):
+            return
+        self.world.merge(self._name(), pair[0], pair[1])
+        self.reference.decide(pair[0], pair[1])
+        self._after()
+
+    @rule(customer_id=st.sampled_from(COMPANY_IDS))
+    def erase(self, customer_id: str) -> None:
+        self.world.settle()
+        root = self.world.root(customer_id)
+        self.n_erased += self.world.n_contacts(root)
+        ids = [root, *self.world.links(root).members]
+        self.world.erase(self._name(), customer_id)
+        self.world.settle()
+        self.reference.erase(customer_id)
+        self.sent.clear()
+        assert all(self.world.engagement(one) is None and self.world.customer(one) is None for one in ids)
+        self._check()
+
+    @precondition(lambda self: not self.is_sequential)
+    @rule(data=st.data(), n_records=st.integers(1, 3), is_repeated=st.booleans())
+    def deliver(self, data: st.DataObject, n_records: int, is_repeated: bool) -> None:
+        stages = [stage for stage in (*self.world.sentiment, *self.world.churn) if stage.n_waiting]
+        if stages:
+            self.world.step(data.draw(st.sampled_from(stages)), n_records, is_repeated=is_repeated)
+
+    @precondition(lambda self: not self.is_sequential)
+    @rule()
+    def ingest_learns(self) -> None:
+        self.world.learn()
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.settle()
+            self._check()
+
+    def _may_close_a_circle(self, linked_id: str, into_id: str) -> bool:
+        return not self.is_sequential and linked_id in COMPANY_IDS and linked_id >= into_id
+
+    def _name(self) -> str:
+        self.n_names += 1
+        return f"n{self.n_names}"
+
+    def _send(self, name: str, n_deliveries: int) -> None:
+        customer_id, handles = self.sent[name]
+        owner, linked_id = resolve(Customer(customer_id, list(handles)), self.world.known)
+        for _ in range(n_deliveries):
+            self.world.order(name, customer_id, *handles)
+        self.reference.order(name, linked_id or owner, handles)
+        self._after()
+
+    def _after(self) -> None:
+        if self.is_sequential:
+            self.world.settle()
+            self._check()
+
+    def _check(self) -> None:
+        """Everything has been delivered: every event counts once, in both stages, with the root of its history."""
+        world = self.world
+        roots = [one for one in IDS if world.root(one) == one]
+        assert sum(map(world.n_contacts, IDS)) == self._n_events() - self.n_erased
+        for one in IDS:
+            assert world.n_purchases(one) == world.n_contacts(one)
+            assert one in roots or world.n_contacts(one) == 0
+            assert one in roots or one in world.links(world.root(one)).members
+        for handle in HANDLES:
+            assert world.known.get(handle, "") in ("", world.links(minted_id(handle)).merged_into)
+        if self.is_sequential:
+            self._check_against_reference(roots)
+
+    def _n_events(self) -> int:
+        return len({name for names in self.reference.events.values() for name in names} | self.reference.erased)
+
+    def _check_against_reference(self, roots: list[str]) -> None:
+        world, reference = self.world, self.reference
+        assert {one: world.links(one).merged_into for one in IDS if one not in roots} == reference.parent
+        assert world.conflicts == reference.conflicts
+        for root in roots:
+            histories = [reference.events[one] for one in (root, *reference.below(root))]
+            assert world.n_contacts(root) == sum(map(len, histories))
+
+
+def test_histories_stand_once_with_whom_they_belong_to() -> None:
+    run_state_machine_as_test(Identities, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
