@@ -8,6 +8,7 @@ its data as an attribute, about whomever the data names (nobody, often: the edge
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
@@ -72,15 +73,16 @@ class CloudEvents(Channel):
             if not isinstance(document, list):
                 raise PayloadError("a batch is a JSON array")
             for index, item in enumerate(document):
-                parse.add(_event(request, *_structured(item, f"/{index}"), f"/{index}"))
+                parse.add(_event(request, *structured(item, f"/{index}"), f"/{index}"))
         elif request.media_type.startswith("application/cloudevents") or request.header("ce-specversion") is None:
-            parse.add(_event(request, *_structured(json_document(request.body), ""), ""))
+            parse.add(_event(request, *structured(json_document(request.body)), ""))
         else:
-            parse.add(_event(request, *_binary(request), ""))
+            parse.add(_event(request, *binary(request.headers, request.body), ""))
         return parse
 
 
-def _structured(document: Json, pointer: str) -> tuple[dict[str, Json], Json]:
+def structured(document: Json, pointer: str = "") -> tuple[dict[str, Json], Json]:
+    """Return the context attributes and the data of a CloudEvent that is a JSON document."""
     if not isinstance(document, dict):
         raise PayloadError("an event is a JSON object", pointer)
     context = {name: value for name, value in document.items() if name not in ("data", "data_base64")}
@@ -93,16 +95,30 @@ def _structured(document: Json, pointer: str) -> tuple[dict[str, Json], Json]:
     return context, document.get("data")
 
 
-def _binary(request: ChannelRequest) -> tuple[dict[str, Json], Json]:
+def binary(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Json], Json]:
+    """Return the context attributes and the data of a CloudEvent whose attributes are headers (lower-case names)."""
     context: dict[str, Json] = {
         name.removeprefix("ce-"): unquote(value, errors="replace")
-        for name, value in request.headers.items()
+        for name, value in headers.items()
         if name.startswith("ce-")
     }
-    content_type = request.header("content-type")
+    content_type = headers.get("content-type")
     if content_type:
         context["datacontenttype"] = content_type
-    return context, _data(request.body, content_type)
+    return context, _data(body, content_type)
+
+
+def required_attributes(context: Mapping[str, Json], pointer: str = "") -> dict[str, str]:
+    """Return the attributes every CloudEvent has. Raises `PayloadError` at the one that is missing or wrong."""
+    required: dict[str, str] = {}
+    for name in ("specversion", "id", "source", "type"):
+        value = text_of(context, name)
+        if value is None:
+            raise PayloadError("a CloudEvent needs this attribute", f"{pointer}/{name}")
+        required[name] = value
+    if required["specversion"] not in _VERSIONS:
+        raise PayloadError("specversion must be 1.0 or 0.3", f"{pointer}/specversion")
+    return required
 
 
 def _decoded(value: Json, pointer: str) -> bytes:
@@ -128,12 +144,7 @@ def _data(raw: bytes, content_type: str | None) -> Json:
 
 
 def _event(request: ChannelRequest, context: dict[str, Json], data: Json, pointer: str) -> EventBase:
-    required = {name: text_of(context, name) for name in ("specversion", "id", "source", "type")}
-    for name, value in required.items():
-        if value is None:
-            raise PayloadError(f"the attribute {name} is missing", f"{pointer}/{name}")
-    if required["specversion"] not in _VERSIONS:
-        raise PayloadError("specversion must be 1.0 or 0.3", f"{pointer}/specversion")
+    required = required_attributes(context, pointer)
     time = context.get("time")
     if time is not None and instant_of(time) is None:
         raise PayloadError("time is no RFC 3339 instant", f"{pointer}/time")
@@ -144,9 +155,7 @@ def _event(request: ChannelRequest, context: dict[str, Json], data: Json, pointe
     return _foreign(request, context, required, data)
 
 
-def _foreign(
-    request: ChannelRequest, context: dict[str, Json], required: dict[str, str | None], data: Json
-) -> EventBase:
+def _foreign(request: ChannelRequest, context: dict[str, Json], required: dict[str, str], data: Json) -> EventBase:
     """A foreign event happened to somebody, but nobody said anything: direction internal, actor system."""
     extensions = {f"ce_{name}": text_of(value) for name, value in context.items() if name not in _CONTEXT}
     frame = draft(

@@ -61,3 +61,22 @@ def test_batch_mode_is_split() -> None:
 
     assert convert is not None
     assert [msgspec.json.decode(convert(raw)) for raw in raw_events] == [EXPECTED, EXPECTED]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"specversion":"1.0","id":"1","source":"s","type":"interaction","data":"text"}',
+        b'{"specversion":"2.0","id":"1","source":"s","type":"interaction","data":{}}',
+        rb'{"specversion":"1.0","id":"1","source":"s","type":"interaction","data":{"text":"\ud800"}}',
+        b'{"specversion":"1.0","id":"1","source":"s","type":"interaction","data_base64":"!"}',
+    ],
+)
+def test_what_is_no_event_of_ours_is_rejected(raw: bytes) -> None:
+    with pytest.raises(Reject):
+        from_structured(raw)
