@@ -1,6 +1,13 @@
+from functools import cache
+
 import pytest
 
 from services.sentiment.interaction.score import Scorer
+
+
+@cache
+def scorer() -> Scorer:
+    return Scorer.load()
 
 
 @pytest.mark.parametrize(
@@ -24,4 +31,4 @@ from services.sentiment.interaction.score import Scorer
     ],
 )
 def test_the_language_of_a_text(text: str, language: str) -> None:
-    assert Scorer.load().analyse([text])[0].language == language
+    assert scorer().analyse([text])[0].language == language

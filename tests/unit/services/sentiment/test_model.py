@@ -15,6 +15,7 @@ def test_the_shipped_artefact_is_at_most_three_megabytes() -> None:
     assert SHIPPED_ARTEFACT.stat().st_size <= 3_000_000
 
 
+@pytest.mark.slow
 def test_a_model_survives_storing_to_the_byte() -> None:
     stored = SHIPPED_ARTEFACT.read_bytes()
 

@@ -1,5 +1,6 @@
 """The hand-made probes: what a service desk hears. The floor is a little under what the model reached when shipped."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,11 @@ from services.sentiment.interaction.score import Scorer
 from services.sentiment.training import evaluate
 
 PROBE = Path(evaluate.__file__).parent / "probe"
+
+
+@cache
+def scorer() -> Scorer:
+    return Scorer.load()
 
 
 @pytest.mark.parametrize(
@@ -22,4 +28,4 @@ PROBE = Path(evaluate.__file__).parent / "probe"
 def test_service_texts_are_read_as_a_person_reads_them(name: str, label: str, floor: float) -> None:
     texts = (PROBE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
 
-    assert evaluate.probe_share(Scorer.load(), texts, label) >= floor
+    assert evaluate.probe_share(scorer(), texts, label) >= floor
