@@ -25,7 +25,9 @@ class SystemClock:
 
 def to_ms(instant: datetime) -> int:
     """Return milliseconds since 1970 of an aware instant; the unit of event time inside processors."""
-    return (instant - _EPOCH) // _MS
+    # Three reads instead of a division of durations, which costs as much as all the rest: this runs per event.
+    since = instant - _EPOCH
+    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
 
 
 def from_ms(ms: int) -> datetime:

@@ -1,11 +1,11 @@
 """What the processor keeps of one customer, its codec, and the merge of two identities; mostly under 1 KB of JSON."""
 
 import hashlib
+from copy import copy
 from typing import Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from services.churn_alerts.alert.decide import OpenAlert
 from services.churn_alerts.customer.model import Purchases
@@ -76,7 +76,9 @@ class CustomerState(Struct, array_like=True, gc=False):
 
     def copied(self) -> "CustomerState":
         """Return a copy to change; parts are values and shared."""
-        return replace(self, signals=replace(self.signals))
+        state = copy(self)
+        state.signals = copy(self.signals)
+        return state
 
     def has_seen(self, fingerprint: bytes, day: int) -> bool:
         """Return whether an event of that fingerprint was applied lately; if not, remember it as applied."""
