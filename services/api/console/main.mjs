@@ -11,10 +11,12 @@ import { AlertsPage } from "./page/alerts.mjs";
 const AlertPage = later(() => import("./page/alert.mjs"), "AlertPage");
 const AtRiskPage = later(() => import("./page/at_risk.mjs"), "AtRiskPage");
 const AuditPage = later(() => import("./page/audit.mjs"), "AuditPage");
+const ChannelsPage = later(() => import("./page/channels.mjs"), "ChannelsPage");
 const CustomerPage = later(() => import("./page/customer.mjs"), "CustomerPage");
 const CustomersPage = later(() => import("./page/customers.mjs"), "CustomersPage");
 const DeadLetterPage = later(() => import("./page/dead_letter.mjs"), "DeadLetterPage");
 const DeadLettersPage = later(() => import("./page/dead_letters.mjs"), "DeadLettersPage");
+const InsightsPage = later(() => import("./page/insights.mjs"), "InsightsPage");
 const SettingsPage = later(() => import("./page/settings.mjs"), "SettingsPage");
 const LoginPage = later(() => import("./page/login.mjs"), "LoginPage");
 
@@ -22,8 +24,10 @@ const LISTS = {
   "at-risk": AtRiskPage,
   alerts: AlertsPage,
   audit: AuditPage,
+  channels: ChannelsPage,
   customers: CustomersPage,
   "dead-letters": DeadLettersPage,
+  insights: InsightsPage,
   settings: SettingsPage,
 };
 const SINGLES = { alerts: AlertPage, customers: CustomerPage, "dead-letters": DeadLetterPage };

@@ -1,10 +1,12 @@
 // One alert in a list: severity, who, one sentence why, what it costs, and whether somebody has it in hand.
-import { alertOf } from "../lib/alerts.mjs";
+import { alertOf, pick, picked } from "../lib/alerts.mjs";
+import { may } from "../lib/api.mjs";
+import { isDemoId } from "../lib/demo.mjs";
 import { nameOf } from "../lib/names.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { localised, percent, riskMoney, t, term } from "../lib/text.mjs";
 import { html, useLayoutEffect, useRef } from "../lib/view.mjs";
-import { Chip, Meter, Status, Tier } from "./badge.mjs";
+import { Chip, Demo, Meter, Status, Tier } from "./badge.mjs";
 import { When } from "./when.mjs";
 
 export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
@@ -19,12 +21,16 @@ export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
   const name = nameOf(alert.customer_id);
   const loss = alert.expected_loss == null ? null : riskMoney(alert.expected_loss, alert.risk);
   const remember = () => setQuery({ at: id });
-  return html`<a ref=${element} class=${`row alert-row ${alert.severity} ${isFresh ? "fresh" : ""}`} tabindex=${isTabStop ? 0 : -1}
+  return html`${may("alerts:write") && html`<label class="pick"><span class="sr">${t("bulk.pick", { customer: name ?? alert.customer_id })}</span>
+      <input type="checkbox" tabindex=${isTabStop ? 0 : -1} checked=${picked.value.has(id)} onChange=${(event) => pick(id, event.target.checked)} /></label>`}
+  <a ref=${element} class=${`row alert-row ${alert.severity} ${isFresh ? "fresh" : ""}`} tabindex=${isTabStop ? 0 : -1}
       href=${link("alerts", id, Object.fromEntries(route.value.query))} aria-current=${isSelected ? "true" : null}
       onFocus=${() => isSelected || remember()} data-alert=${id}>
     <span class="row-severity" title=${term("severity", alert.severity)}><${Meter} severity=${alert.severity} /><span class="sr">${term("severity", alert.severity)}</span></span>
     <span class="row-who">
       <span class="row-name"><b dir="auto">${name ?? alert.customer_id}</b><${Tier} tier=${alert.tier} />
+        ${isDemoId(alert.customer_id) && html`<${Demo} />`}
+        ${alert.is_held_out && html`<span class="badge held" title=${t("alert.heldout.hint")}>${t("alert.heldout")}</span>`}
         ${alert.escalation_level > 0 && html`<span class="level">${t("alert.escalated", { level: alert.escalation_level })}</span>`}</span>
       <span class="row-why" dir="auto">${localised(alert, "summary")}</span>
     </span>
@@ -33,6 +39,7 @@ export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
     <span class="row-loss right"><span class="sr">${t("alerts.head.loss")}</span><b>${loss ?? t("none")}</b></span>
     <span class="row-age right"><${When} at=${alert.raised_at} style="narrow" /></span>
     <span class="row-status"><${Status} status=${alert.status} />
-      <small dir="auto">${alert.assignee ?? alert.acknowledged_by ?? ""}</small></span>
+      <small class="row-owner" dir="auto">${alert.assignee ?? alert.acknowledged_by ?? ""}</small>
+      <small class="row-more" aria-hidden="true">${term("cause", alert.cause)}${alert.risk && ` · ${t("alerts.head.risk")} ${percent(alert.risk.p_churn)}`}</small></span>
   </a>`;
 }

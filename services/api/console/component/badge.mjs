@@ -1,5 +1,5 @@
 // Small marks: severity, status, tier, mood. Colour never speaks alone, the word is always there.
-import { term } from "../lib/text.mjs";
+import { t, term } from "../lib/text.mjs";
 import { html } from "../lib/view.mjs";
 
 const BARS = { critical: 4, high: 3, medium: 2, low: 1 };
@@ -26,3 +26,5 @@ export const Mood = ({ label }) => label && html`<span class=${`badge mood ${lab
 export const RiskState = ({ state }) => html`<span class=${`badge state ${state}`}>${term("risk_state", state)}</span>`;
 
 export const Chip = ({ children }) => html`<span class="chip">${children}</span>`;
+
+export const Demo = () => html`<span class="badge demo" title=${t("app.demo.title")}>${t("app.demo")}</span>`;

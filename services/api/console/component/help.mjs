@@ -8,6 +8,7 @@ const KEYS = [
   [["j", "k"], "keys.move"],
   [["Enter"], "keys.open"],
   [[KEY.acknowledge], "keys.acknowledge"],
+  [[KEY.pick], "keys.pick"],
   [[KEY.snooze], "keys.snooze"],
   [[KEY.escalate], "keys.escalate"],
   [[KEY.resolve], "keys.resolve"],

@@ -32,6 +32,12 @@ const PATHS = {
   sound: "M4 10v4h4l5 4V6L8 10zM16.5 9a4 4 0 0 1 0 6",
   bell: "M6 16V11a6 6 0 0 1 12 0v5l1.5 2h-15zM10 21h4",
   filter: "M4 6h16M7 12h10M10 18h4",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  plus: "M12 5v14M5 12h14",
+  channels: "M4 12a8 8 0 0 1 8-8M4 12a8 8 0 0 0 8 8M8 12a4 4 0 0 1 4-4M8 12a4 4 0 0 0 4 4M12 12h9M18 9l3 3-3 3",
+  insights: "M4 20V10M10 20V4M16 20v-7M21 20H3",
+  send: "M4 12l16-8-6 16-3-7z",
+  edit: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4",
   key: "M14 14a5 5 0 1 1 1-2l6 0v3h-2v2h-3v-3z",
   logout: "M10 4H5v16h5M15 8l4 4-4 4M19 12H9",
 };

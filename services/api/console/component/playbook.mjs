@@ -6,9 +6,7 @@ import { html } from "../lib/view.mjs";
 
 export function Playbook({ alert }) {
   const words = Object.hasOwn(playbooks, alert.playbook ?? "") ? playbooks[alert.playbook][locale.value] : null;
-  // The engine's reason begins with the playbook's English title, which stands above already.
-  const title = Object.hasOwn(playbooks, alert.playbook ?? "") ? `${playbooks[alert.playbook].en.title}: ` : "";
-  const because = alert.playbook_reason.startsWith(title) ? alert.playbook_reason.slice(title.length) : alert.playbook_reason;
+  const because = locale.value === "zh" ? withoutTitle(alert.playbook_reason_zh || alert.playbook_reason) : withoutTitle(alert.playbook_reason);
   return html`<section class="card todo" aria-labelledby="todo">
     <h2 id="todo">${t("alert.todo")}</h2>
     ${alert.playbook
@@ -17,4 +15,9 @@ export function Playbook({ alert }) {
           ${because && html`<p class="hint" dir="auto">${t("alert.todo.reason", { reason: because })}</p>`}`
       : html`<p>${t("alert.todo.none")}</p>`}
   </section>`;
+}
+
+/** Returns the reason without the playbook's title, which stands above it already. */
+function withoutTitle(reason) {
+  return reason.replace(/^[^:：]*[:：]\s*/, "");
 }

@@ -36,7 +36,7 @@ export function RiskReasons({ risk }) {
   return html`<section class="card"><h2>${t("risk.reasons")}</h2>
     <p class="hint">${t("risk.reasons.hint")}</p>
     <${Bars} items=${items} isSigned=${true} />
-    <p class="hint">${risk.is_prior ? t("alert.prior") : null} ${t("risk.asof", { when: date(risk.as_of) })}</p>
+    <p class="hint">${t("risk.asof", { when: date(risk.as_of) })} ${risk.is_prior && t("alert.prior")}</p>
   </section>`;
 }
 

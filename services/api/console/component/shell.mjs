@@ -13,6 +13,8 @@ const PAGES = [
   ["alerts", "alerts:read"],
   ["at-risk", "customers:read"],
   ["customers", "customers:read"],
+  ["insights", "alerts:read"],
+  ["channels", "connections:read"],
   ["dead-letters", "dead_letters:read"],
   ["audit", "audit:read"],
   ["settings", null],

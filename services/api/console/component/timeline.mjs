@@ -1,7 +1,7 @@
 // A customer's events, newest first, of every channel. What a customer wrote is drawn as text and nothing else.
 import { api, may } from "../lib/api.mjs";
 import { problemText } from "../lib/actions.mjs";
-import { dateTime, duration, money, number, t, term } from "../lib/text.mjs";
+import { duration, money, number, shortDate, t, term } from "../lib/text.mjs";
 import { tell } from "../lib/toast.mjs";
 import { html, useState } from "../lib/view.mjs";
 import { Mood } from "./badge.mjs";
@@ -18,6 +18,8 @@ export function Timeline({ items }) {
 }
 
 function Item({ item }) {
+  const [corrected, setCorrected] = useState(null);
+  const mood = item.direction === "outbound" ? null : (corrected ?? item.sentiment_label);
   const heading = item.type === "interaction" && item.channel ? term("channel", item.channel) : term("type", item.type);
   return html`<li class=${`event ${item.direction ?? ""} ${item.sentiment_label ?? ""}`}>
     <span class="event-icon"><${Icon} name=${iconOf(item)} size=${15} /></span>
@@ -25,16 +27,15 @@ function Item({ item }) {
       <div class="event-head">
         <b>${heading}</b>
         ${item.direction && html`<span class="hint">${term("direction", item.direction)}</span>`}
-        <${Mood} label=${item.direction === "outbound" ? null : item.sentiment_label} />
+        ${mood && (may("labels:write") ? html`<${Correction} item=${item} label=${mood} onDone=${setCorrected} />` : html`<${Mood} label=${mood} />`)}
         ${item.is_complaint && html`<span class="badge complaint">${t("customer.complaint")}</span>`}
         ${aspectsOf(item).map((aspect) => html`<span class="chip" key=${aspect}>${term("aspect", aspect)}</span>`)}
         <span class="spacer" />
-        <span class="hint" title=${dateTime(item.occurred_at)}><${When} at=${item.occurred_at} /></span>
+        <span class="hint event-when"><${When} at=${item.occurred_at} /> <span class="event-date">${shortDate(item.occurred_at)}</span></span>
       </div>
       <${Facts} item=${item} />
       ${item.subject && html`<p class="event-subject" dir="auto">${item.subject}</p>`}
       ${item.text && html`<${Words} text=${item.text} />`}
-      ${item.sentiment_label && item.direction !== "outbound" && may("labels:write") && html`<${Correction} item=${item} />`}
     </div>
   </li>`;
 }
@@ -69,20 +70,22 @@ function Facts({ item }) {
 
 const LABELS = ["negative", "neutral", "positive"];
 
-function Correction({ item }) {
+function Correction({ item, label: present, onDone }) {
   const [isOpen, setOpen] = useState(false);
   const correct = async (label) => {
     setOpen(false);
     try {
       await api.label(item.source, item.id, label);
+      onDone(label);
       tell(t("customer.label.done"));
     } catch (problem) {
       tell(problemText(problem), "error");
     }
   };
-  return html`<div class="correction">
-    <button class="link quiet" type="button" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>${t("customer.label")}</button>
-    ${isOpen && LABELS.filter((label) => label !== item.sentiment_label).map((label) => html`<button class="button small" type="button"
+  return html`<span class="correction">
+    <button class=${`badge mood ${present}`} type="button" aria-expanded=${isOpen} title=${t("customer.label")}
+      aria-label=${t("customer.label.of", { label: term("sentiment", present) })} onClick=${() => setOpen(!isOpen)}>${term("sentiment", present)}<${Icon} name="edit" size=${11} /></button>
+    ${isOpen && LABELS.filter((label) => label !== present).map((label) => html`<button class="button small" type="button"
         key=${label} onClick=${() => correct(label)}>${t("customer.label.as", { label: term("sentiment", label).toLowerCase() })}</button>`)}
-  </div>`;
+  </span>`;
 }

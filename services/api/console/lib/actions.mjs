@@ -4,8 +4,9 @@ import { api } from "./api.mjs";
 import { t, term, dateTime } from "./text.mjs";
 import { tell } from "./toast.mjs";
 
-/** Sends the action; returns true when it is done. A conflict brings the present state and says who changed it. */
+/** Sends the action; returns true when it is done. A conflict brings the present state and says who changed it. A list is acted on in one request. */
 export async function act(alert, action, body = {}) {
+  if (Array.isArray(alert)) return actOnMany(alert, action, body);
   const seen = alertOf(alert.alert_id) ?? alert;
   try {
     const answer = await api.act(alert.alert_id, action, body, seen.version);
@@ -15,6 +16,20 @@ export async function act(alert, action, body = {}) {
   } catch (problem) {
     if (problem.isConflict) tell(await conflictText(alert, problem), "warning");
     else tell(problemText(problem), "error");
+    return false;
+  }
+}
+
+const MOST_AT_ONCE = 500;
+
+async function actOnMany(alerts, action, body) {
+  try {
+    const ids = alerts.slice(0, MOST_AT_ONCE).map(({ alert_id: id }) => id);
+    const { n_done: n, n_refused } = await api.actOnMany(action, ids, body);
+    tell(n_refused ? t("bulk.refused", { n, refused: n_refused }) : t("bulk.done", { n }), n_refused ? "warning" : "done");
+    return true;
+  } catch (problem) {
+    tell(problemText(problem), "error");
     return false;
   }
 }

@@ -1,10 +1,12 @@
 // The alerts this page knows, kept fresh by the live stream; pages read them, nobody else writes them.
 import { api } from "./api.mjs";
+import { ACTIVE, FIRST_PAGE } from "./first.mjs";
+import { learnName } from "./names.mjs";
 import { openStream } from "./stream.mjs";
 import { signal } from "./view.mjs";
 
 export const SEVERITIES = ["critical", "high", "medium", "low"];
-export const ACTIVE = ["open", "acknowledged", "snoozed"];
+export { ACTIVE };
 export const STATUSES = [...ACTIVE, "resolved", "expired"];
 const RANK = { critical: 3, high: 2, medium: 1, low: 0 };
 const PAGE_SIZE = 200;
@@ -18,6 +20,16 @@ export const revision = signal(0);
 export const lastStep = signal(null);
 /** Ids of alerts raised while this page was watching. */
 export const arrivals = signal([]);
+
+/** Ids of alerts picked to be acted on together. */
+export const picked = signal(new Set());
+
+export function pick(id, isPicked = !picked.value.has(id)) {
+  const next = new Set(picked.value);
+  if (isPicked) next.add(id);
+  else next.delete(id);
+  picked.value = next;
+}
 
 let stream = null;
 let drawPending = false;
@@ -49,6 +61,7 @@ export function learn(alert) {
   if (before && before.version >= alert.version) return before;
   // Times are compared thousands of times; their texts do not sort, because whole seconds leave the fraction out.
   const merged = { ...before, ...alert, raised_ms: Date.parse(alert.raised_at) };
+  if (alert.customer_name) learnName(alert.customer_id, alert.customer_name);
   if (before) known.get(alert.alert_id).value = merged;
   else known.set(alert.alert_id, signal(merged));
   changed();
@@ -87,7 +100,7 @@ export async function load(statuses, abort, onPage) {
   let cursor = null;
   let n = 0;
   do {
-    const page = await api.alerts({ status: statuses, limit: PAGE_SIZE, cursor }, abort);
+    const page = await api.alerts({ status: statuses, limit: cursor ? PAGE_SIZE : FIRST_PAGE, cursor }, abort);
     for (const alert of page.items) learn(alert);
     follow(page.last_event_id);
     n += page.items.length;
@@ -125,6 +138,7 @@ export function unfollow() {
   stream = null;
   known.clear();
   arrivals.value = [];
+  picked.value = new Set();
   lastStep.value = null;
   revision.value += 1;
 }

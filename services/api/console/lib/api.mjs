@@ -1,4 +1,5 @@
 // Every call to the API, and what its refusals look like to a page. The only module that knows addresses.
+import { early } from "./first.mjs";
 import { signal } from "./view.mjs";
 
 /** Who is logged in: `{name, role, scopes, csrf_token}`; null when nobody is; undefined until asked. */
@@ -28,9 +29,12 @@ async function call(method, path, { query, body, version, signal: abort, form } 
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (version !== undefined) headers["If-Match"] = `"${version}"`;
   if (method !== "GET" && session.value?.csrf_token) headers["X-CSRF-Token"] = session.value.csrf_token;
+  const address = search.size ? `${path}?${search}` : path;
   let response;
   try {
-    response = await fetch(search.size ? `${path}?${search}` : path, {
+    // What was asked before the login was refused; it says nothing about now.
+    response = method === "GET" ? await early(address)?.catch(() => undefined) : undefined;
+    response = response?.ok ? response : await fetch(address, {
       method,
       headers,
       body: body === undefined ? form : JSON.stringify(body),
@@ -63,11 +67,15 @@ export const api = {
   alerts: (query, abort) => call("GET", "/v1/alerts", { query, signal: abort }),
   alert: (id) => call("GET", `/v1/alerts/${one(id)}`),
   alertEvents: (id) => call("GET", `/v1/alerts/${one(id)}/events`),
+  actOnMany: (action, ids, parameters) => call("POST", "/v1/alerts/bulk", { body: { action, alert_ids: ids, parameters } }),
+  causes: (query) => call("GET", "/v1/alerts/causes", { query }),
+  thresholdPreview: (query, abort) => call("GET", "/v1/alerts/threshold-preview", { query, signal: abort }),
   act: (id, action, body, version) => call("POST", `/v1/alerts/${one(id)}/${action}`, { body, version }),
 
   customers: (query, abort) => call("GET", "/v1/customers", { query, signal: abort }),
   customer: (id) => call("GET", `/v1/customers/${one(id)}`),
   timeline: (id, query) => call("GET", `/v1/customers/${one(id)}/timeline`, { query }),
+  riskHistory: (id) => call("GET", `/v1/customers/${one(id)}/risk-history`),
   atRisk: (query) => call("GET", "/v1/customers/at-risk", { query }),
   label: (source, eventId, label) => call("PUT", `/v1/labels/${one(source)}/${one(eventId)}`, { body: { label } }),
 
@@ -77,6 +85,21 @@ export const api = {
   replay: (id, body) => call("POST", `/v1/dead-letters/${one(id)}/replay`, { body }),
   replayMany: (ids) => call("POST", "/v1/dead-letters/replay", { body: { ids } }),
   discard: (id, reason) => call("POST", `/v1/dead-letters/${one(id)}/discard`, { body: { reason } }),
+
+  providers: () => call("GET", "/v1/providers"),
+  connections: () => call("GET", "/v1/connections"),
+  newConnection: (body) => call("POST", "/v1/connections", { body }),
+  changeConnection: (id, body) => call("PATCH", `/v1/connections/${one(id)}`, { body }),
+  removeConnection: (id) => call("DELETE", `/v1/connections/${one(id)}`),
+  testConnection: (id) => call("POST", `/v1/connections/${one(id)}/test`),
+
+  endpoints: () => call("GET", "/v1/webhooks"),
+  newEndpoint: (body) => call("POST", "/v1/webhooks", { body }),
+  changeEndpoint: (id, body) => call("PATCH", `/v1/webhooks/${one(id)}`, { body }),
+  removeEndpoint: (id) => call("DELETE", `/v1/webhooks/${one(id)}`),
+  testEndpoint: (id) => call("POST", `/v1/webhooks/${one(id)}/test`),
+  replayEndpoint: (id, since) => call("POST", `/v1/webhooks/${one(id)}/replay`, { body: { since } }),
+  deliveries: (id, query) => call("GET", `/v1/webhooks/${one(id)}/deliveries`, { query }),
 
   keys: () => call("GET", "/v1/keys"),
   newKey: (body) => call("POST", "/v1/keys", { body }),

@@ -1,7 +1,7 @@
 // Keyboard shortcuts of the page in view. Typing in a field or an open dialog is never mistaken for a command.
 import { useEffect, useRef } from "./view.mjs";
 
-export const KEY = { acknowledge: "a", snooze: "s", escalate: "e", resolve: "r", back: "u" };
+export const KEY = { pick: "x", acknowledge: "a", snooze: "s", escalate: "e", resolve: "r", back: "u" };
 
 /** Calls `bindings[key]` on key presses while the component is on screen. */
 export function useKeys(bindings) {

@@ -59,7 +59,7 @@ export const sentence = (text) => text.charAt(0).toLocaleUpperCase() + text.slic
 /** Returns an amount that came with a risk; contracts leave the default currency out. */
 export const riskMoney = (value, risk) => money(value, risk?.currency ?? "USD");
 
-export const number = (value, options = {}) => formatter(Intl.NumberFormat, options).format(value);
+export const number = (value, options = {}) => formatter(Intl.NumberFormat, options).format(value).replace("-", "\u2212");
 export const percent = (ratio, digits = 0) =>
   number(ratio, { style: "percent", minimumFractionDigits: 0, maximumFractionDigits: digits });
 

@@ -1,7 +1,7 @@
 // One alert: why in a sentence, what proves it, what to do, and who has done what so far.
 import { DIALOGS } from "../component/action_dialogs.mjs";
 import { Bars } from "../component/bars.mjs";
-import { Severity, Status, Tier } from "../component/badge.mjs";
+import { Demo, Severity, Status, Tier } from "../component/badge.mjs";
 import { Failed, Waiting } from "../component/empty.mjs";
 import { HelpDialog } from "../component/help.mjs";
 import { Icon } from "../component/icon.mjs";
@@ -13,6 +13,7 @@ import { When } from "../component/when.mjs";
 import { act } from "../lib/actions.mjs";
 import { alertOf, follow, lastStep, learn } from "../lib/alerts.mjs";
 import { api, may, session } from "../lib/api.mjs";
+import { isDemoId } from "../lib/demo.mjs";
 import { KEY, useKeys } from "../lib/keys.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { nameOf } from "../lib/names.mjs";
@@ -67,11 +68,14 @@ export function AlertPage({ id }) {
         <h1 id="page-title" dir="auto">${name ?? alert.customer_id}</h1>
         <${Tier} tier=${alert.tier} />
         <${Severity} severity=${alert.severity} />
+        ${isDemoId(alert.customer_id) && html`<${Demo} />`}
+        ${alert.is_held_out && html`<span class="badge held" title=${t("alert.heldout.hint")}>${t("alert.heldout")}</span>`}
         <${Status} status=${alert.status} />
         ${alert.status === "snoozed" && alert.snoozed_until && html`<span class="hint">${t("alert.snoozed", { until: dateTime(alert.snoozed_until) })}</span>`}
         ${alert.escalation_level > 0 && html`<span class="level">${t("alert.escalated", { level: alert.escalation_level })}</span>`}
       </div>
       <p class="why" dir="auto">${localised(alert, "summary")}</p>
+      ${alert.is_held_out && html`<p class="hint">${t("alert.heldout.hint")}</p>`}
       <p class="hint">${t("alert.raised")} <${When} at=${alert.raised_at} />
         ${alert.acknowledged_by && html` · ${t("alert.owner")} <b dir="auto">${alert.assignee ?? alert.acknowledged_by}</b>`}
         ${!alert.acknowledged_by && alert.assignee && html` · ${t("alert.owner")} <b dir="auto">${alert.assignee}</b>`}

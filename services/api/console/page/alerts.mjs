@@ -9,18 +9,22 @@ import { Filters, viewOf } from "../component/filters.mjs";
 import { Connection } from "../component/shell.mjs";
 import { WindowList } from "../component/window_list.mjs";
 import { act } from "../lib/actions.mjs";
-import { MOST_ROWS, alertOf, arrivals, load, matching, revision } from "../lib/alerts.mjs";
+import { MOST_ROWS, alertOf, arrivals, load, matching, pick, picked, revision } from "../lib/alerts.mjs";
 import { api, may } from "../lib/api.mjs";
 import { KEY, useKeys } from "../lib/keys.mjs";
+import { later } from "../lib/later.mjs";
+import { useLoaded } from "../lib/load.mjs";
 import { learnName, nameOf } from "../lib/names.mjs";
 import { go, link, route, setQuery } from "../lib/route.mjs";
 import { money, t } from "../lib/text.mjs";
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.mjs";
 
+const Guide = later(() => import("../component/guide.mjs"), "Guide");
 const NARROW = matchMedia("(max-width: 1080px)");
 const TYPING_PAUSE_MS = 150;
 const PAGE_SIZE = 200;
-const ROW_HEIGHT = { wide: 60, narrow: 104 };
+const MOST_AT_ONCE = 500;
+const ROW_HEIGHT = { wide: 68, narrow: 122 };
 
 export function AlertsPage() {
   const view = viewOf(route.value.query);
@@ -74,6 +78,7 @@ export function AlertsPage() {
     [KEY.acknowledge]: onSelected((alert) => act(alert, "acknowledge")),
     [KEY.snooze]: ask("snooze"),
     [KEY.escalate]: ask("escalate"),
+    [KEY.pick]: onSelected((alert) => pick(alert.alert_id)),
     "/": () => search.current?.focus(),
     "?": () => setHelp(true),
   });
@@ -100,9 +105,9 @@ export function AlertsPage() {
           ? isFiltered
             ? html`<${Empty} icon="filter" title=${t("alerts.nomatch")} hint=${t("alerts.nomatch.hint")}>
                 <a class="button" href=${link("alerts")}>${t("alerts.filter.clear")}</a></${Empty}>`
-            : html`<${Empty} icon="check" title=${t("alerts.empty")} hint=${t("alerts.empty.hint")} />`
-          : html`<${List} ids=${ids} selected=${selected} isNarrow=${isNarrow} />`}
-    ${Asked && html`<${Asked} alert=${dialog.alert} onClose=${() => setDialog(null)} />`}
+            : html`<${Nothing} />`
+          : html`<${List} ids=${ids} selected=${selected} isNarrow=${isNarrow} ask=${(name, alert) => setDialog({ name, alert })} />`}
+    ${Asked && html`<${Asked} alert=${dialog.alert} onClose=${() => (setDialog(null), Array.isArray(dialog.alert) && (picked.value = new Set()))} />`}
     ${isHelp && html`<${HelpDialog} onClose=${() => setHelp(false)} />`}
   </section>`;
 }
@@ -150,7 +155,29 @@ function Summary({ rows }) {
   </div>`;
 }
 
-function List({ ids, selected, isNarrow }) {
+/** An empty list means calm, or that nothing has ever come in. */
+function Nothing() {
+  const anybody = useLoaded(() => (may("customers:read") ? api.customers({ limit: 1 }) : Promise.resolve({ items: [null] })), []);
+  if (!anybody.data && !anybody.problem) return html`<${Waiting} />`;
+  if (anybody.data && !anybody.data.items.length) return html`<${Guide} />`;
+  return html`<${Empty} icon="check" title=${t("alerts.empty")} hint=${t("alerts.empty.hint")} />`;
+}
+
+function BulkBar({ ids, ask }) {
+  const chosen = [...picked.value].map(alertOf).filter(Boolean);
+  const clear = () => (picked.value = new Set());
+  const all = () => (picked.value = new Set(ids.slice(0, MOST_AT_ONCE)));
+  return html`<div class="bulk-bar" role="toolbar" aria-label=${t("bulk.label")}>
+    <b>${t("bulk.count", { n: chosen.length })}</b>
+    <button class="button small primary" type="button" onClick=${async () => (await act(chosen, "acknowledge")) && clear()}>${t("action.acknowledge")}</button>
+    ${["snooze", "escalate", "resolve"].map((name) => html`<button class="button small" type="button" key=${name} onClick=${() => ask(name, chosen)}>${t(`action.${name}`)}</button>`)}
+    <span class="spacer" />
+    <button class="button small quiet" type="button" onClick=${all}>${t("bulk.all", { n: Math.min(ids.length, MOST_AT_ONCE) })}</button>
+    <button class="button small quiet" type="button" onClick=${clear}>${t("bulk.clear")}</button>
+  </div>`;
+}
+
+function List({ ids, selected, isNarrow, ask }) {
   const [isAtTop, setAtTop] = useState(true);
   const [n_seen, setSeen] = useState(arrivals.value.length);
   const box = useRef(null);
@@ -172,12 +199,12 @@ function List({ ids, selected, isNarrow }) {
     }
     return row.node;
   };
-  return html`<div class="list-box" ref=${box}>
-    <div class="row row-head wide-only" aria-hidden="true">
+  return html`<div class=${`list-box ${picked.value.size ? "picking" : ""}`} ref=${box}>
+    ${picked.value.size > 0 ? html`<${BulkBar} ids=${ids} ask=${ask} />` : html`<div class="row row-head wide-only" aria-hidden="true">
       <span /><span>${t("alerts.head.customer")}</span><span>${t("alerts.head.cause")}</span>
       <span class="right">${t("alerts.head.risk")}</span><span class="right">${t("alerts.head.loss")}</span>
       <span class="right">${t("alerts.head.raised")}</span><span>${t("alerts.head.status")}</span>
-    </div>
+    </div>`}
     ${n_new > 0 && html`<button class="new-pill" type="button" onClick=${() => (box.current.querySelector(".window").scrollTop = 0)}>
       <${Icon} name="up" size=${14} />${t("alerts.new", { n: n_new })}</button>`}
     <${WindowList} ids=${ids} rowHeight=${ROW_HEIGHT[isNarrow ? "narrow" : "wide"]} selected=${selected} label=${t("alerts.list")}

@@ -1,22 +1,25 @@
 // One customer from every side: rhythm, risk, mood, contacts, and the timeline of all channels.
-import { RiskState, Severity, Status, Tier } from "../component/badge.mjs";
+import { Demo, RiskState, Severity, Status, Tier } from "../component/badge.mjs";
 import { Failed, Waiting } from "../component/empty.mjs";
 import { Aspects, EngagementTable } from "../component/engagement.mjs";
 import { Icon } from "../component/icon.mjs";
 import { MoodChart } from "../component/mood.mjs";
 import { Rhythm } from "../component/rhythm.mjs";
 import { Fact, RiskFacts, RiskReasons } from "../component/risk.mjs";
+import { RiskCurve } from "../component/risk_curve.mjs";
 import { Timeline } from "../component/timeline.mjs";
 import { When } from "../component/when.mjs";
 import { lastStep } from "../lib/alerts.mjs";
 import { api } from "../lib/api.mjs";
+import { isDemoEvent, isDemoId } from "../lib/demo.mjs";
 import { useLoaded, usePages } from "../lib/load.mjs";
 import { learnName } from "../lib/names.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { date, localised, money, now, t } from "../lib/text.mjs";
-import { html, useEffect } from "../lib/view.mjs";
+import { html, useEffect, useRef } from "../lib/view.mjs";
 
 const N_ORDERS_DRAWN = 200;
+const FRESH_MS = 5_000;
 const KINDS = {
   all: {},
   messages: { type: ["interaction", "inquiry"] },
@@ -32,6 +35,15 @@ export function CustomerPage({ id }) {
   useEffect(() => {
     if (step?.customer_id === id) loaded.reload();
   }, [step]);
+  useFresh(loaded.reload);
+  const newest = customer?.timeline.items[0];
+  const newestKey = newest && `${newest.source}/${newest.id}`;
+  const drawnUpTo = useRef(null);
+  useEffect(() => {
+    // What came since the last look is drawn too, wherever a page shows orders or the timeline.
+    if (newestKey && drawnUpTo.current && drawnUpTo.current !== newestKey) orders.reload();
+    drawnUpTo.current = newestKey;
+  }, [newestKey]);
   useEffect(() => {
     if (customer?.name) learnName(customer.customer_id, customer.name);
   }, [customer]);
@@ -45,7 +57,7 @@ export function CustomerPage({ id }) {
       <div class="detail-title">
         <h1 id="page-title" dir="auto">${customer.name ?? customer.customer_id}</h1>
         <${Tier} tier=${customer.tier} /><${RiskState} state=${customer.risk_state} />
-        ${isDemo(customer) && html`<span class="badge demo" title=${t("app.demo.title")}>${t("app.demo")}</span>`}
+        ${isDemo(customer) && html`<${Demo} />`}
       </div>
       <p class="hint"><span class="mono">${customer.customer_id}</span> · ${t("customer.since", { date: date(customer.first_seen_at) })}
         ${customer.merged_from.length > 0 && html` · ${t("customer.merged", { n: customer.merged_from.length })}`}</p>
@@ -59,12 +71,13 @@ export function CustomerPage({ id }) {
                   n_purchases=${Math.max(customer.n_purchases, drawn.length)} isPartial=${orders.data.next_cursor != null} />`
             : orders.data ? html`<p class="hint">${t("customer.rhythm.none")}</p>` : html`<${Waiting} />`}
         </section>
+        <${RiskCurve} id=${customer.customer_id} risk=${risk} nowMs=${now.value} />
         <section class="card"><h2>${t("customer.mood")}</h2>
           ${customer.sentiment_by_week.length
             ? html`<p class="hint">${t("customer.mood.hint")}</p><${MoodChart} weeks=${customer.sentiment_by_week} />`
             : html`<p class="hint">${t("customer.mood.none")}</p>`}
         </section>
-        <${Story} id=${id} />
+        <${Story} id=${id} newest=${newestKey} />
       </div>
       <div class="column narrow">
         <section class="card" aria-label=${t("alert.risk")}>
@@ -92,12 +105,19 @@ export function CustomerPage({ id }) {
   </article>`;
 }
 
-/** Demo traffic marks each of its events. */
-const isDemo = (customer) => customer.timeline.items.some(({ event }) => event.attributes?.demo === "true");
+const isDemo = (customer) => isDemoId(customer.customer_id) || customer.timeline.items.some(isDemoEvent);
 
-function Story({ id }) {
+/** Asks again every few seconds while the page is looked at: messages and orders have no stream of their own. */
+function useFresh(reload) {
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || reload(), FRESH_MS);
+    return () => clearInterval(timer);
+  }, [reload]);
+}
+
+function Story({ id, newest }) {
   const kind = KINDS[route.value.query.get("show")] ? route.value.query.get("show") : "all";
-  const pages = usePages((cursor) => api.timeline(id, { ...KINDS[kind], cursor, limit: 50 }), [id, kind]);
+  const pages = usePages((cursor) => api.timeline(id, { ...KINDS[kind], cursor, limit: 50 }), [id, kind, newest]);
   const items = kind === "negative" ? pages.items.filter((item) => item.sentiment_label === "negative") : pages.items;
   return html`<section class="card"><div class="card-head"><h2>${t("customer.timeline")}</h2><span class="spacer" />
       <div class="segments small" role="group" aria-label=${t("customer.timeline.filter")}>

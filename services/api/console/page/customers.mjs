@@ -1,10 +1,11 @@
 // Finding a customer by name, handle, id or words they wrote; without a search, those seen last.
-import { RiskState, Tier } from "../component/badge.mjs";
+import { Demo, RiskState, Tier } from "../component/badge.mjs";
 import { Empty, Failed, Waiting } from "../component/empty.mjs";
 import { Icon } from "../component/icon.mjs";
 import { Gauge } from "../component/risk.mjs";
 import { When } from "../component/when.mjs";
 import { api } from "../lib/api.mjs";
+import { isDemoId } from "../lib/demo.mjs";
 import { usePages } from "../lib/load.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { number, t } from "../lib/text.mjs";
@@ -46,9 +47,9 @@ function Table({ items, caption }) {
     <thead><tr><th scope="col">${t("customers.head.name")}</th><th scope="col">${t("customers.head.state")}</th><th scope="col">${t("atrisk.head.risk")}</th>
       <th scope="col" class="right">${t("customers.head.purchases")}</th><th scope="col">${t("customers.head.lastpurchase")}</th><th scope="col">${t("customers.head.last")}</th></tr></thead>
     <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
-      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} /></a>
+      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${isDemoId(customer.customer_id) && html`<${Demo} />`}</a>
         ${customer.snippet && html`<small class="snippet" dir="auto">${customer.snippet}</small>`}</td>
-      <td data-label=${t("customers.head.state")}><${RiskState} state=${customer.risk_state} /></td>
+      <td class="corner" data-label=${t("customers.head.state")}><${RiskState} state=${customer.risk_state} /></td>
       <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
       <td class="right" data-label=${t("customers.head.purchases")}>${number(customer.n_purchases)}</td>
       <td data-label=${t("customers.head.lastpurchase")}>${customer.last_purchase_at ? html`<${When} at=${customer.last_purchase_at} />` : t("none")}</td>

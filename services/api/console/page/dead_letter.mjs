@@ -8,7 +8,7 @@ import { problemText } from "../lib/actions.mjs";
 import { api, may } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { link } from "../lib/route.mjs";
-import { t } from "../lib/text.mjs";
+import { t, term } from "../lib/text.mjs";
 import { tell } from "../lib/toast.mjs";
 import { html, useState } from "../lib/view.mjs";
 
@@ -25,7 +25,7 @@ export function DeadLetterPage({ id }) {
       ${letter.handled_at && html`<p class="hint">${letter.handled_by} · <${When} at=${letter.handled_at} /> ${letter.note && html`· <span dir="auto">${letter.note}</span>`}</p>`}
     </header>
     <section class="card"><dl class="facts across">
-      <${Fact} label=${t("dead.stage")} value=${letter.stage} />
+      <${Fact} label=${t("dead.stage")} value=${term("stage", letter.stage)} />
       <${Fact} label=${t("dead.where")} value=${html`<span class="mono">${letter.topic}/${letter.partition}/${letter.offset}</span>`} />
       <${Fact} label=${t("dead.seen")} value=${html`<${When} at=${letter.first_seen_at} />`} note=${t("dead.attempts", { n: letter.attempts })} />
     </dl></section>

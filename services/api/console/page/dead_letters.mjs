@@ -6,7 +6,7 @@ import { problemText } from "../lib/actions.mjs";
 import { api, may } from "../lib/api.mjs";
 import { useLoaded, usePages } from "../lib/load.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
-import { number, t } from "../lib/text.mjs";
+import { number, t, term } from "../lib/text.mjs";
 import { tell } from "../lib/toast.mjs";
 import { html, useState } from "../lib/view.mjs";
 
@@ -63,7 +63,7 @@ function Table({ items }) {
     <tbody>${items.map((letter) => html`<tr key=${letter.id}>
       <td><a class="who" href=${link("dead-letters", letter.id)}><b dir="auto">${letter.reason}</b></a>
         ${letter.pointer && html`<small class="snippet mono">${t("dead.pointer", { pointer: letter.pointer })}</small>`}</td>
-      <td data-label=${t("dead.stage")}>${letter.stage}</td>
+      <td data-label=${t("dead.stage")}>${term("stage", letter.stage)}</td>
       <td data-label=${t("dead.where")} class="mono small">${letter.topic}/${letter.partition}/${letter.offset}</td>
       <td data-label=${t("dead.seen")}><${When} at=${letter.first_seen_at} /></td>
     </tr>`)}</tbody></table></div>`;

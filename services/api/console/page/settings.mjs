@@ -1,7 +1,9 @@
 // Preferences of this device, and API keys for those who may make them.
 import { Dialog } from "../component/dialog.mjs";
 import { Failed, Waiting } from "../component/empty.mjs";
+import { Endpoints } from "../component/endpoints.mjs";
 import { Icon } from "../component/icon.mjs";
+import { Paste } from "../component/paste.mjs";
 import { LanguageSwitch, ThemeSwitch } from "../component/shell.mjs";
 import { When } from "../component/when.mjs";
 import { problemText } from "../lib/actions.mjs";
@@ -28,6 +30,7 @@ export function SettingsPage() {
         <label class="setting"><span>${t("alerts.notify")}</span>
           <input type="checkbox" class="toggle" checked=${isNotifying.value} onChange=${notify} /></label>
       </section>
+      ${may("notifications:read") && html`<section class="card"><h2>${t("endpoints.title")}</h2><${Endpoints} /></section>`}
       <section class="card"><h2>${t("settings.keys")}</h2>
         ${may("keys:write") ? html`<${Keys} />` : html`<p class="hint">${t("settings.keys.forbidden")}</p>`}
       </section>
@@ -61,8 +64,7 @@ function Keys() {
   if (!loaded.data) return html`<${Waiting} />`;
   return html`<div class="card-head"><p class="hint">${t("settings.keys.lead")}</p><span class="spacer" />
       <button class="button primary" type="button" onClick=${() => setMaking(true)}><${Icon} name="key" />${t("settings.keys.new")}</button></div>
-    ${made && html`<div class="made" role="status"><p>${t("settings.keys.created")}</p><code>${made.key}</code>
-      <button class="button small" type="button" onClick=${() => copy(made.key)}>${t("settings.keys.copy")}</button></div>`}
+    ${made && html`<div class="made" role="status"><p>${t("settings.keys.created")}</p><${Paste} text=${made.key} label=${t("settings.keys.created")} /></div>`}
     <div class="table-box"><table class="data">
       <caption class="sr">${t("settings.keys.caption")}</caption>
       <thead><tr><th scope="col">${t("settings.keys.name")}</th><th scope="col">${t("settings.keys.role")}</th><th scope="col">${t("settings.keys.prefix")}</th>
@@ -81,15 +83,6 @@ function Keys() {
     ${ending && html`<${Dialog} title=${t("settings.keys.revoke")} hint=${t("settings.keys.revoke.sure", { name: ending.name })} onClose=${() => setEnding(null)}>
       <footer><button class="button" type="button" autofocus onClick=${() => setEnding(null)}>${t("cancel")}</button>
         <button class="button danger" type="button" onClick=${revoke}>${t("settings.keys.revoke")}</button></footer></${Dialog}>`}`;
-}
-
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    tell(t("settings.keys.copied"));
-  } catch {
-    // Without a secure origin there is no clipboard; the key stays on screen to be marked by hand.
-  }
 }
 
 function NewKey({ onClose, onMade }) {
