@@ -1,11 +1,13 @@
 """A real Chromium before the real API service, with one small shop in real topics and tables."""
 
 import asyncio
+import base64
 import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,18 +141,44 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+@contextmanager
+def serving(bootstrap: str, postgres: Any, folder: Path) -> Iterator[Api]:
+    """Run an API service over an empty database and topics of its own, with a key to seal credentials under."""
+    name = f"browser{uuid.uuid4().hex[:10]}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template_pulseline STRATEGY file_copy")
+    secrets_key = folder / "secrets.key"
+    secrets_key.write_bytes(base64.b64encode(os.urandom(32)))
+    secrets_key.chmod(0o600)
+    api = Api(bootstrap, f"{name}-", postgres.url(name), folder)
+    api.process = api.make_process("sealing", PULSELINE_SECRETS_KEY_FILE=str(secrets_key))
+    with api:
+        yield api
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(scope="session")
 def shop(kafka: Any, postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The API service over the shop's data, one for all browser tests; each test adds customers of its own."""
-    name = f"browser{uuid.uuid4().hex[:10]}"
-    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template_pulseline STRATEGY file_copy")
-    api = Api(kafka.bootstrap, f"{name}-", postgres.url(name), tmp_path_factory.mktemp("browser"))
-    with api:
+    with serving(kafka.bootstrap, postgres, tmp_path_factory.mktemp("browser")) as api:
         for topic, messages in company(datetime.now(UTC)).by_topic():  # pages show ages
             api.publish(topic, *messages, key=_key)
         api.wait_projected()
         yield api
-    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Callable[[Api], Console]]:
+    """Consoles of services a test runs itself; a page that complains to the browser's log fails the test."""
+    consoles: list[Console] = []
+
+    def open_console(api: Api) -> Console:
+        consoles.append(Console(api, browser))
+        return consoles[-1]
+
+    yield open_console
+    for one in consoles:
+        one.close()
+    assert [one.complaints for one in consoles if one.complaints] == []
 
 
 @pytest.fixture

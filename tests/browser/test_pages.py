@@ -25,6 +25,9 @@ PAGES = {
     "dead-letter": ("#/dead-letters/dl-1", ".code"),
     "audit": ("#/audit", ".data"),
     "settings": ("#/settings", ".data"),
+    "causes": ("#/insights", ".heat"),
+    "threshold": ("#/insights?show=threshold", ".chart"),
+    "backtest": ("#/insights?show=backtest", ".empty"),
     "nothing-found": ("#/alerts?q=nobody-is-called-this", ".empty"),
 }
 LOOKS = {
@@ -182,7 +185,7 @@ def test_a_new_key_is_shown_once_and_can_be_revoked(console: Console) -> None:
     page.get_by_role("button", name="New key").click()
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Create key").click()
-    expect(page.locator(".made code")).to_have_text(re.compile(r"^pl_\w+"))
+    expect(page.locator(".made pre")).to_have_text(re.compile(r"^pl_\w+"))
 
     page.get_by_role("row", name=name).get_by_role("button", name="Revoke").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()

@@ -1,14 +1,28 @@
 """A small shop's customers as the processors would publish them: orders, talks, risks, alerts; the same every time."""
 
+import math
 import random
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from services.churn_alerts.alert.playbook import shipped_playbooks
-from shared.contracts.alert import AlertBody, AlertRaised, Cause, CustomerRisk, Risk, RiskReason, Severity, Signal, Tier
+from shared.contracts.alert import (
+    AlertBody,
+    AlertCleared,
+    AlertRaised,
+    AlertRecord,
+    Cause,
+    ClearReason,
+    CustomerRisk,
+    Risk,
+    RiskReason,
+    Severity,
+    Signal,
+    Tier,
+)
 from shared.contracts.dead_letter import DeadLetter
 from shared.contracts.enriched import (
     Aspect,
@@ -58,7 +72,7 @@ class World:
 
     enriched: list[EnrichedEvent] = field(default_factory=list)
     risks: list[CustomerRisk] = field(default_factory=list)
-    alerts: list[AlertRaised] = field(default_factory=list)
+    alerts: list[AlertRecord] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
     def by_topic(self) -> Iterator[tuple[str, list[Any]]]:
@@ -134,11 +148,37 @@ def company(now: datetime, seed: int = 7) -> World:
     world = World()
     for person in PEOPLE:
         world.enriched += life(person, now, chance)
+        world.risks += course(person, now)
         world.risks.append(customer_risk(person, now))
+    for days_ago, person, cause, reason in PAST_ALERTS:
+        world.alerts += past_alert(person, cause, reason, now - days_ago * DAY, now)
     for minutes, person, severity, cause in ALERTS:
         world.alerts.append(alert(person, severity, cause, now - timedelta(minutes=minutes), now))
     world.dead_letters = dead_letters(now)
     return world
+
+
+def course(person: Person, now: datetime) -> list[CustomerRisk]:
+    """Return a person's risk as it was computed every fourth day of the last half year, oldest first."""
+    found = []
+    for days_ago in range(180, 0, -4):
+        silence = person.silence_days - days_ago
+        # Before the last order the silence never grew beyond the usual gap.
+        overdue = silence / person.gap_days if silence > 0 else ((-silence) % person.gap_days) / person.gap_days - 1
+        share = 1 / (1 + math.exp(-2.4 * (overdue - 1)))
+        at = now - days_ago * DAY
+        seen = replace(person, p_churn=round(person.p_churn * min(share * 1.05, 1), 3), silence_days=max(silence, 0.5))
+        found.append(customer_risk(seen, at))
+    return found
+
+
+def past_alert(person: Person, cause: Cause, reason: ClearReason, at: datetime, now: datetime) -> list[AlertRecord]:
+    """Return an alert of the past and how it was cleared, ten days later."""
+    raised = alert(person, "medium", cause, at, now, f"al-past-{person.id}-{(now - at).days}")
+    cleared = AlertCleared(
+        alert_id=raised.alert_id, customer_id=person.id, at=at + 10 * DAY, revision=2, rules_version=1, reason=reason
+    )
+    return [raised, cleared]
 
 
 def life(person: Person, now: datetime, chance: random.Random) -> list[EnrichedEvent]:
@@ -350,11 +390,31 @@ ALERTS: tuple[tuple[float, Person, Severity, Cause], ...] = (
     (1500, PEOPLE[9], "low", "unknown"),
     (3100, PEOPLE[11], "low", "price"),
 )
+_PAST: tuple[tuple[int, Cause, ClearReason], ...] = (
+    (5, "logistics", "returned"),
+    (6, "logistics", "returned"),
+    (2, "price", "lost"),
+    (10, "logistics", "returned"),
+    (4, "price", "returned"),
+    (9, "quality", "lost"),
+    (5, "logistics", "returned"),
+    (8, "unknown", "lost"),
+    (11, "attitude", "returned"),
+    (3, "logistics", "returned"),
+    (1, "quality", "returned"),
+    (6, "waiting", "returned"),
+    (10, "logistics", "lost"),
+    (0, "price", "returned"),
+    (7, "unknown", "returned"),
+)
+PAST_ALERTS = tuple((12.0 + 4 * n, PEOPLE[person], cause, reason) for n, (person, cause, reason) in enumerate(_PAST))
 _TITLES = {playbook.name: playbook.title_en for playbook in shipped_playbooks()}
 _PLAYBOOKS: dict[Cause, tuple[str, str]] = {
     "logistics": ("delivery-rescue", "the cause is logistics"),
     "quality": ("make-it-right", "the cause is quality"),
     "price": ("win-back-offer", "the cause is price and sensitive to price"),
+    "attitude": ("service-recovery", "the cause is attitude"),
+    "waiting": ("delivery-rescue", "the cause is waiting"),
     "unknown": ("friendly-reminder", "nothing more specific fits"),
 }
 

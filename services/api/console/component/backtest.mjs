@@ -38,11 +38,13 @@ export function Backtest() {
 
 const decimals = (value) => (value == null ? t("none") : number(value, { minimumFractionDigits: 3, maximumFractionDigits: 3 }));
 
+const share = (ratio) => number(ratio, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
 function Report({ report: { options, data, rankings, rules, reliability, roc, churn_rate: churn, alerts_per_week: weekly, fixed_per_week: fixed, seen, n_scored_rows: n_scored } }) {
   const ours = rules[0].quality;
   const other = rules[1]?.quality;
   const compared = (value) => other && t("backtest.against", { value });
-  return html`<p class="below">${t("backtest.about", { purchases: data.n_purchase_days, customers: data.n_customers, from: date(data.first_day), to: date(data.last_day),
+  return html`<p class="lead">${t("backtest.about", { purchases: data.n_purchase_days, customers: data.n_customers, from: date(data.first_day), to: date(data.last_day),
       start: date(options.start), horizon: days(options.horizon_days) })}</p>
     <section class="card"><dl class="facts across">
       <${Fact} label=${t("backtest.lead_days")} value=${days(ours.median_lead_days)} note=${compared(days(other?.median_lead_days ?? 0))} />
@@ -53,7 +55,7 @@ function Report({ report: { options, data, rankings, rules, reliability, roc, ch
     <section class="card below"><h2>${t("backtest.rules")}</h2><div class="scroll" tabindex="0" role="region" aria-label=${t("backtest.rules")}><table class="plain figures-table">
       <thead><tr><td />${["n_alerts", "precision", "recall", "f1", "median_lead_days"].map((name) => html`<th scope="col" class="right" key=${name}>${t(`backtest.head.${name}`)}</th>`)}</tr></thead>
       <tbody>${rules.map(({ name, quality }) => html`<tr key=${name}><th scope="row">${term("backtest_rule", name)}</th><td class="right">${number(quality.n_alerts)}</td>
-        <td class="right">${percent(quality.precision, 1)}</td><td class="right">${percent(quality.recall, 1)}</td><td class="right">${decimals(quality.f1)}</td><td class="right">${number(quality.median_lead_days)}</td></tr>`)}</tbody></table></div>
+        <td class="right">${share(quality.precision)}</td><td class="right">${share(quality.recall)}</td><td class="right">${decimals(quality.f1)}</td><td class="right">${number(quality.median_lead_days)}</td></tr>`)}</tbody></table></div>
       <p class="hint below">${t("backtest.rules.note", { days: options.fixed_rule_days })}</p></section>
     <section class="card below"><h2>${t("backtest.weekly")}</h2><p class="hint">${t("backtest.weekly.hint")}</p><${Weekly} weekly=${weekly} fixed=${fixed} /></section>
     <div class="pair">

@@ -35,6 +35,6 @@ function Curve({ items, risk, nowMs }) {
       x=${{ low, high: nowMs, ticks: ticks.map((at) => [at, nowMs - low > 300 * DAY_MS ? monthYear(at) : shortDate(at)]) }}
       y=${{ low: 0, high: 1, ticks: LEVELS.map((level) => [level, percent(level)]) }}
       lines=${[{ points: [...points, [nowMs, present]], isStep: true }]}
-      dots=${points.map(([at, p]) => ({ x: at, y: p, title: `${shortDate(at)}: ${percent(p)}` }))} />
+      dots=${points.map(([at, p]) => ({ x: at, y: p, r: 2, title: `${shortDate(at)}: ${percent(p)}` }))} />
     <p class="chart-words">${summary}</p>`;
 }

@@ -520,7 +520,6 @@ export default {
   "channels.empty.hint": "Add one: you get an address to paste at the provider's. Your own systems can also send events straight to the ingest address with an API key.",
   "channels.health.receiving": "Receiving",
   "channels.health.quiet": "Quiet for a day or longer",
-  "channels.health.waiting": "Waiting for the first delivery",
   "channels.health.rejecting": "The last delivery was rejected",
   "channels.file": "from the file",
   "channels.file.hint": "This connection stands in ingest's connections file and is changed there.",
@@ -686,4 +685,6 @@ export default {
   "provider.standard_webhooks": "Standard Webhooks",
   "provider.cloudevents": "CloudEvents",
   "provider.segment": "Segment",
+
+  "channels.health.awaiting": "Waiting for the first delivery",
 };

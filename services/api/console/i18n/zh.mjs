@@ -519,7 +519,6 @@ export default {
   "channels.empty.hint": "添加后会得到一个地址，粘贴到服务商处即可。您自己的系统也可以用 API 密钥直接向接入地址发送事件。",
   "channels.health.receiving": "接收中",
   "channels.health.quiet": "一天以上没有消息",
-  "channels.health.waiting": "等待首次投递",
   "channels.health.rejecting": "最近一次投递被拒绝",
   "channels.file": "来自文件",
   "channels.file.hint": "此连接写在接入服务的连接文件中，请在那里修改。",
@@ -685,4 +684,6 @@ export default {
   "provider.standard_webhooks": "Standard Webhooks",
   "provider.cloudevents": "CloudEvents",
   "provider.segment": "Segment",
+
+  "channels.health.awaiting": "等待首次投递",
 };

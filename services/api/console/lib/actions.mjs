@@ -4,12 +4,27 @@ import { api } from "./api.mjs";
 import { t, term, dateTime } from "./text.mjs";
 import { tell } from "./toast.mjs";
 
+const ADDING = ["comment", "contact"];
+const running = new Map();
+
 /** Sends the action; returns true when it is done. A conflict brings the present state and says who changed it. A list is acted on in one request. */
 export async function act(alert, action, body = {}) {
   if (Array.isArray(alert)) return actOnMany(alert, action, body);
+  // A person's own actions follow each other; the second one has then seen what the first one did.
+  const turn = (running.get(alert.alert_id) ?? Promise.resolve()).then(() => actOnOne(alert, action, body));
+  running.set(alert.alert_id, turn);
+  try {
+    return await turn;
+  } finally {
+    if (running.get(alert.alert_id) === turn) running.delete(alert.alert_id);
+  }
+}
+
+async function actOnOne(alert, action, body) {
   const seen = alertOf(alert.alert_id) ?? alert;
   try {
-    const answer = await api.act(alert.alert_id, action, body, seen.version);
+    // What only adds to the history overwrites nothing, whatever has happened meanwhile.
+    const answer = await api.act(alert.alert_id, action, body, ADDING.includes(action) ? undefined : seen.version);
     if (answer?.alert_id && answer.version) learn(answer);
     tell(t(`done.${action}`, { customer: alert.customer_name || alert.customer_id }));
     return true;

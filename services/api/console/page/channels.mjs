@@ -15,10 +15,10 @@ import { html, useEffect, useState } from "../lib/view.mjs";
 const FRESH_MS = 5_000;
 const QUIET_MS = 86_400_000;
 
-/** Returns how a connection is: "rejecting", "receiving", "quiet" for a day or longer, or "waiting" for its first delivery. */
+/** Returns how a connection is: "rejecting", "receiving", "quiet" for a day or longer, or "awaiting" its first delivery. */
 export function healthOf({ last_received_at: received, last_rejected_at: rejected }, nowMs) {
   if (rejected && (!received || Date.parse(rejected) > Date.parse(received))) return "rejecting";
-  if (!received) return "waiting";
+  if (!received) return "awaiting";
   return nowMs - Date.parse(received) > QUIET_MS ? "quiet" : "receiving";
 }
 
