@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,7 +130,7 @@ async def _make_key(database_url: str, role: Role, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(kafka: Any, postgres: Any) -> Iterator[Browser]:  # noqa: ARG001 - theirs start before its event loop does
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
             pytest.fail("chromium is missing: apt-get install chromium")
@@ -159,25 +159,31 @@ def serving(bootstrap: str, postgres: Any, folder: Path) -> Iterator[Api]:
 @pytest.fixture(scope="session")
 def shop(kafka: Any, postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """The API service over the shop's data, one for all browser tests; each test adds customers of its own."""
-    with serving(kafka.bootstrap, postgres, tmp_path_factory.mktemp("browser")) as api:
+    with ExitStack() as services:
+        start = serving(kafka.bootstrap, postgres, tmp_path_factory.mktemp("browser"))
+        api: Api = outside(services.enter_context, start)
         for topic, messages in company(datetime.now(UTC)).by_topic():  # pages show ages
-            api.publish(topic, *messages, key=_key)
-        api.wait_projected()
+            outside(api.publish, topic, *messages, key=_key)
+        outside(api.wait_projected)
         yield api
+        outside(services.close)
 
 
 @pytest.fixture
-def opened(browser: Browser) -> Iterator[Callable[[Api], Console]]:
-    """Consoles of services a test runs itself; a page that complains to the browser's log fails the test."""
+def new_console(browser: Browser, postgres: Any, tmp_path: Path) -> Iterator[Callable[[str], Console]]:
+    """Starts an API service without any data on a broker and returns its console; its pages must not complain."""
     consoles: list[Console] = []
+    with ExitStack() as services:
 
-    def open_console(api: Api) -> Console:
-        consoles.append(Console(api, browser))
-        return consoles[-1]
+        def start(bootstrap: str) -> Console:
+            api: Api = outside(services.enter_context, serving(bootstrap, postgres, tmp_path))
+            consoles.append(Console(api, browser))
+            return consoles[-1]
 
-    yield open_console
-    for one in consoles:
-        one.close()
+        yield start
+        for one in consoles:
+            one.close()
+        outside(services.close)
     assert [one.complaints for one in consoles if one.complaints] == []
 
 

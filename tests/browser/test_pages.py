@@ -25,6 +25,7 @@ PAGES = {
     "dead-letter": ("#/dead-letters/dl-1", ".code"),
     "audit": ("#/audit", ".data"),
     "settings": ("#/settings", ".data"),
+    "channels": ("#/channels", ".empty"),
     "causes": ("#/insights", ".heat"),
     "threshold": ("#/insights?show=threshold", ".chart"),
     "backtest": ("#/insights?show=backtest", ".empty"),
@@ -42,6 +43,7 @@ HOSTILE = [
     "&lt;b&gt; ${7*7} {{7*7}} '\"`",
     "🤡" * 300,
     "A" * 10_000,
+    "nul \x00 and bell \x07",
 ]
 
 
@@ -106,7 +108,7 @@ def test_times_are_told_in_the_viewers_zone(console: Console) -> None:
         expect(page.locator("time").first).to_have_attribute("title", re.compile(told))
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=["markup", "bidi", "templates", "emoji", "long"])
+@pytest.mark.parametrize("text", HOSTILE, ids=["markup", "bidi", "templates", "emoji", "long", "control"])
 def test_what_customers_write_stays_text(console: Console, text: str) -> None:
     now = SystemClock().now()
     person = somebody(next(numbers), text[:256])

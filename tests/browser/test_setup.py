@@ -17,33 +17,28 @@ from services.cli.backtest import backtest
 from shared.clock import SystemClock
 from shared.contracts.event import Customer, OrderPlaced
 from shared.embedded.kafka import EmbeddedKafka
-from tests.browser.conftest import Console, outside, serving
+from tests.browser.conftest import Console, outside
 from tests.browser.world import World, enriched, raise_for, somebody
 from tests.factories.purchase_log import as_csv, purchase_log
-from tests.integration.api.conftest import Api
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration, pytest.mark.timeout(180)]
 numbers = itertools.count(8000)
 
 
-def test_a_new_installation_leads_to_its_first_customer(
-    kafka: Any, postgres: Any, tmp_path: Path, opened: Callable[[Api], Console]
-) -> None:
-    with serving(kafka.bootstrap, postgres, tmp_path) as api:
-        console = opened(api)
-        page = console.open()
-        page.get_by_role("button", name="Make a key for sending").click()
-        key = page.locator(".guide-steps pre").first
-        expect(key).to_have_text(re.compile(r"^pl_\w+"))
-        command = page.locator(".guide-steps .block pre").inner_text()
-        assert f"Bearer {key.inner_text()}" in command
-        sent = json.loads(command.partition("-d '")[2].rstrip("'"))
+def test_a_new_installation_leads_to_its_first_customer(kafka: Any, new_console: Callable[[str], Console]) -> None:
+    console = new_console(kafka.bootstrap)
+    page = console.open()
+    page.get_by_role("button", name="Make a key for sending").click()
+    key = page.locator(".guide-steps pre").first
+    expect(key).to_have_text(re.compile(r"^pl_\w+"))
+    command = page.locator(".guide-steps .block pre").inner_text()
+    assert f"Bearer {key.inner_text()}" in command
+    sent = json.loads(command.partition("-d '")[2].rstrip("'"))
 
-        console.publish_world(World(enriched=[purchase(sent["customer"]["id"])]))
+    console.publish_world(World(enriched=[purchase(sent["customer"]["id"])]))
 
-        page.get_by_role("link", name="c-1").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("c-1")
-        console.close()
+    page.get_by_role("link", name="c-1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("c-1")
 
 
 def purchase(customer_id: str) -> Any:
@@ -55,24 +50,22 @@ def purchase(customer_id: str) -> Any:
 
 
 def test_a_broker_that_comes_back_brings_what_was_missed_to_the_open_page(
-    fresh_kafka: EmbeddedKafka, postgres: Any, tmp_path: Path, opened: Callable[[Api], Console]
+    fresh_kafka: EmbeddedKafka, new_console: Callable[[str], Console]
 ) -> None:
     person = somebody(next(numbers), "Ilse Patient")
-    with serving(fresh_kafka.bootstrap, postgres, tmp_path) as api:
-        console = opened(api)
-        console.publish_world(raise_for(somebody(next(numbers), "Otto Early"), SystemClock().now()))
-        page = console.open()
-        expect(page.locator("[data-alert]")).to_contain_text("Otto Early")
+    console = new_console(fresh_kafka.bootstrap)
+    console.publish_world(raise_for(somebody(next(numbers), "Otto Early"), SystemClock().now()))
+    page = console.open()
+    expect(page.locator("[data-alert]")).to_contain_text("Otto Early")
 
-        fresh_kafka.kill()
-        page.keyboard.press("j")
-        page.keyboard.press("a")
-        expect(page.locator("[data-alert]")).to_contain_text("In hand")
-        fresh_kafka.start()
-        console.publish_world(raise_for(person, SystemClock().now()))
+    fresh_kafka.kill()
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator("[data-alert]")).to_contain_text("In hand")
+    fresh_kafka.start()
+    console.publish_world(raise_for(person, SystemClock().now()))
 
-        expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text("Ilse Patient", timeout=60_000)
-        console.close()
+    expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text("Ilse Patient", timeout=60_000)
 
 
 def test_a_channel_is_connected_tested_rotated_and_removed(console: Console) -> None:

@@ -93,6 +93,11 @@ export const api = {
   removeConnection: (id) => call("DELETE", `/v1/connections/${one(id)}`),
   testConnection: (id) => call("POST", `/v1/connections/${one(id)}/test`),
 
+  policies: (kind) => call("GET", `/v1/${kind}`),
+  newPolicy: (kind, body) => call("POST", `/v1/${kind}`, { body }),
+  putPolicy: (kind, id, body) => call("PUT", `/v1/${kind}/${one(id)}`, { body }),
+  removePolicy: (kind, id) => call("DELETE", `/v1/${kind}/${one(id)}`),
+
   endpoints: () => call("GET", "/v1/webhooks"),
   newEndpoint: (body) => call("POST", "/v1/webhooks", { body }),
   changeEndpoint: (id, body) => call("PATCH", `/v1/webhooks/${one(id)}`, { body }),

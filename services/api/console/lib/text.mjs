@@ -75,6 +75,9 @@ export function money(value, currency = null, digits = Math.abs(value) >= 100 ? 
 }
 
 
+/** Returns "a, b and c". */
+export const list = (values) => formatter(Intl.ListFormat, { type: "conjunction" }).format(values);
+
 export const date = (at) => formatter(Intl.DateTimeFormat, { dateStyle: "medium" }).format(new Date(at));
 export const dateTime = (at) =>
   formatter(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));

@@ -7,6 +7,7 @@ import { HelpDialog } from "../component/help.mjs";
 import { Icon } from "../component/icon.mjs";
 import { Life } from "../component/life.mjs";
 import { Playbook } from "../component/playbook.mjs";
+import { PromiseBadge } from "../component/promise.mjs";
 import { Fact, RiskFacts, RiskReasons } from "../component/risk.mjs";
 import { Timeline } from "../component/timeline.mjs";
 import { When } from "../component/when.mjs";
@@ -71,6 +72,7 @@ export function AlertPage({ id }) {
         ${isDemoId(alert.customer_id) && html`<${Demo} />`}
         ${alert.is_held_out && html`<span class="badge held" title=${t("alert.heldout.hint")}>${t("alert.heldout")}</span>`}
         <${Status} status=${alert.status} />
+        <${PromiseBadge} alert=${alert} />
         ${alert.status === "snoozed" && alert.snoozed_until && html`<span class="hint">${t("alert.snoozed", { until: dateTime(alert.snoozed_until) })}</span>`}
         ${alert.escalation_level > 0 && html`<span class="level">${t("alert.escalated", { level: alert.escalation_level })}</span>`}
       </div>

@@ -4,6 +4,7 @@ import { Failed, Waiting } from "../component/empty.mjs";
 import { Endpoints } from "../component/endpoints.mjs";
 import { Icon } from "../component/icon.mjs";
 import { Paste } from "../component/paste.mjs";
+import { Policies } from "../component/policies.mjs";
 import { LanguageSwitch, ThemeSwitch } from "../component/shell.mjs";
 import { When } from "../component/when.mjs";
 import { problemText } from "../lib/actions.mjs";
@@ -31,6 +32,7 @@ export function SettingsPage() {
           <input type="checkbox" class="toggle" checked=${isNotifying.value} onChange=${notify} /></label>
       </section>
       ${may("notifications:read") && html`<section class="card"><h2>${t("endpoints.title")}</h2><${Endpoints} /></section>`}
+      ${may("policies:read") && html`<section class="card"><h2>${t("policies.title")}</h2><p class="hint">${t("policies.lead")}</p><${Policies} /></section>`}
       <section class="card"><h2>${t("settings.keys")}</h2>
         ${may("keys:write") ? html`<${Keys} />` : html`<p class="hint">${t("settings.keys.forbidden")}</p>`}
       </section>

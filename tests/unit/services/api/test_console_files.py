@@ -10,8 +10,11 @@ from typing import Any, get_args
 import pytest
 
 from services.api import settings
-from services.api.alert.model import Resolution, Status
+from services.api.alert.model import Promise, Resolution, Status
+from services.api.notification.model import EndpointKind
 from services.churn_alerts.alert.playbook import shipped_playbooks
+from services.churn_alerts.customer.generation import GROUP_NAMES
+from shared.connection.provider import PROVIDERS
 from shared.contracts.alert import Cause, ClearReason, Severity, SignalName, Tier
 from shared.contracts.enriched import Aspect, SentimentLabel
 from shared.contracts.event import EVENT_TYPES, Channel, Direction
@@ -119,6 +122,10 @@ TERMS: list[tuple[str, tuple[str, ...]]] = [
     ("direction", get_args(Direction)),
     ("signal", get_args(SignalName)),
     ("role", get_args(Role)),
+    ("provider", tuple(PROVIDERS)),
+    ("endpoint", get_args(EndpointKind)),
+    ("risk_group", GROUP_NAMES),
+    ("promise.broken", get_args(Promise)),
     ("type", tuple(kind for kind in EVENT_TYPES if kind != "customer.erased")),
 ]
 
