@@ -130,7 +130,8 @@ async def _make_key(database_url: str, role: Role, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def browser(kafka: Any, postgres: Any) -> Iterator[Browser]:  # noqa: ARG001 - theirs start before its event loop does
+def browser(kafka: Any, postgres: Any) -> Iterator[Browser]:
+    """Chromium, started after the servers: they run event loops of their own, and its loop occupies this thread."""
     if not CHROMIUM.exists():
         if os.environ.get("CI"):
             pytest.fail("chromium is missing: apt-get install chromium")
