@@ -10,7 +10,7 @@ const TICK_ROOM = 56;
 
 /**
  * `x` and `y` are `{low, high, ticks: [[value, text]], label}`; `lines` are `{points: [[x, y]], kind, isStep, isDotted}`;
- * `bars` are `{from, to, y, title}`; `marks` are `{x, text}`; `dots` are `{x, y, r, title}`.
+ * `bars` are `{from, to, y, title, kind}`; `marks` are `{x, text}`; `dots` are `{x, y, r, title}`.
  */
 export function Chart({ label, x, y, lines = [], bars = [], dots = [], marks = [], height = 180 }) {
   const [box, width] = useWidth();
@@ -24,7 +24,7 @@ export function Chart({ label, x, y, lines = [], bars = [], dots = [], marks = [
       ${y.ticks.map(([value, text]) => html`<g key=${value}><line class="grid" x1=${LEFT} x2=${right} y1=${atY(value)} y2=${atY(value)} />
         <text x=${LEFT - 6} y=${atY(value) + 4} text-anchor="end">${text}</text></g>`)}
       ${x.ticks.map(([value, text], index) => index % every === 0 && html`<text key=${value} x=${Math.min(atX(value), right - 8)} y=${height - 6} text-anchor="middle">${text}</text>`)}
-      ${bars.map(({ from, to, y: top, title }, index) => html`<rect key=${index} class="bar-mark" x=${atX(from) + 0.5} width=${Math.max(1, atX(to) - atX(from) - 1)}
+      ${bars.map(({ from, to, y: top, title, kind = "main" }, index) => html`<rect key=${index} class=${`bar-mark ${kind}`} x=${atX(from) + 0.5} width=${Math.max(1, atX(to) - atX(from) - 1)}
         y=${atY(top)} height=${Math.max(0, bottom - atY(top))}><title>${title}</title></rect>`)}
       ${marks.map(({ x: value, text }) => html`<g class="mark" key=${text}><line x1=${atX(value)} x2=${atX(value)} y1=${TOP} y2=${bottom} /><text x=${Math.min(atX(value) + 4, right - 40)} y=${TOP + 9}>${text}</text></g>`)}
       ${lines.map(({ points, kind = "main", isStep = false }, index) => html`<path key=${index} class=${`line ${kind}`} d=${path(points, atX, atY, isStep)} />`)}

@@ -737,4 +737,8 @@ export default {
   "action_done.calendar_change": "changed",
   "action_done.calendar_delete": "removed",
   "target.policy": "rule",
+
+  "customer.volume": "Messages a week",
+  "customer.volume.summary": { one: "{n} message since {since}, {negative} of them negative (red).", other: "{n} messages since {since}, {negative} of them negative (red)." },
+  "customer.volume.week": { one: "Week of {date}: {n} message, {negative} negative", other: "Week of {date}: {n} messages, {negative} negative" },
 };

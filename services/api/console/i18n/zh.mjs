@@ -736,4 +736,8 @@ export default {
   "action_done.calendar_change": "修改",
   "action_done.calendar_delete": "删除",
   "target.policy": "规则",
+
+  "customer.volume": "每周消息数",
+  "customer.volume.summary": { other: "自 {since} 起 {n} 条消息，其中负面 {negative} 条（红色）。" },
+  "customer.volume.week": { other: "{date} 当周：{n} 条消息，负面 {negative} 条" },
 };

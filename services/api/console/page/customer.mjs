@@ -8,6 +8,7 @@ import { Rhythm } from "../component/rhythm.mjs";
 import { Fact, RiskFacts, RiskReasons } from "../component/risk.mjs";
 import { RiskCurve } from "../component/risk_curve.mjs";
 import { Timeline } from "../component/timeline.mjs";
+import { VolumeChart } from "../component/volume.mjs";
 import { When } from "../component/when.mjs";
 import { lastStep } from "../lib/alerts.mjs";
 import { api } from "../lib/api.mjs";
@@ -74,7 +75,8 @@ export function CustomerPage({ id }) {
         <${RiskCurve} id=${customer.customer_id} risk=${risk} nowMs=${now.value} />
         <section class="card"><h2>${t("customer.mood")}</h2>
           ${customer.sentiment_by_week.length
-            ? html`<p class="hint">${t("customer.mood.hint")}</p><${MoodChart} weeks=${customer.sentiment_by_week} />`
+            ? html`<p class="hint">${t("customer.mood.hint")}</p><${MoodChart} weeks=${customer.sentiment_by_week} />
+                <h3 class="chart-title">${t("customer.volume")}</h3><${VolumeChart} weeks=${customer.sentiment_by_week} nowMs=${now.value} />`
             : html`<p class="hint">${t("customer.mood.none")}</p>`}
         </section>
         <${Story} id=${id} newest=${newestKey} />
