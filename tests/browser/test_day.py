@@ -9,15 +9,18 @@ from playwright.sync_api import Page, expect
 
 from shared.clock import SystemClock
 from tests.browser.conftest import Console, outside
-from tests.browser.world import Person, raise_for, somebody
+from tests.browser.world import Person, World, raise_for, somebody
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 numbers = itertools.count(5000)
 
 
 def raised(console: Console, name: str) -> Person:
+    """Raise a critical alert about somebody who is known by then, as the engine only alerts about known customers."""
     person = somebody(next(numbers), name)
-    console.publish_world(raise_for(person, SystemClock().now() + timedelta(seconds=next(numbers) % 60), "critical"))
+    world = raise_for(person, SystemClock().now() + timedelta(seconds=next(numbers) % 60), "critical")
+    console.publish_world(World(enriched=world.enriched, risks=world.risks))
+    console.publish_world(World(alerts=world.alerts))
     return person
 
 

@@ -6,10 +6,12 @@ const MOST_AT_ONCE = 3;
 // Rows that fly past are not worth a request; a screen shows fewer than this.
 const MOST_WAITING = 48;
 const PAUSE_MS = 120;
-const ASK_AGAIN_MS = 10_000;
+const ASK_AGAIN_MS = 5_000;
+const MOST_TRIES = 6;
 const names = new Map();
 const waiting = new Set();
 const asked = new Set();
+const tries = new Map();
 let n_running = 0;
 let timer = null;
 
@@ -37,6 +39,16 @@ function want(customerId) {
   }, PAUSE_MS);
 }
 
+function askAgain(id) {
+  const n_before = tries.get(id) ?? 0;
+  if (n_before >= MOST_TRIES) return;
+  tries.set(id, n_before + 1);
+  setTimeout(() => {
+    asked.delete(id);
+    want(id);
+  }, ASK_AGAIN_MS);
+}
+
 function pump() {
   while (n_running < MOST_AT_ONCE && waiting.size) {
     const id = [...waiting].at(-1);
@@ -47,8 +59,8 @@ function pump() {
     api
       .customer(id)
       .then((customer) => customer.name && learnName(id, customer.name))
-      // A customer that is not projected yet has no name; after another failure it may be asked for again.
-      .catch((problem) => problem.status !== 404 && setTimeout(() => asked.delete(id), ASK_AGAIN_MS))
+      // An alert may be here a moment before its customer is.
+      .catch(() => askAgain(id))
       .finally(() => {
         n_running -= 1;
         pump();

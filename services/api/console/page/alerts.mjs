@@ -115,8 +115,10 @@ export function AlertsPage() {
 /** Returns the ids of the customers that words find by name, handle or what they wrote; null until known. */
 function useMeant(words) {
   const [meant, setMeant] = useState(null);
+  const n_arrived = arrivals.value.length;
+  useEffect(() => setMeant(null), [words]);
+  // An alert that has just come may be about somebody the words mean, too.
   useEffect(() => {
-    setMeant(null);
     if (!words.trim()) return undefined;
     const abort = new AbortController();
     const ask = async () => {
@@ -133,7 +135,7 @@ function useMeant(words) {
       clearTimeout(timer);
       abort.abort();
     };
-  }, [words]);
+  }, [words, n_arrived]);
   return meant;
 }
 
