@@ -43,7 +43,6 @@ HOSTILE = [
     "&lt;b&gt; ${7*7} {{7*7}} '\"`",
     "🤡" * 300,
     "A" * 10_000,
-    "nul \x00 and bell \x07",
 ]
 
 
@@ -108,7 +107,7 @@ def test_times_are_told_in_the_viewers_zone(console: Console) -> None:
         expect(page.locator("time").first).to_have_attribute("title", re.compile(told))
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=["markup", "bidi", "templates", "emoji", "long", "control"])
+@pytest.mark.parametrize("text", HOSTILE, ids=["markup", "bidi", "templates", "emoji", "long"])
 def test_what_customers_write_stays_text(console: Console, text: str) -> None:
     now = SystemClock().now()
     person = somebody(next(numbers), text[:256])
