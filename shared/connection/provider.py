@@ -178,6 +178,7 @@ PROVIDERS: Final[dict[str, ProviderSpec]] = {
             _secret(
                 "client_secret", "Client secret, from the app's basic information", "Client secret，见应用的基本信息"
             ),
+            has_challenge=True,
         ),
         _provider("zendesk", _secret("signing_secret", "Signing secret of the webhook", "Webhook 的签名密钥")),
         _provider(

@@ -146,6 +146,7 @@ async def test_wrong_methods_and_sizes_meet_documented_answers_only(door: Door) 
 
     assert set(answered.values()) <= DOCUMENTED
     assert (answered["PUT"], answered["DELETE"]) == (405, 405)
+    assert answered["HEAD"] == 200 or door.genuine.provider != "intercom"
     assert await door.send(body=b"x" * (6 << 20)) == 413
 
 

@@ -1,12 +1,19 @@
 """Intercom. Signature: hex HMAC-SHA1 of the raw body, `X-Hub-Signature: sha1=…`.
 
-Source: https://developers.intercom.com/docs/webhooks
+Source: https://developers.intercom.com/docs/webhooks and …/webhooks/setting-up-webhooks (the HEAD request).
 """
 
 from services.ingest.channel.draft import attachment, draft
 from services.ingest.channel.email.html_text import text_of_html
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
-from services.ingest.channel.ports import Channel, ChannelParse, ChannelRequest, Credentials, secrets_of
+from services.ingest.channel.ports import (
+    Channel,
+    ChannelParse,
+    ChannelRequest,
+    ChannelResponse,
+    Credentials,
+    secrets_of,
+)
 from services.ingest.channel.signature import hex_digest, require_header, require_prefix, require_secrets_match
 from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment, EventBase, SurveyAnswered
@@ -28,6 +35,10 @@ _RATING_TOPICS = frozenset({"conversation.rating.added", "conversation.rating.cr
 
 class Intercom(Channel):
     name = "intercom"
+
+    def challenge(self, request: ChannelRequest, credentials: Credentials) -> ChannelResponse | None:  # noqa: ARG002
+        """Return the bare 200 to the HEAD request by which Intercom checks an address that is being set up."""
+        return ChannelResponse() if request.method == "HEAD" else None
 
     def verify(self, request: ChannelRequest, credentials: Credentials) -> None:
         secrets = secrets_of(credentials, "client_secret")
