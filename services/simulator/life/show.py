@@ -9,13 +9,13 @@ from services.simulator.life.model import CAUSES, HOUR_MS, Act, Life, Medium
 from services.simulator.life.talk import Talker, in_order
 
 LAST_MS: Final = 22 * HOUR_MS
-_ONE_IN: Final = 12
+_ONE_IN: Final = 8
 _TALKS: Final = 2.5
 _ANGER: Final = ("complaint", "again", "furious", "furious", "farewell")
 
 
 def enlivened(life: Life, until_ms: int, chance: Random) -> Life:
-    """Return the life with a lively end: one person in twelve loses patience, the others talk a few times each."""
+    """Return the life with a lively end: one person in eight loses patience, the others talk a few times each."""
     if life.decision is not None and life.decision.at_ms < until_ms:
         return life
     # Turns and conversations beyond any that the life itself has.
