@@ -8,13 +8,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx2
 import yaml
 
 from deploy.prometheus.timing import Timing
 from services.api.auth.store import create_admin_key
+from shared.contracts.alert import CustomerRisk, Risk
+from shared.contracts.codec import encode
 from shared.kafka.publisher import Message, Publisher
 from shared.kafka.topics_admin import ensure_topics
 from tests.e2e.system import System
@@ -101,6 +103,13 @@ class Watched:
         """Write records that no processor can decode."""
         asyncio.run(_publish(self.bootstrap, f"{self.prefix}interactions", [b"not an event"] * n))
 
+    def tell_risks(self) -> None:
+        """Write what a processor fitted on years of orders would say: money at risk now, and risks that have ended."""
+        now = datetime.now(UTC)
+        told = [risk_of(customer, now, "at_risk") for customer in range(5)]
+        told += [risk_of(customer, now - timedelta(days=120), "active") for customer in range(5, N_CUSTOMERS)]
+        asyncio.run(_publish(self.bootstrap, f"{self.prefix}churn.risk", [encode(one) for one in told]))
+
     def refused(self) -> None:
         """Send an event that ingest refuses."""
         headers = {"Authorization": f"Bearer {self.system.key}"}
@@ -177,6 +186,13 @@ def orders(now: datetime) -> list[dict[str, Any]]:
             )
             at += timedelta(days=chance.gammavariate(9, gap_days / 9))
     return sorted(events, key=lambda one: str(one["occurred_at"]))
+
+
+def risk_of(customer: int, at: datetime, state: Literal["at_risk", "active"]) -> CustomerRisk:
+    risk = Risk(
+        p_churn=0.6, horizon_days=90, as_of=at, generation=1, is_prior=False, expected_loss=120.0, currency="USD"
+    )
+    return CustomerRisk(customer_id=f"c{customer}", as_of=at, state=state, n_purchases=9, risk=risk)
 
 
 def complaint(customer: int, identifier: str, text: str, at: datetime) -> dict[str, Any]:
