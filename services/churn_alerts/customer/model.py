@@ -49,7 +49,7 @@ class Statistics(Struct, frozen=True, array_like=True, gc=False):
     sum_cents: int = 0
 
 
-class Purchases(Struct, frozen=True, omit_defaults=True, gc=False):
+class Purchases(Struct, frozen=True, array_like=True, gc=False):
     """A customer's purchases, bounded: recent days one by one, everything older folded.
 
     `before` covers every purchase day but the last (so that a second basket of the day is cheap); `folded` covers the
