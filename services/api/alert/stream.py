@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _RING_SIZE = 4_096
 _CATCH_UP = 500
+# A client is handed at most so many events at once, some 500 KB: what one that stalls leaves in the send buffer.
+_PIECE = 200
 # Without a notification, as after a reconnect, nothing waits longer than this.
 _POLL_S = 1.0
 _RECONNECT_S = 0.5
@@ -149,14 +151,15 @@ class AlertFeed:
     async def after(self, cursor: int, wanted: Filter) -> tuple[list[Entry], int]:
         """Return the wanted events after `cursor`, oldest first, and the id up to which they are complete."""
         if self._floor is not None and cursor >= self._floor:
-            entries = [entry for entry in self._ring if entry.id > cursor]
-            return [entry for entry in entries if wanted.admits(entry.about)], max(cursor, self._newest)
+            entries = [entry for entry in self._ring if entry.id > cursor][:_PIECE]
+            complete_to = entries[-1].id if len(entries) == _PIECE else max(cursor, self._newest)
+            return [entry for entry in entries if wanted.admits(entry.about)], complete_to
         # Whatever the follower has seen by now, the query below sees too.
         known = self._newest
         async with reading(self._pool) as connection:
-            rows = await store.live_events_after(connection, cursor, _CATCH_UP)
+            rows = await store.live_events_after(connection, cursor, _PIECE)
         entries = [entry_of(row) for row in rows]
-        complete_to = max(cursor, rows[-1].id if rows else 0, known if len(rows) < _CATCH_UP else 0)
+        complete_to = max(cursor, rows[-1].id if rows else 0, known if len(rows) < _PIECE else 0)
         return [entry for entry in entries if wanted.admits(entry.about)], complete_to
 
     async def frames_after(self, cursor: int, wanted: Filter) -> tuple[bytes, int]:
@@ -175,7 +178,8 @@ class AlertFeed:
         if self.is_closed or self._newest > cursor:
             return True
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         except TimeoutError:
             return False
         return True
@@ -263,7 +267,9 @@ class AlertStream(Response):
 
     async def _send(self, send: Send) -> None:
         async def push(body: bytes, *, more: bool = True) -> None:
-            await asyncio.wait_for(send({"type": "http.response.body", "body": body, "more_body": more}), self._stall_s)
+            # Not wait_for: up to Python 3.11 it makes a task, which for thousands of clients is most of a broadcast.
+            async with asyncio.timeout(self._stall_s):
+                await send({"type": "http.response.body", "body": body, "more_body": more})
 
         loop = asyncio.get_running_loop()
         silent_at = loop.time() + self._heartbeat_s

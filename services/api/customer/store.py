@@ -222,7 +222,9 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
         ),
         "profile",
     )
-    if len(hits) < limit:
+    # Whoever types an id or a handle means that customer, not those who mention it.
+    is_named = any(hit.match in ("id", "handle") for hit in hits.values())
+    if len(hits) < limit and not is_named:
         add(await _find_by_text(connection, query, tsquery, limit), "text")
     return list(hits.values())
 
