@@ -133,7 +133,7 @@ async def _rows(database_url: str, query: str, arguments: Sequence[Any]) -> list
 
 
 async def _emptied(database_url: str) -> bool:
-    """Return whether the tables could be emptied; the service's own work, which may be in the way, is never the loser."""
+    """Return whether the tables could be emptied; what the service does meanwhile is never the loser."""
     connection = await asyncpg.connect(database_url)
     try:
         # Shorter than the time after which PostgreSQL ends a deadlock by choosing one of the two.
