@@ -1,7 +1,7 @@
 // The alerts this page knows, kept fresh by the live stream; pages read them, nobody else writes them.
 import { api } from "./api.mjs";
 import { ACTIVE, FIRST_PAGE } from "./first.mjs";
-import { learnName } from "./names.mjs";
+import { learnName, learnNameless } from "./names.mjs";
 import { openStream } from "./stream.mjs";
 import { signal } from "./view.mjs";
 
@@ -101,7 +101,11 @@ export async function load(statuses, abort, onPage) {
   let n = 0;
   do {
     const page = await api.alerts({ status: statuses, limit: cursor ? PAGE_SIZE : FIRST_PAGE, cursor }, abort);
-    for (const alert of page.items) learn(alert);
+    for (const alert of page.items) {
+      learn(alert);
+      // A list says the name where there is one; steps of the stream do not.
+      if (!alert.customer_name) learnNameless(alert.customer_id);
+    }
     follow(page.last_event_id);
     n += page.items.length;
     cursor = page.next_cursor;

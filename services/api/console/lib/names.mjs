@@ -28,6 +28,9 @@ export function learnName(customerId, name) {
   else names.get(customerId).value = name;
 }
 
+/** Takes note that the customer has no name, so that nobody asks for it. */
+export const learnNameless = (customerId) => asked.add(customerId);
+
 function want(customerId) {
   // The newest asked for is what the viewer looks at now.
   waiting.delete(customerId);
