@@ -86,10 +86,10 @@ ALERTS = (
     ),
     Alert(
         "PulselineServiceRestarting", "warning", "0s",
-        lambda t: f'changes(process_start_time_seconds{{job="pulseline"}}[{t.window("30m")}]) >= 3',
+        lambda t: f'changes(process_start_time_seconds{{job="pulseline"}}[{t.window("1h")}]) >= 3',
         "{{ $labels.service }} starts again and again", "{{ $labels.service }} 反复重启",
-        "It has started {{ $value }} times in half an hour.",
-        "半小时内启动了 {{ $value }} 次。",
+        "It has started {{ $value }} times within an hour.",
+        "一小时内启动了 {{ $value }} 次。",
     ),
     Alert(
         "PulselineProcessorStopped", "critical", "2m",

@@ -52,9 +52,9 @@ CASES = (
     ),
     Case(
         "PulselineServiceRestarting",
-        {'process_start_time_seconds{job="pulseline",service="api"}': "1 1 2 2 3 3 4 4x60"},
+        {'process_start_time_seconds{job="pulseline",service="api"}': "1 1 2 2 3 3 4 4x90"},
         ("8m",),
-        ("3m", "60m"),
+        ("3m", "80m"),
     ),
     Case("PulselineProcessorStopped", {worker("records_total"): "0+60x10 600x15 600+60x20"}, ("20m",), ("9m", "40m")),
     Case("PulselineLagHigh", {worker("lag_seconds", 'partition="3"'): "0x5 30x5 90x5 0x5"}, ("14m",), ("9m", "18m")),
