@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
+from shared.kafka.consumer import stop_consumer
 from shared.kafka.controls import StoredControl
 from shared.kafka.processor import Headers
 from shared.kafka.rows import (
@@ -176,7 +177,7 @@ class KafkaStateReader:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            await consumer.stop()
+            await stop_consumer(consumer)
             raise Unavailable("kafka", f"cannot connect to {self._bootstrap}: {error!r}") from error
         self._consumer = consumer
         return consumer
@@ -184,7 +185,7 @@ class KafkaStateReader:
     async def stop(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def end_offset(self, topic: str, partition: int) -> int:
         place = TopicPartition(topic, partition)

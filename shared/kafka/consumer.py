@@ -65,7 +65,7 @@ class PartitionReader:
             raise Unavailable("kafka", str(error)) from error
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def partitions(self, topic: str) -> list[int]:
         """Return the topic's partition numbers, empty while it does not exist."""
@@ -116,3 +116,18 @@ class PartitionReader:
         """Return how many records are newer than `next_offset`, or None before the first fetch."""
         highwater = self._consumer.highwater(TopicPartition(*partition))
         return None if highwater is None else max(0, highwater - next_offset)
+
+
+async def stop_consumer(consumer: Any) -> None:
+    """Disconnect a consumer, also one whose broker is gone.
+
+    aiokafka then waits for a fetch that it has cancelled itself: out comes what looks like our own cancellation, which
+    ends the task that asked, and the connections stay open.
+    """
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        await consumer._client.close()
