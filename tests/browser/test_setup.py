@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from services.cli.backtest import backtest
 from shared.clock import SystemClock
 from shared.contracts.event import Customer, OrderPlaced
+from shared.embedded.kafka import EmbeddedKafka
 from tests.browser.conftest import Console, outside
 from tests.browser.world import World, enriched, raise_for, somebody
 from tests.factories.purchase_log import as_csv, purchase_log
@@ -46,6 +47,27 @@ def purchase(customer_id: str) -> Any:
         id="first-1", source="my-shop", occurred_at=now, customer=Customer(customer_id), order_id="1001", amount="49.90"
     )
     return enriched(order, 0, None, [], somebody(next(numbers)), now)
+
+
+def test_a_broker_that_comes_back_brings_what_was_missed_to_the_open_page(
+    fresh_kafka: EmbeddedKafka, new_console: Callable[[str], Console]
+) -> None:
+    person = somebody(next(numbers), "Ilse Patient")
+    console = new_console(fresh_kafka.bootstrap)
+    console.publish_world(raise_for(somebody(next(numbers), "Otto Early"), SystemClock().now()))
+    page = console.open()
+    expect(page.locator("[data-alert]")).to_contain_text("Otto Early")
+
+    fresh_kafka.kill()
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator("[data-alert]")).to_contain_text("In hand")
+    fresh_kafka.start()
+    for topic, messages in raise_for(person, SystemClock().now()).by_topic():
+        if messages:
+            console.publish(topic, *messages)
+
+    expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text("Ilse Patient", timeout=120_000)
 
 
 def test_a_channel_is_connected_tested_rotated_and_removed(console: Console) -> None:
