@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute
 
 from services.api.alert.schemas import (
     ACTION_BODIES,
@@ -171,7 +171,8 @@ def build_app(
     app.add_exception_handler(Reject, _on_reject)
     app.add_exception_handler(Unavailable, _on_unavailable)
     app.add_middleware(Edge, metrics=metrics, clock=clock)
-    app.router.routes.append(Mount("/", ConsoleFiles(console_dir, clock)))
+    # Not a mount: that would take an API's address asked with a wrong method, too, and say 404.
+    app.router.default = ConsoleFiles(console_dir, clock)
     return app
 
 

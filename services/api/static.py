@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from shared.clock import Clock
@@ -37,9 +36,10 @@ class StaticFile(NamedTuple):
 
 
 class ConsoleFiles:
-    """Serves a folder as one version: every file below `/static/<version>/` never changes, `/` names the version.
+    """Serves a folder as one version to requests that no route takes.
 
-    A changed folder, as while the console is worked on, is noticed within a second.
+    Every file below `/static/<version>/` never changes, `/` names the version. A changed folder, as while the console
+    is worked on, is noticed within a second.
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
@@ -53,13 +53,10 @@ class ConsoleFiles:
         await self._answer(scope)(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response:
-        # The console's mount sees whatever no route took, an API path with a wrong method too.
-        if allowed := _allowed_methods(scope):
-            return problem(405, f"{scope['method']} is not one of {allowed}", {"Allow": allowed})
         if scope["method"] not in ("GET", "HEAD"):
             return problem(405, f"{scope['method']} is not one of GET, HEAD", {"Allow": "GET, HEAD"})
         self._refresh()
-        path = _path(scope).lstrip("/") or "index.html"
+        path = str(scope["path"]).lstrip("/") or "index.html"
         file = self._files.get(path)
         if file is None:
             return problem(404, "there is nothing at this address")
@@ -112,18 +109,3 @@ def _file(name: str, content: bytes) -> StaticFile:
     packed = gzip.compress(content, 9, mtime=0) if len(content) >= _WORTH_COMPRESSING else content
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     return StaticFile(content, packed if len(packed) < len(content) else None, media_type, etag)
-
-
-def _path(scope: Scope) -> str:
-    root = str(scope["root_path"])
-    path = str(scope["path"])
-    return path[len(root) :] if root and path.startswith(root) else path
-
-
-def _allowed_methods(scope: Scope) -> str:
-    path = scope["root_path"] + scope["path"] if not scope["path"].startswith(scope["root_path"]) else scope["path"]
-    methods: set[str] = set()
-    for route in scope["app"].routes:
-        if isinstance(route, Route) and route.path_regex.match(path):
-            methods |= route.methods or set()
-    return ", ".join(sorted(methods))

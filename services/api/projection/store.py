@@ -37,6 +37,7 @@ CREATE TEMP TABLE IF NOT EXISTS incoming_interactions (
 """
 # Any constant that nothing else in the product locks by.
 _MONTHS_LOCK = 7_305_002
+_JOINS_LOCK = 7_305_004
 _FIRST_MONTH = (1990, 1)
 _LAST_MONTH = (2100, 12)
 
@@ -114,7 +115,11 @@ async def write(
     """
     months = {month for group in groups for row in group.interactions if (month := _month(row.occurred_at))}
     await create_months(connection, months)
+    is_joining = any(group.link is not None or group.erasure is not None for group in groups)
     async with connection.transaction():
+        # Rows that another lane writes for a customer meanwhile would be neither moved here nor know where to go.
+        lock = "pg_advisory_xact_lock" if is_joining else "pg_advisory_xact_lock_shared"
+        await connection.execute(f"SELECT {lock}($1)", _JOINS_LOCK)
         await _move_offsets(connection, moves)
         n_alert_events = 0
         for group in groups:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -168,13 +169,20 @@ async def _ends(bootstrap: str, prefix: str) -> dict[tuple[str, int], int]:
         await reader.stop()
 
 
-@pytest.fixture(scope="session")
-def _running_api(kafka: Any, postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+@contextmanager
+def running_api(kafka: Any, postgres: Any, folders: pytest.TempPathFactory) -> Iterator[Api]:
+    """A running API with a database and topics of its own."""
     name = f"api{uuid.uuid4().hex[:10]}"
     postgres.execute(f"CREATE DATABASE {name} TEMPLATE template_pulseline STRATEGY file_copy")
-    with Api(kafka.bootstrap, f"{name}-", postgres.url(name), tmp_path_factory.mktemp(name)) as running:
+    with Api(kafka.bootstrap, f"{name}-", postgres.url(name), folders.mktemp(name)) as running:
         yield running
     postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def _running_api(kafka: Any, postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with running_api(kafka, postgres, tmp_path_factory) as running:
+        yield running
 
 
 @pytest.fixture

@@ -2,14 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.api.auth.rights import ROLES
 from shared.postgres.api_keys import Role
 from tests.factories.records import customer_risk, enriched, message, order, raised
-from tests.integration.api.conftest import Api
+from tests.integration.api.conftest import Api, running_api
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 _CHECKS = (
@@ -23,19 +25,26 @@ _EFFORT: dict[Role, tuple[str, ...]] = {"admin": ("--max-examples", "6", "--phas
 _WAITING = ("--exclude-path", "/v1/alerts/stream", "--exclude-path", "/v1/alerts/events")
 
 
+@pytest.fixture(scope="module")
+def own_api(kafka: Any, postgres: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Whoever may do everything ends with revoking everybody's keys: no other test may share this one."""
+    with running_api(kafka, postgres, tmp_path_factory) as running:
+        yield running
+
+
 @pytest.mark.parametrize(
     "role", [role if role == "admin" else pytest.param(role, marks=pytest.mark.slow) for role in ROLES]
 )
-def test_no_request_breaks_the_document(api: Api, role: Role, tmp_path: Path) -> None:
-    api.publish("interactions.enriched", enriched(message("e1", text="我要退款")), enriched(order("o1", "c1", "3")))
-    api.publish("churn.risk", customer_risk("c1"))
-    api.publish("churn.alerts", *(raised(f"a{n}") for n in range(3)))
-    api.wait_projected()
+def test_no_request_breaks_the_document(own_api: Api, role: Role, tmp_path: Path) -> None:
+    own_api.publish("interactions.enriched", enriched(message("e1", text="我要退款")), enriched(order("o1", "c1", "3")))
+    own_api.publish("churn.risk", customer_risk("c1"))
+    own_api.publish("churn.alerts", *(raised(f"a{n}") for n in range(3)))
+    own_api.wait_projected()
 
     run = subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.process.url}/openapi.json", "--no-color"),
-            *("--header", f"Authorization: Bearer {api.key_for(role)}", "--checks", _CHECKS),
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"{own_api.process.url}/openapi.json", "--no-color"),
+            *("--header", f"Authorization: Bearer {own_api.key_for(role)}", "--checks", _CHECKS),
             *(*_WAITING, *_EFFORT.get(role, _QUICK)),
         ],
         cwd=tmp_path,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from services.api.static import ConsoleFiles, load
@@ -29,7 +28,9 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def client(folder: Path, clock: FakeClock) -> TestClient:
-    return TestClient(Starlette(routes=[Mount("/", ConsoleFiles(folder, clock))]))
+    app = Starlette()
+    app.router.default = ConsoleFiles(folder, clock)
+    return TestClient(app)
 
 
 def script_address(client: TestClient) -> str:
