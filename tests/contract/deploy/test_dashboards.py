@@ -121,6 +121,7 @@ def test_every_metric_is_looked_at_by_a_panel_or_a_rule() -> None:
         "pulseline_churn_alerts_rules_version",
         "pulseline_churn_alerts_updated_total",
         "pulseline_ingest_api_keys",
+        "pulseline_ingest_known_handles",
         "pulseline_sentiment_model_info",
         "pulseline_worker_batches_total",
         "pulseline_worker_outputs_total",
