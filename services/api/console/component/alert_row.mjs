@@ -13,10 +13,12 @@ import { When } from "./when.mjs";
 export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
   const element = useRef(null);
   const wasSelected = useRef(false);
+  // After every drawing: a row that is moved within the list, because another has come, loses the focus to nobody.
   useLayoutEffect(() => {
-    if (isSelected && !wasSelected.current) element.current?.focus({ preventScroll: true });
+    const isLost = document.activeElement === document.body;
+    if (isSelected && (isLost || !wasSelected.current)) element.current?.focus({ preventScroll: true });
     wasSelected.current = isSelected;
-  }, [isSelected]);
+  });
   const alert = alertOf(id);
   if (!alert) return null;
   const name = nameOf(alert.customer_id);

@@ -1,5 +1,5 @@
 // Keyboard shortcuts of the page in view. Typing in a field or an open dialog is never mistaken for a command.
-import { useEffect, useRef } from "./view.mjs";
+import { useLayoutEffect, useRef } from "./view.mjs";
 
 export const KEY = { pick: "x", acknowledge: "a", snooze: "s", escalate: "e", resolve: "r", back: "u" };
 
@@ -7,7 +7,8 @@ export const KEY = { pick: "x", acknowledge: "a", snooze: "s", escalate: "e", re
 export function useKeys(bindings) {
   const newest = useRef(bindings);
   newest.current = bindings;
-  useEffect(() => {
+  // With the drawing, not after it: a key pressed the moment a page shows would go nowhere.
+  useLayoutEffect(() => {
     const onKey = (event) => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
