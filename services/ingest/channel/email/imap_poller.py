@@ -108,8 +108,10 @@ class ImapPoller:
         """Poll, then wait for a push (or `idle_s`), until `stop` is set; failures are logged and tried again."""
         while not stop.is_set():
             try:
-                if await self.poll_once() == 0 and not await asyncio.to_thread(self._is_pushed, stop):
-                    await _sleep_or_stop(stop, self._mailbox.poll_s)
+                if await self.poll_once() == 0:
+                    position = await self._store.load()
+                    if not await asyncio.to_thread(self._is_pushed, stop, position):
+                        await _sleep_or_stop(stop, self._mailbox.poll_s)
             except (Unavailable, *_FAILURES) as error:
                 log.warning("mailbox unavailable", extra={"action": "mailbox_unavailable", "reason": str(error)})
                 await _sleep_or_stop(stop, retry_s)
@@ -128,8 +130,8 @@ class ImapPoller:
         with self._session() as (client, validity, next_uid):
             if position is None and not self._from_start:
                 return Position(validity, next_uid - 1), []
-            last = position.uid if position is not None and position.validity == validity else 0
-            found = sorted(uid for uid in client.search(["UID", f"{last + 1}:*"]) if uid > last)[:_BATCH]
+            last, newer = _newer(client, position, validity)
+            found = newer[:_BATCH]
             mails = [mail for uid in found if (mail := self._fetch_one(client, uid)) is not None]
             return Position(validity, max([last, *found])), mails
 
@@ -142,11 +144,14 @@ class ImapPoller:
         raw = client.fetch([uid], ["BODY.PEEK[]"]).get(uid, {}).get(b"BODY[]")
         return Fetched(uid, raw) if isinstance(raw, bytes) else None
 
-    def _is_pushed(self, stop: asyncio.Event) -> bool:
+    def _is_pushed(self, stop: asyncio.Event, position: Position | None) -> bool:
         """Wait with IDLE until something happens, `idle_s` passed or `stop` is set; False where IDLE is unknown."""
-        with self._session() as (client, _, _):
+        with self._session() as (client, validity, _):
             if not client.has_capability("IDLE"):
                 return False
+            if _newer(client, position, validity)[1]:
+                # It came after the last look and before this session: nobody will push it any more.
+                return True
             client.idle()
             for _ in range(max(1, round(self._mailbox.idle_s / _IDLE_SLICE_S))):
                 if stop.is_set() or client.idle_check(timeout=_IDLE_SLICE_S):
@@ -166,6 +171,12 @@ class ImapPoller:
             yield client, int(state[b"UIDVALIDITY"]), int(state.get(b"UIDNEXT", 1))
         finally:
             client.shutdown()
+
+
+def _newer(client: Any, position: Position | None, validity: int) -> tuple[int, list[int]]:
+    """Return the last UID that was taken from this mailbox, 0 for none, and those after it."""
+    last = position.uid if position is not None and position.validity == validity else 0
+    return last, sorted(uid for uid in client.search(["UID", f"{last + 1}:*"]) if uid > last)
 
 
 async def _sleep_or_stop(stop: asyncio.Event, seconds: float) -> None:
