@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
@@ -135,13 +136,17 @@ class ChurnService:
                 await self._publisher.start()
                 break
             await asyncio.sleep(_RECONNECT_S)
-        results = await asyncio.gather(
-            self._controller.run(self._every_s, lambda: self._worker.assigned, self._metrics.rules_published.inc),
-            self._refits.run(self._look_every_s, lambda: self._worker.assigned, self._watch.published),
-            return_exceptions=True,
-        )
-        for error in results:
-            _log.error("rules or models are not published any more", exc_info=error)
+        rules = self._controller.run(self._every_s, lambda: self._worker.assigned, self._metrics.rules_published.inc)
+        models = self._refits.run(self._look_every_s, lambda: self._worker.assigned, self._watch.published)
+        await asyncio.gather(_logged("rules", rules), _logged("models", models))
+
+
+async def _logged(what: str, publishing: Coroutine[Any, Any, None]) -> None:
+    """Run one of two that go on for ever; say at once when it ends, while the other goes on."""
+    try:
+        await publishing
+    except Exception:  # noqa: BLE001  a bug in one must not end the alerts, nor the other
+        _log.exception("%s are not published any more", what)
 
 
 def build(settings: ChurnSettings, registry: CollectorRegistry, clock: Clock) -> ChurnService:
