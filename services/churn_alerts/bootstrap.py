@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from services.churn_alerts.alert.send import CapacityController
 from services.churn_alerts.customer.agent import ChurnAlerts, EnrichedRecord
-from services.churn_alerts.customer.decide import SilenceCheck
+from services.churn_alerts.customer.followed import SilenceCheck
 from services.churn_alerts.customer.generation import from_model
 from services.churn_alerts.customer.in_force import MODELS, RULES, Policy
 from services.churn_alerts.customer.send import RefitLeader

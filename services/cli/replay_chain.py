@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.churn_alerts.customer.agent import ChurnAlerts
-from services.churn_alerts.customer.decide import ROUND_MS
+from services.churn_alerts.customer.schedule import ROUND_MS
 from services.ingest.identity.resolve import resolve
 from services.sentiment.interaction.agent import SentimentProcessor
 from services.sentiment.interaction.score import Scorer

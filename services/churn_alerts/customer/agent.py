@@ -7,17 +7,12 @@ import msgspec
 from msgspec import Struct
 
 from services.churn_alerts.customer.checks import answer, close
-from services.churn_alerts.customer.decide import (
-    CHECK_DELAY_MS,
-    Answers,
-    Following,
-    Heard,
-    Relinked,
-    SilenceCheck,
-    follow,
-)
+from services.churn_alerts.customer.conclude import closing, conclude, wake_at_ms
+from services.churn_alerts.customer.decide import follow, hear_all, wake
+from services.churn_alerts.customer.followed import Answers, Followed, Heard, Relinked, SilenceCheck
 from services.churn_alerts.customer.in_force import InForce, OnUnreadable, ReadDocuments
 from services.churn_alerts.customer.model import DAY_MS
+from services.churn_alerts.customer.schedule import CHECK_DELAY_MS
 from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_state
 from shared.clock import to_ms
 from shared.contracts.alert import AlertRecord
@@ -102,13 +97,13 @@ class ChurnAlerts:
                 heard[one.key] = [seen]
             else:
                 events.append(seen)
-        customers: list[Following] = []
+        customers: list[Followed] = []
         open_ones: list[Answers] = []
         for key, events in heard.items():
             state = states.get(key)
             own = new_state(events[0].at_ms // DAY_MS) if state is None else state.copied()
-            customer = Following(key, own, in_force)
-            questions = customer.hear_all(events)
+            customer = Followed(key, own, in_force)
+            questions = hear_all(customer, events)
             if questions is not None:
                 open_ones.append(questions)
             customers.append(customer)
@@ -121,36 +116,36 @@ class ChurnAlerts:
     ) -> Decisions[CustomerState]:
         in_force = InForce(controls, self._documents)
         customers = [
-            Following(key, state.copied(), in_force)
+            Followed(key, state.copied(), in_force)
             for key, state in zip(keys, map(states.get, keys), strict=True)
             if state is not None
         ]
-        follow([customer.wake(due_ms) for customer in customers], lambda questions: answer(questions, in_force))
+        follow([wake(customer, due_ms) for customer in customers], lambda questions: answer(questions, in_force))
         return self._decisions(customers, in_force)
 
-    def _decisions(self, customers: Sequence[Following], in_force: InForce) -> Decisions[CustomerState]:
+    def _decisions(self, customers: Sequence[Followed], in_force: InForce) -> Decisions[CustomerState]:
         """Return what follows once all events are taken in: records, states, wake-ups and outlooks."""
         decisions: Decisions[CustomerState] = Decisions()
-        outputs, states, wake_at_ms = decisions.outputs, decisions.states, decisions.wake_at_ms
+        outputs, states, wake_ups = decisions.outputs, decisions.states, decisions.wake_at_ms
         changed = [customer for customer in customers if customer.is_changed]
-        closings = [None if customer.state is None else customer.closing() for customer in changed]
-        views, floors = close([closing for closing in closings if closing is not None], in_force)
+        asked = [None if customer.state is None else closing(customer) for customer in changed]
+        views, floors = close([one for one in asked if one is not None], in_force)
         answers = iter(zip(views, floors, strict=True))
-        for customer, closing in zip(changed, closings, strict=True):
+        for customer, one in zip(changed, asked, strict=True):
             key = customer.key
-            view, floor = (None, None) if closing is None else next(answers)
+            view, floor = (None, None) if one is None else next(answers)
             for record, headers in zip(customer.records, customer.record_headers, strict=True):
                 outputs.append(Output(CHURN_ALERTS, key, encode(record), (*_ALERT_HEADERS, *headers)))
             for moved in customer.sent:
                 outputs.append(Output(ENRICHED, moved.to_id, encode(moved), _MOVED_HEADERS, is_rerouted=True))
             if customer.state is None:
-                states[key] = wake_at_ms[key] = None
+                states[key] = wake_ups[key] = None
                 continue
-            outlook = customer.conclude(view, floor)
+            outlook = conclude(customer, view, floor)
             if outlook is not None:
                 outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
             if customer.is_plan_due:
-                wake_at_ms[key] = customer.wake_at_ms()
+                wake_ups[key] = wake_at_ms(customer)
             states[key] = customer.state
         if self._on_decided is not None:
             records = [record for customer in changed for record in customer.records]

@@ -1,0 +1,111 @@
+"""What is left once a customer's events are taken in: his next wake-up, and what is told of his risk. Pure."""
+
+from typing import Literal
+
+from services.churn_alerts.customer.checks import Closing, View
+from services.churn_alerts.customer.describe import tier_of_view
+from services.churn_alerts.customer.followed import Followed, SilenceCheck, last_day_of
+from services.churn_alerts.customer.in_force import Basis
+from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
+from services.churn_alerts.customer.outlook import risk_of
+from services.churn_alerts.customer.schedule import CHECK_DELAY_MS, ROUND_MS
+from services.churn_alerts.customer.state import DONE, UNPLANNED
+from services.churn_alerts.signal.state import next_review_day
+from shared.clock import from_ms
+from shared.contracts.alert import CustomerRisk
+
+Phase = Literal["unscored", "active", "at_risk", "lost"]
+
+
+def wake_at_ms(followed: Followed) -> int | None:
+    """Return when the customer must be looked at next, or None. The running silence must have been planned."""
+    state = followed.present()
+    if state.merged_into:
+        return None
+    if state.settle_ms:
+        return max(state.settle_ms, followed.now_ms + CHECK_DELAY_MS + ROUND_MS)
+    days = []
+    day_now = max(state.clock_ms, followed.now_ms) // DAY_MS
+    policy = followed.in_force.policy_for_day(day_now - 1)
+    basis, silence = followed.running_silence()
+    if silence is not None and silence.n_days >= policy.silence(basis).min_purchases:
+        last_day = last_day_of(silence)
+        lost_after = policy.silence(basis).lost_after_days
+        if state.next_check >= 0:
+            days.append(last_day + min(state.next_check, lost_after))
+        elif state.next_check == DONE and state.judged_day < last_day + lost_after:
+            days.append(last_day + lost_after)
+    review_day = next_review_day(state.signals, state.judged_day, policy.weights["payment_delayed"][1])
+    if review_day is not None:
+        days.append(review_day)
+    if state.alert is not None:
+        days.append(state.alert.ends_day)
+    if not days:
+        return None
+    due_ms = end_of_day_ms(min(days)) + CHECK_DELAY_MS
+    return max(due_ms, followed.now_ms + CHECK_DELAY_MS + ROUND_MS)
+
+
+def closing(followed: Followed) -> Closing | None:
+    """Return what must be asked before `conclude`, once all events are taken in; None if nothing need be."""
+    if not (followed.is_outlook_due or followed.is_plan_due):
+        return None
+    state = followed.present()
+    basis, silence = followed.running_silence()
+    if silence is None:
+        return None
+    phase = _phase(followed, basis, silence)
+    needs_floor = (
+        state.next_check == UNPLANNED and phase != "unscored" and not state.settle_ms and not state.merged_into
+    )
+    silence_days = followed.silence_days(silence) if followed.is_outlook_due and phase is None else None
+    if silence_days is None and not needs_floor:
+        return None
+    return Closing(silence, basis, silence_days, needs_floor, needs_value=followed.woken_day is not None)
+
+
+def conclude(followed: Followed, view: View | None, floor: int | None) -> CustomerRisk | None:
+    """Plan the running silence and return what is to be said of the customer's risk, if there is news of it."""
+    state = followed.present()
+    if floor is not None:
+        state.next_check = floor
+    if not followed.is_outlook_due:
+        return None
+    basis, silence = followed.running_silence()
+    day = followed.as_of_day()
+    as_of_ms = state.clock_ms if followed.woken_day is None else end_of_day_ms(day)
+    policy = followed.in_force.policy_for_day(day)
+    phase = _phase(followed, basis, silence)
+    if view is not None:
+        tier = tier_of_view(silence, basis, view, policy)
+        is_high = view.p >= policy.silence_threshold(tier, basis)
+        if followed.woken_day is not None and silence is not None and state.next_check != UNPLANNED:
+            followed.check = SilenceCheck(followed.key, last_day_of(silence), day, tier, view.p, policy)
+        phase = "at_risk" if state.alert is not None or is_high else "active"
+    told: str = phase or "unscored"
+    if view is not None:
+        told = f"{phase}:{view.p:.2f}:{'value' if view.residual_value is not None else ''}"
+    if followed.woken_day is not None and told == state.told:
+        return None
+    state.told = told
+    risk = None
+    if view is not None and silence is not None:
+        risk = risk_of(view, silence, as_of_ms, policy.tier_cuts, state.currency, basis)
+    return CustomerRisk(
+        customer_id=followed.key,
+        as_of=from_ms(as_of_ms),
+        state=phase or "unscored",
+        n_purchases=0 if state.purchases is None else state.purchases.n_days,
+        last_purchase_at=None if state.signals.last_order_ms is None else from_ms(state.signals.last_order_ms),
+        risk=risk,
+    )
+
+
+def _phase(followed: Followed, basis: Basis, silence: Purchases | None) -> Phase | None:
+    """Return why no risk is given for the running silence: too little is known, or he is lost; None if one is."""
+    if silence is None or not silence.recent:
+        return "unscored"
+    policy = followed.in_force.policy_for_day(followed.as_of_day()).silence(basis)
+    if silence.n_days < policy.min_purchases:
+        return "unscored"
+    return "lost" if followed.silence_days(silence) >= policy.lost_after_days else None

@@ -1,0 +1,200 @@
+"""A customer while a run or a wake-up is decided: his state as it changes, and the records he led to so far. Pure.
+
+What changes him is in `decide.py` (events, wake-ups), `silence_check.py` and `signal_check.py` (alerts), `conclude.py`.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from services.churn_alerts.alert.decide import Moment, cleared, raised, updated
+from services.churn_alerts.customer.checks import Question
+from services.churn_alerts.customer.in_force import Basis, InForce, Policy
+from services.churn_alerts.customer.joined import LinkRecord
+from services.churn_alerts.customer.model import DAY_MS, Purchases
+from services.churn_alerts.customer.state import CustomerState
+from shared.clock import to_ms
+from shared.contracts.alert import AlertBody, AlertRecord, ClearReason, Tier
+from shared.contracts.enriched import Sentiment
+from shared.contracts.event import EventBase
+from shared.contracts.identity import HistoryLeft, HistoryMoved
+from shared.trace_headers import carried
+
+Headers = Sequence[tuple[str, bytes]]
+Answers = Generator[Question, Any, None]
+"""Work on one customer that asks questions of the score and goes on with the answers."""
+
+
+class Heard(Struct, frozen=True, gc=False):
+    """One event of the customer, its text's sentiment, the partition's watermark after it, and its record's headers.
+
+    `linked_id` is whose history it adds to, if not the customer's own.
+    """
+
+    event: EventBase
+    sentiment: Sentiment | None
+    now_ms: int
+    headers: Headers = ()
+    linked_id: str = ""
+
+    @property
+    def at_ms(self) -> int:
+        return to_ms(self.event.occurred_at)
+
+
+class Relinked(Struct, frozen=True, gc=False):
+    """A record about the customer's links, read at `offset`, and the partition's watermark after it."""
+
+    record: LinkRecord
+    now_ms: int
+    offset: int
+
+    @property
+    def at_ms(self) -> int:
+        return to_ms(self.record.at)
+
+
+class SilenceCheck(Struct, frozen=True):
+    """The risk at a wake-up of the silence that began on `spell_day`, and the policy it was compared with."""
+
+    customer_id: str
+    spell_day: int
+    day: int
+    tier: Tier
+    p: float
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an alert says, and the first day on which time alone may change it."""
+
+    body: AlertBody
+    ends_day: int
+
+
+class Followed:
+    """A customer while a run or a wake-up is decided. `state` is a copy of his own; None once he is erased."""
+
+    __slots__ = (
+        "check",
+        "headers",
+        "in_force",
+        "is_changed",
+        "is_outlook_due",
+        "is_plan_due",
+        "key",
+        "now_ms",
+        "record_headers",
+        "records",
+        "sent",
+        "state",
+        "woken_day",
+    )
+
+    def __init__(self, key: str, state: CustomerState, in_force: InForce) -> None:
+        self.key = key
+        self.state: CustomerState | None = state
+        self.in_force = in_force
+        self.records: list[AlertRecord] = []
+        # Of each record: the trace and time of the event that led to it; nothing where time alone did.
+        self.record_headers: list[Headers] = []
+        # Histories on their way to other customers.
+        self.sent: list[HistoryMoved | HistoryLeft] = []
+        self.is_changed = False
+        # Whether a purchase or a wake-up changed what is to be said of the customer's risk.
+        self.is_outlook_due = False
+        # Whether the next wake-up may have moved.
+        self.is_plan_due = False
+        self.now_ms = 0
+        # What the newest check found, for those who watch capacity.
+        self.check: SilenceCheck | None = None
+        # The day whose end is judged, on a wake-up.
+        self.woken_day: int | None = None
+        # Those of the record that is being decided.
+        self.headers: Headers = ()
+
+    def running_silence(self) -> tuple[Basis, Purchases | None]:
+        """Return what the customer's silence is measured on, and its state if there is one."""
+        state = self.present()
+        if state.purchases is not None and state.purchases.recent:
+            return "orders", state.purchases
+        return "contacts", state.contacts
+
+    def as_of_day(self) -> int:
+        return self.present().clock_ms // DAY_MS if self.woken_day is None else self.woken_day
+
+    def silence_days(self, silence: Purchases) -> int:
+        return max(self.as_of_day() - last_day_of(silence), 0)
+
+    def raise_alert(
+        self, alert_id: str, said: Said, policy: Policy, moment: Moment, *, is_silence: bool, clearable_from_ms: int
+    ) -> None:
+        state = self.present()
+        state.alert, record = raised(
+            self.key,
+            alert_id,
+            said.body,
+            moment,
+            rules_version=policy.version,
+            is_silence=is_silence,
+            clearable_from_ms=clearable_from_ms,
+            ends_day=said.ends_day,
+        )
+        if state.parked is not None and state.parked.alert_id == alert_id:
+            # It was told before and ended when he was joined to another: this is its next chapter.
+            revision = state.parked.revision + 1
+            state.alert, record = replace(state.alert, revision=revision), replace(record, revision=revision)
+        state.parked = None
+        self.tell(record)
+        self.is_plan_due = True
+
+    def update_alert(self, said: Said, moment: Moment, *, is_silence: bool) -> None:
+        state = self.present()
+        if state.alert is None:
+            raise LookupError("no alert is open")
+        state.alert, record = updated(
+            self.key, state.alert, said.body, moment, is_silence=is_silence, ends_day=said.ends_day
+        )
+        self.tell(record)
+        self.is_plan_due = True
+
+    def clear_alert(self, reason: ClearReason, moment: Moment) -> None:
+        state = self.present()
+        if state.alert is None:
+            raise LookupError("no alert is open")
+        self.tell(cleared(self.key, state.alert, reason, moment))
+        state.cleared_ms = max(moment.at_ms, state.alert.last_ms)
+        state.alert = None
+        self.is_plan_due = True
+
+    def tell(self, record: AlertRecord) -> None:
+        """Keep a record to publish, under the trace of the event that led to it."""
+        trace_id = _trace_id(self.headers)
+        self.record_headers.append(carried(self.headers))
+        self.records.append(record if trace_id is None else replace(record, correlation_id=trace_id))
+
+    def present(self) -> CustomerState:
+        if self.state is None:
+            raise LookupError("the customer was erased")
+        return self.state
+
+
+def last_day_of(silence: Purchases) -> int:
+    """Return the day on which the silence began; raises `ValueError` where nothing was ever heard."""
+    last_day = silence.last_day
+    if last_day is None:
+        raise ValueError("a silence begins with a purchase")
+    return last_day
+
+
+def _trace_id(headers: Headers) -> str | None:
+    """Return the trace id of a W3C traceparent header, 32 hex digits, if there is one."""
+    for name, value in headers:
+        if name == "traceparent":
+            parts = value.decode("ascii", "replace").split("-")
+            return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 else None
+    return None
