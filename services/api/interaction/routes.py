@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response, StreamingResponse
 
 from services.api.auth.guard import Guard
@@ -30,7 +31,20 @@ _decoder = msgspec.json.Decoder(LabelBody)
 _explain_decoder = msgspec.json.Decoder(ExplainBody)
 
 
+class AnyText(Convertor[str]):
+    """Any text, slashes and line breaks included: Starlette's own `path` ends at a line break, and the address is lost."""
+
+    regex = "(?s:.+)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
+    register_url_convertor("any_text", AnyText())
     router = APIRouter(prefix="/v1/labels", tags=["labels"], default_response_class=Response)
 
     @router.get(
@@ -44,7 +58,7 @@ def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         return StreamingResponse(_lines(pool), media_type="application/x-ndjson")
 
     @router.put(
-        "/{source:path}/{event_id:path}",
+        "/{source:any_text}/{event_id:any_text}",
         summary="Say what a text's sentiment really is",
         description="A slash inside a source or an event id is sent as %2F.",
         responses=answers(LabelView, "The correction as it is kept", 404, 413, 415),

@@ -199,6 +199,14 @@ def test_a_label_finds_its_event_by_a_source_and_an_id_with_slashes(api: Api) ->
     assert (kept.json()["source"], kept.json()["event_id"]) == ("shop/eu", "m/1")
 
 
+@pytest.mark.parametrize("strange", ["m%0A1", "%0A", "%F1%A2%85%BB%0A%5D", "m%0A%2F1", "%2F%2F"])
+def test_a_label_of_an_event_with_a_strange_id_is_not_found(api: Api, strange: str) -> None:
+    with api.client() as client:
+        answer = client.put(f"/v1/labels/shop/{strange}", json={"label": "positive"})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
 def test_reasons_of_a_text_come_with_its_judgement(api: Api) -> None:
     with api.client() as client:
         explained = client.post("/v1/sentiment/explain", json={"text": "terrible delivery", "top": 3}).json()
