@@ -162,6 +162,24 @@ def shared_data() -> Path:
     return shared_data_dir()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In CI a test of real services is tried once more, since its machine is shared; chaos and pure tests never are."""
+    if os.environ.get("CI"):
+        for item in items:
+            names = {mark.name for mark in item.iter_markers()}
+            if names & {"integration", "browser"} and "chaos" not in names:
+                item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show why each test that was tried again had failed: it passed in the end, and still has a race to be found."""
+    again = terminalreporter.stats.get("rerun", [])
+    if again:
+        terminalreporter.section(f"{len(again)} FAILED AT FIRST AND WERE TRIED AGAIN", red=True, bold=True)
+        for report in again:
+            terminalreporter.write_line(f"── {report.nodeid}\n{report.longreprtext[-6000:]}")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:

@@ -24,7 +24,8 @@ def build_app(routes: Sequence[BaseRoute], lifespan: Lifespan) -> FastAPI:
             yield
 
     app = FastAPI(title="Pulseline ingest", lifespan=run, docs_url="/docs", redoc_url=None)
-    app.router.routes.extend(routes)
+    # Before FastAPI's own pages: a router asks its routes in turn.
+    app.router.routes[:0] = routes
     app.add_exception_handler(HTTPException, _http_problem)
     app.openapi = ingest_openapi  # type: ignore[method-assign]  # the hot routes are plain Starlette, described by hand
     return app

@@ -129,10 +129,10 @@ def build(
                     await asyncio.to_thread(tracing.close)
 
     routes = [
-        *health_routes({"kafka": publisher.check, "api_keys": keys_are_known, "identities": follower.check}, registry),
         *event_routes(sender, door, known_handles, metrics, clock),
         *channel_routes(channel_door, metrics, clock),
         *segment_routes(SegmentDoor(book, channel_door, door, sender, known_handles), metrics, clock),
+        *health_routes({"kafka": publisher.check, "api_keys": keys_are_known, "identities": follower.check}, registry),
     ]
     app = build_app(routes, lifespan)
     if tracing is not None:

@@ -49,6 +49,8 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
         text = text[:limit]
     if "\x00" in text:
         text = text.replace("\x00", "")
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

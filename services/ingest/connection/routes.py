@@ -46,15 +46,17 @@ class PublicAddress:
     def url_of(self, request: Request) -> str:
         """Return the URL the provider called, which some of them sign."""
         # The path as it came: decoding and encoding it again would change what was signed.
-        raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
-        path = raw_path.partition(b"?")[0].decode("latin-1")
-        target = path + (f"?{request.url.query}" if request.url.query else "")
+        raw_path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+        path, query = raw_path.partition(b"?")[0], request.scope["query_string"]
+        target = (path + b"?" + query if query else path).decode("latin-1")
         if self.base_url:
             return self.base_url.rstrip("/") + target
-        scheme, host = request.url.scheme, request.url.netloc
         if request.client is not None and request.client.host in self.trusted_proxies:
-            scheme = request.headers.get("x-forwarded-proto", scheme).partition(",")[0].strip()
-            host = request.headers.get("x-forwarded-host", host).partition(",")[0].strip()
+            called = request.url
+            scheme = request.headers.get("x-forwarded-proto", called.scheme).partition(",")[0].strip()
+            host = request.headers.get("x-forwarded-host", called.netloc).partition(",")[0].strip()
+            return f"{scheme}://{host}{target}"
+        scheme, host = request.scope["scheme"], request.headers.get("host") or request.url.netloc
         return f"{scheme}://{host}{target}"
 
 
