@@ -32,7 +32,7 @@ _explain_decoder = msgspec.json.Decoder(ExplainBody)
 
 
 class AnyText(Convertor[str]):
-    """Any text, slashes and line breaks included: Starlette's own `path` ends at a line break, and the address is lost."""
+    """Any text with its slashes and line breaks; Starlette's own `path` does not match beyond a line break."""
 
     regex = "(?s:.+)"
 
