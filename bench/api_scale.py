@@ -142,8 +142,8 @@ async def measure(connection: Any, n_customers: int, n_requests: int) -> None:
         "alert list, gold and critical": lambda: alerts.search(
             connection, tiers=["gold"], severities=["critical"], limit=51
         ),
-        "at-risk list": lambda: customers.at_risk(connection, tiers=None, after=None, limit=51),
-        "newest customers": lambda: customers.newest(connection, tiers=None, risk_states=None, before=None, limit=51),
+        "at-risk list": lambda: customers.at_risk(connection, after=None, limit=51),
+        "newest customers": lambda: customers.newest(connection, before=None, limit=51),
         "search, two characters, rare": lambda: customers.find(connection, _RARE, 50),
         "search, two characters, frequent": lambda: customers.find(connection, "物流", 50),
         "search by id": lambda: customers.find(connection, someone(), 50),

@@ -67,6 +67,7 @@ from services.api.notification.schemas import (
 from services.api.openapi import Problem, components
 from services.api.policy.routes import MODELS as POLICY_MODELS
 from services.api.risk.schemas import RiskHistory, ThresholdPreview
+from services.api.segment.schemas import SegmentBody, SegmentList, SegmentView
 from services.api.static import ConsoleFiles
 from shared.clock import Clock
 from shared.errors import Reject, Unavailable
@@ -90,6 +91,9 @@ _MODELS: tuple[type[Any], ...] = (
     CustomerHits,
     CustomerDetail,
     TimelinePageView,
+    SegmentBody,
+    SegmentList,
+    SegmentView,
     LoginBody,
     SessionView,
     NewKeyBody,

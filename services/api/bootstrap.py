@@ -43,6 +43,7 @@ from services.api.projection.agent import ProjectionLane
 from services.api.projection.poison import PoisonLetters
 from services.api.projection.retention import Retention
 from services.api.risk.routes import risk_routes
+from services.api.segment.routes import segment_routes
 from services.api.settings import ApiSettings
 from shared.clock import Clock, SystemClock
 from shared.connection.seal import SecretsKey
@@ -162,7 +163,8 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                 session_hours=settings.api_session_hours,
                 is_cookie_secure=settings.api_cookie_secure,
             ),
-            customer_routes(pool, guard),
+            customer_routes(pool, guard, clock),
+            segment_routes(pool, guard, clock),
             identity_routes(pool, guard, IdentitySender(publisher, settings.topic_prefix), clock),
             # Before the alerts' own routes, which take any further word for an alert's id.
             risk_routes(pool, guard, clock),

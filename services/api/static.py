@@ -53,13 +53,14 @@ class ConsoleFiles:
         await self._answer(scope)(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response:
-        if scope["method"] not in ("GET", "HEAD"):
-            return problem(405, f"{scope['method']} is not one of GET, HEAD", {"Allow": "GET, HEAD"})
         self._refresh()
         path = str(scope["path"]).lstrip("/") or "index.html"
         file = self._files.get(path)
         if file is None:
+            # Whatever the method: an API's address with a value that no route takes ends here, too.
             return problem(404, "there is nothing at this address")
+        if scope["method"] not in ("GET", "HEAD"):
+            return problem(405, f"{scope['method']} is not one of GET, HEAD", {"Allow": "GET, HEAD"})
         headers = Headers(scope=scope)
         sent = {
             "Cache-Control": _FOREVER if path.startswith(f"{_VERSIONED}/") else _REVALIDATE,

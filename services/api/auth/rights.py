@@ -10,6 +10,8 @@ from shared.postgres.api_keys import Role
 Scope = Literal[
     "customers:read",
     "identity:write",
+    "segments:write",
+    "segments:share",
     "alerts:read",
     "alerts:write",
     "alerts:assign",
@@ -32,11 +34,12 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 ROLES: tuple[Role, ...] = get_args(Role)
 
 _VIEWER: frozenset[Scope] = frozenset({"customers:read", "alerts:read"})
-_AGENT: frozenset[Scope] = _VIEWER | {"alerts:write", "labels:write"}
+_AGENT: frozenset[Scope] = _VIEWER | {"alerts:write", "labels:write", "segments:write"}
 _SUPERVISOR: frozenset[Scope] = _AGENT | {
     "alerts:assign",
     "holdout:read",
     "identity:write",
+    "segments:share",
     "export:read",
     "dead_letters:read",
     "notifications:read",

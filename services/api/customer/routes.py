@@ -23,11 +23,14 @@ from services.api.customer.schemas import (
     CustomerHits,
     CustomerPage,
     CustomerSummary,
-    RiskState,
     TimelinePageView,
 )
 from services.api.openapi import answers, json_response
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
+from services.api.segment.model import LONGEST_DAYS, CustomerFilter, RiskState
+from services.api.segment.routes import SegmentId, named_filter
+from services.api.segment.store import conditions
+from shared.clock import Clock
 from shared.contracts.alert import Tier
 from shared.contracts.event import EVENT_TYPES, Channel
 from shared.logs import correlation_id
@@ -37,30 +40,58 @@ from shared.problem import ProblemError
 _NEWEST_CURSOR = "customers"
 _AT_RISK_CURSOR = "at-risk"
 
-Tiers = Annotated[list[Tier] | None, Query(alias="tier", max_length=10)]
-RiskStates = Annotated[list[RiskState] | None, Query(alias="risk_state", max_length=10)]
 Channels = Annotated[list[Channel] | None, Query(alias="channel", max_length=10)]
 Types = Annotated[list[Literal[EVENT_TYPES]] | None, Query(alias="type", max_length=20)]  # type: ignore[valid-type]  # the contract's own tuple
 Cursor = Annotated[str | None, Query(max_length=1024)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
 
-def customer_routes(pool: Any, guard: Guard) -> APIRouter:
+def _filter(
+    tier: Annotated[list[Tier] | None, Query(max_length=10)] = None,
+    risk_state: Annotated[list[RiskState] | None, Query(max_length=10)] = None,
+    min_p_churn: Annotated[float | None, Query(ge=0, le=1)] = None,
+    min_expected_loss: Annotated[float | None, Query(ge=0, allow_inf_nan=False)] = None,
+    min_purchases: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
+    silent_for_days: Annotated[int | None, Query(ge=1, le=LONGEST_DAYS)] = None,
+    no_purchase_for_days: Annotated[int | None, Query(ge=1, le=LONGEST_DAYS)] = None,
+) -> CustomerFilter:
+    """Read a segment's filter from the query: what may be asked is what may be kept."""
+    return CustomerFilter(
+        tiers=tier,
+        risk_states=risk_state,
+        min_p_churn=min_p_churn,
+        min_expected_loss=min_expected_loss,
+        min_purchases=min_purchases,
+        silent_for_days=silent_for_days,
+        no_purchase_for_days=no_purchase_for_days,
+    )
+
+
+Filtered = Annotated[CustomerFilter, Depends(_filter)]
+
+
+def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1/customers", tags=["customers"], default_response_class=Response)
     reader = Annotated[Principal, Depends(guard.needs("customers:read"))]
+
+    async def asked(
+        connection: Any, principal: Principal, filtered: CustomerFilter, segment_id: str | None
+    ) -> store.Asked:
+        saved = [] if segment_id is None else [await named_filter(connection, principal, segment_id)]
+        return conditions([filtered, *saved], clock.now())
 
     @router.get(
         "",
         summary="List customers by their last event, or search them",
         description="`q` looks for an id, a handle, a name, then in what customers wrote; Chinese from two characters "
-        "(one works too). A search answers its best matches in one page.",
+        "(one works too). A search answers its best matches in one page and leaves filters and segments aside.",
         responses=answers(CustomerHits, "A page"),
     )
     async def list_customers(
-        _: reader,
+        principal: reader,
+        filtered: Filtered,
         q: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-        tier: Tiers = None,
-        risk_state: RiskStates = None,
+        segment_id: SegmentId = None,
         cursor: Cursor = None,
         limit: Limit = DEFAULT_LIMIT,
     ) -> Response:
@@ -69,7 +100,8 @@ def customer_routes(pool: Any, guard: Guard) -> APIRouter:
             if q is not None and q.strip():
                 hits = await store.find(connection, q.strip(), limit)
                 return json_response(CustomerHits(items=hits, next_cursor=None))
-            rows = await store.newest(connection, tiers=tier, risk_states=risk_state, before=before, limit=limit + 1)
+            wanted = await asked(connection, principal, filtered, segment_id)
+            rows = await store.newest(connection, wanted, before=before, limit=limit + 1)
         page = [CustomerHit(**structs.asdict(row), match=None, snippet=None) for row in rows[:limit]]
         next_cursor = None
         if len(rows) > limit:
@@ -81,10 +113,17 @@ def customer_routes(pool: Any, guard: Guard) -> APIRouter:
         summary="Customers by expected loss, most first",
         responses=answers(CustomerPage, "A page; expected loss is the probability of leaving times residual value"),
     )
-    async def at_risk(_: reader, tier: Tiers = None, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT) -> Response:
+    async def at_risk(
+        principal: reader,
+        filtered: Filtered,
+        segment_id: SegmentId = None,
+        cursor: Cursor = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> Response:
         after: Any = decode_cursor(cursor, _AT_RISK_CURSOR, float, str)
         async with reading(pool) as connection:
-            rows = await store.at_risk(connection, tiers=tier, after=after, limit=limit + 1)
+            wanted = await asked(connection, principal, filtered, segment_id)
+            rows = await store.at_risk(connection, wanted, after=after, limit=limit + 1)
         page = rows[:limit]
         next_cursor = None
         if len(rows) > limit:
@@ -93,16 +132,27 @@ def customer_routes(pool: Any, guard: Guard) -> APIRouter:
 
     @router.get(
         "/export",
-        summary="All customers as CSV or NDJSON, streamed",
+        summary="All customers, or those asked for, as CSV or NDJSON, streamed",
         responses=answers(None, "One line a customer", media_type=("text/csv", "application/x-ndjson")),
     )
     async def export(
         principal: Annotated[Principal, Depends(guard.needs("export:read"))],
+        filtered: Filtered,
         format: Literal["csv", "ndjson"] = "csv",  # noqa: A002 - the parameter's name on the wire
+        segment_id: SegmentId = None,
     ) -> Response:
         async with transaction(pool) as connection:
-            await audit(connection, principal, "customers.export", "customer", ["*"], request_id=correlation_id.get())
-        lines = _csv(pool) if format == "csv" else _ndjson(pool)
+            wanted = await asked(connection, principal, filtered, segment_id)
+            await audit(
+                connection,
+                principal,
+                "customers.export",
+                "customer",
+                ["*"],
+                request_id=correlation_id.get(),
+                detail={"filter": filtered, "segment": segment_id},
+            )
+        lines = _csv(pool, wanted) if format == "csv" else _ndjson(pool, wanted)
         media_type = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
         disposition = {"Content-Disposition": f'attachment; filename="customers.{format}"'}
         return StreamingResponse(lines, media_type=media_type, headers=disposition)
@@ -157,21 +207,21 @@ def customer_routes(pool: Any, guard: Guard) -> APIRouter:
     return router
 
 
-async def _batches(pool: Any) -> AsyncIterator[list[CustomerSummary]]:
+async def _batches(pool: Any, wanted: store.Asked) -> AsyncIterator[list[CustomerSummary]]:
     async with transaction(pool) as connection:
-        async for batch in store.export(connection):
+        async for batch in store.export(connection, wanted):
             yield batch
 
 
-async def _ndjson(pool: Any) -> AsyncIterator[bytes]:
+async def _ndjson(pool: Any, wanted: store.Asked) -> AsyncIterator[bytes]:
     encoder = msgspec.json.Encoder()
-    async for batch in _batches(pool):
+    async for batch in _batches(pool, wanted):
         yield encoder.encode_lines(batch)
 
 
-async def _csv(pool: Any) -> AsyncIterator[bytes]:
+async def _csv(pool: Any, wanted: store.Asked) -> AsyncIterator[bytes]:
     yield (",".join(CustomerSummary.__struct_fields__) + "\r\n").encode()
-    async for batch in _batches(pool):
+    async for batch in _batches(pool, wanted):
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerows([_cell(value) for value in msgspec.structs.astuple(row)] for row in batch)

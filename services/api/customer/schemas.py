@@ -7,10 +7,10 @@ from msgspec import Raw, Struct
 
 from services.api.alert.schemas import AlertView
 from services.api.identity.schemas import LinkView
+from services.api.segment.model import RiskState
 from shared.contracts.alert import Risk, Tier
 from shared.contracts.enriched import Engagement, Sentiment, SentimentLabel
 
-RiskState = Literal["unscored", "active", "at_risk", "lost"]
 MatchKind = Literal["id", "handle", "profile", "text"]
 
 

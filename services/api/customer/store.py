@@ -20,6 +20,8 @@ from services.api.identity.store import joined_to, links_of, roots
 from services.api.interaction.search import as_tsquery, query_terms
 from services.api.paging import encode_cursor
 
+# Conditions on rows of customers with `{}` for their argument, and that; see segment.store.
+Asked = Sequence[tuple[str, Any]]
 TIMELINE_CURSOR = "timeline"
 FIRST_TIMELINE_PAGE = 20
 _OPEN = [status for status in STATUSES if status not in ("resolved", "expired")]
@@ -136,47 +138,46 @@ def timeline_page(items: Sequence[tuple[UUID, TimelineItem]], limit: int) -> Tim
 
 
 async def at_risk(
-    connection: Any, *, tiers: Sequence[str] | None, after: tuple[float, str] | None, limit: int
+    connection: Any, asked: Asked = (), *, after: tuple[float, str] | None, limit: int
 ) -> list[CustomerSummary]:
     """Return customers by the money their leaving would cost, most first."""
+    where, arguments = _where(asked, 3)
     rows = await connection.fetch(
         f"""
         SELECT {_SUMMARY} FROM customers
-        WHERE expected_loss IS NOT NULL AND merged_into IS NULL AND risk_state IN ('active', 'at_risk')
-            AND ($1::text[] IS NULL OR tier = ANY($1))
-            AND ($2::float8 IS NULL OR expected_loss < $2 OR (expected_loss = $2 AND customer_id > $3))
-        ORDER BY expected_loss DESC, customer_id LIMIT $4
+        WHERE expected_loss IS NOT NULL AND risk_state IN ('active', 'at_risk') AND {where}
+            AND ($1::float8 IS NULL OR expected_loss < $1 OR (expected_loss = $1 AND customer_id > $2))
+        ORDER BY expected_loss DESC, customer_id LIMIT $3
         """,  # noqa: S608 - the columns are the row type's own
-        tiers,
         *(after or (None, None)),
         limit,
+        *arguments,
     )
     return [CustomerSummary(**dict(row)) for row in rows]
 
 
 async def newest(
-    connection: Any,
-    *,
-    tiers: Sequence[str] | None,
-    risk_states: Sequence[str] | None,
-    before: tuple[datetime, str] | None,
-    limit: int,
+    connection: Any, asked: Asked = (), *, before: tuple[datetime, str] | None, limit: int
 ) -> list[CustomerSummary]:
     """Return customers by their last event, newest first."""
+    where, arguments = _where(asked, 3)
     rows = await connection.fetch(
         f"""
         SELECT {_SUMMARY} FROM customers
-        WHERE merged_into IS NULL AND ($1::text[] IS NULL OR tier = ANY($1))
-            AND ($2::text[] IS NULL OR risk_state = ANY($2))
-            AND ($3::timestamptz IS NULL OR (last_seen_at, customer_id) < ($3, $4))
-        ORDER BY last_seen_at DESC, customer_id DESC LIMIT $5
+        WHERE {where} AND ($1::timestamptz IS NULL OR (last_seen_at, customer_id) < ($1, $2))
+        ORDER BY last_seen_at DESC, customer_id DESC LIMIT $3
         """,  # noqa: S608 - the columns are the row type's own
-        tiers,
-        risk_states,
         *(before or (None, None)),
         limit,
+        *arguments,
     )
     return [CustomerSummary(**dict(row)) for row in rows]
+
+
+def _where(asked: Asked, n_before: int) -> tuple[str, list[Any]]:
+    """Return the condition for a customer who is somebody today and all that is asked, and its arguments."""
+    parts = [condition.format(f"${number}") for number, (condition, _) in enumerate(asked, n_before + 1)]
+    return " AND ".join(["merged_into IS NULL", *parts]), [value for _, value in asked]
 
 
 async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
@@ -261,10 +262,12 @@ def _like(text: str) -> str:
     return text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-async def export(connection: Any, batch: int = 1_000) -> AsyncIterator[list[CustomerSummary]]:
-    """Yield every customer in order of id, in batches, from one snapshot; the caller holds a transaction."""
+async def export(connection: Any, asked: Asked = (), batch: int = 1_000) -> AsyncIterator[list[CustomerSummary]]:
+    """Yield the customers in order of id, in batches, from one snapshot; the caller holds a transaction."""
+    where, arguments = _where(asked, 0)
     cursor = connection.cursor(
-        f"SELECT {_SUMMARY} FROM customers WHERE merged_into IS NULL ORDER BY customer_id",  # noqa: S608
+        f"SELECT {_SUMMARY} FROM customers WHERE {where} ORDER BY customer_id",  # noqa: S608
+        *arguments,
         prefetch=batch,
     )
     rows: list[CustomerSummary] = []

@@ -90,3 +90,10 @@ def test_packed_files_unpack_to_what_they_were() -> None:
 
     assert file.packed is not None
     assert gzip.decompress(file.packed) == SCRIPT
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 405), ("/v1/labels/a%0A/b", 404)])
+def test_writing_is_not_allowed_where_there_is_a_file_and_not_found_elsewhere(
+    client: TestClient, path: str, status: int
+) -> None:
+    assert client.put(path).status_code == status
