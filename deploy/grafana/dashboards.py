@@ -10,6 +10,8 @@ RUNBOOKS = "/public/runbooks"
 _R = "$__rate_interval"
 _LAG_STEPS = (Step(10, "yellow"), Step(60, "red"))
 _SHARE_STEPS = (Step(0.001, "yellow"), Step(0.01, "red"))
+_GAP_STEPS = (Step(-0.1, "green"), Step(0.1, "red"))
+_GOOD_STEPS = (Step(0.99, "yellow"), Step(0.999, "green"))
 _FREE_STEPS = (Step(0.8, "yellow"), Step(0.9, "red"))
 
 
@@ -217,7 +219,7 @@ CHURN = Dashboard(
             Panel("stat", Words("Calibration gap", "校准偏差"), "percentunit",
                   [Query("pulseline:calibration:gap", "{{of}}")],
                   Words("Predicted minus happened; up to 10 points either way are usual.", "预测减实际；±10 个百分点以内属正常。"), 6,
-                  runbook="PulselineCalibrationDrift", decimals=1),
+                  steps=_GAP_STEPS, below="red", runbook="PulselineCalibrationDrift", decimals=1),
             Panel("stat", Words("Risks that ended", "已到期的预测"), "short",
                   [Query("max by (of) (pulseline_api_calibration_customers)", "{{of}}")],
                   Words("How many predictions the gap rests on.", "偏差所依据的预测数量。"), 6),
@@ -264,7 +266,7 @@ SERVICE_LEVELS = Dashboard(
             Panel("stat", Words("Good, 3 days", "达标率（3 天）"), "percentunit",
                   [Query('1 - pulseline:slo_error:ratio{window="3d"}', "{{slo}}")],
                   Words("Objectives: 99.9 % of requests, 99 % of alerts within a second.",
-                        "目标：99.9% 的请求成功，99% 的预警在 1 秒内。"), 12, 6, decimals=3),
+                        "目标：99.9% 的请求成功，99% 的预警在 1 秒内。"), 12, steps=_GOOD_STEPS, below="red", decimals=3),
             Panel("timeseries", Words("Burn rate, one hour", "预算消耗速度（1 小时）"), "short",
                   [Query('pulseline:slo_error:ratio{window="1h"} / on (slo) group_left () pulseline:slo_budget:ratio', "{{slo}}")],
                   Words("1 uses up a month's budget in a month; 14.4 in two days.", "1 表示一个月刚好用完预算；14.4 则两天用完。"), 12,
@@ -338,7 +340,7 @@ INFRASTRUCTURE = Dashboard(
                   [Query("min(pulseline_api_postgres_cache_hit_ratio)")],
                   Words("Block reads served from the server's memory.", "由服务器内存满足的块读取。"), 6, decimals=2),
             Panel("timeseries", Words("Starts over", "投影重启"), "short",
-                  [Query(f"sum by (dependency) (increase(pulseline_api_projection_retries_total[{_R}])) or vector(0)", "{{dependency}}")],
+                  [Query(f"sum by (dependency) (increase(pulseline_api_projection_retries_total[{_R}]))", "{{dependency}}")],
                   Words("A dependency was away.", "依赖不可用。"), 6, runbook="PulselineDatabaseUnreachable"),
             Panel("timeseries", Words("Census", "数据库统计耗时"), "s",
                   [Query("max(pulseline_api_census_seconds)", Words("takes", "耗时")),

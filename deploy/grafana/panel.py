@@ -57,6 +57,8 @@ class Panel:
     is_stacked: bool = False
     decimals: int | None = None
     most: float | None = None
+    below: Literal["green", "red"] = "green"
+    """The colour below the first step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def document(dashboard: Dashboard, language: Language, runbooks: str) -> dict[st
 
 def _panel(panel: Panel, language: Language, runbooks: str) -> dict[str, Any]:
     runbook = {"en": "What to do", "zh": "处理手册"}[language]
-    steps: list[dict[str, Any]] = [{"color": "green" if panel.steps else "blue", "value": None}]
+    steps: list[dict[str, Any]] = [{"color": panel.below if panel.steps else "blue", "value": None}]
     steps += [{"color": step.colour, "value": step.value} for step in panel.steps]
     defaults: dict[str, Any] = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}, "min": 0}
     if panel.unit in ("percentunit", "s") and panel.kind == "timeseries":

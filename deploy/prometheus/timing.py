@@ -50,5 +50,5 @@ class Timing:
 
 
 IN_EARNEST = Timing()
-DRILL = Timing(evaluate_every="1s", faster=60, faster_long=1_440)
-"""Five minutes become ten seconds, an hour a minute, a day a minute too."""
+DRILL = Timing(evaluate_every="1s", faster=40, faster_long=1_440)
+"""Five minutes become ten seconds, an hour a minute and a half, a day a minute."""

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 # A single event takes 40 ms to an alert; the objective is a second.
 _TO_ALERT_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+DEPENDENCIES = ("kafka", "postgresql")
 
 
 class CountGauge:
@@ -64,6 +65,9 @@ class ApiMetrics:
             ["dependency"],
             registry=registry,
         )
+        for dependency in DEPENDENCIES:
+            # An increase is counted from a first value on: without one the first outage would not be seen.
+            self.outages.labels(dependency)
         self.alert_events = Counter(
             "pulseline_api_alert_events_total", "Alert events appended by the projection.", registry=registry
         )

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from deploy.generate import rules_text
 from deploy.prometheus.timing import Timing
 from tests.service_process import free_port
 
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
+
 Series = dict[str, Any]
 
 
@@ -27,38 +30,25 @@ def program(name: str) -> str:
     return found
 
 
-class Prometheus:
-    """Scrapes `targets` (service to host:port) each second; ends with its `with` block."""
+class _Server:
+    """A program of Prometheus's family with its files in `folder`; ends with its `with` block."""
 
-    def __init__(self, folder: Path, targets: Mapping[str, str], timing: Timing) -> None:
+    def __init__(self, folder: Path) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.address = self.url.removeprefix("http://")
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "rules.yml").write_text(rules_text(timing), "utf-8")
-        jobs = [{"targets": [address], "labels": {"service": service}} for service, address in targets.items()]
-        config = {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-            "rule_files": ["rules.yml"],
-            "scrape_configs": [{"job_name": "pulseline", "static_configs": jobs}],
-        }
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
-        with (self._folder / "prometheus.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    program("prometheus"),
-                    f"--config.file={self._folder / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={self._folder / 'data'}",
-                    f"--web.listen-address={self.url.removeprefix('http://')}",
-                ],
-                stdout=log,
-                stderr=log,
-            )
+        with (self._folder / "server.log").open("wb") as log:
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while not self._is_ready():
-            assert time.monotonic() < deadline, (self._folder / "prometheus.log").read_text()[-2000:]
+            assert time.monotonic() < deadline, (self._folder / "server.log").read_text()[-2000:]
             time.sleep(0.1)
         return self
 
@@ -67,11 +57,63 @@ class Prometheus:
             self._process.terminate()
             self._process.wait(timeout=30)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal the process lives through, such as SIGSTOP and SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _is_ready(self) -> bool:
         try:
             return bool(httpx2.get(f"{self.url}/-/ready", timeout=2, trust_env=False).status_code == 200)
         except httpx2.TransportError:
             return False
+
+
+class Alertmanager(_Server):
+    """Takes our example's routes and keeps what Prometheus tells it; its receivers' addresses lead nowhere here."""
+
+    def _command(self) -> list[str]:
+        return [
+            program("prometheus-alertmanager"),
+            f"--config.file={EXAMPLE}",
+            f"--storage.path={self._folder / 'data'}",
+            f"--web.listen-address={self.address}",
+            "--cluster.listen-address=",
+        ]
+
+    def active(self) -> set[str]:
+        """Return the names of the alerts that it holds for true now."""
+        answer = httpx2.get(f"{self.url}/api/v2/alerts", params={"active": "true"}, timeout=20, trust_env=False)
+        return {one["labels"]["alertname"] for one in answer.json()}
+
+
+class Prometheus(_Server):
+    """Scrapes `targets` (service to host:port) each second and tells `alertmanager` (host:port), if there is one."""
+
+    def __init__(
+        self, folder: Path, targets: Mapping[str, str], timing: Timing, alertmanager: str | None = None
+    ) -> None:
+        super().__init__(folder)
+        (folder / "rules.yml").write_text(rules_text(timing), "utf-8")
+        jobs = [{"targets": [address], "labels": {"service": service}} for service, address in targets.items()]
+        config: dict[str, Any] = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["rules.yml"],
+            "scrape_configs": [{"job_name": "pulseline", "static_configs": jobs}],
+        }
+        if alertmanager is not None:
+            config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
+
+    def _command(self) -> list[str]:
+        return [
+            program("prometheus"),
+            f"--config.file={self._folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={self._folder / 'data'}",
+            f"--web.listen-address={self.address}",
+            # An alert that is not told again within four times this is over.
+            "--rules.alert.resend-delay=1s",
+        ]
 
     def query(self, expression: str) -> list[Series]:
         """Return the series of an instant query whose value is a number."""

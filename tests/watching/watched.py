@@ -19,11 +19,12 @@ from shared.contracts.alert import CustomerRisk, Risk
 from shared.contracts.codec import encode
 from shared.kafka.publisher import Message, Publisher
 from shared.kafka.topics_admin import ensure_topics
-from tests.e2e.system import System
+from tests.e2e.system import System, eventually
 from tests.watching.prometheus import Prometheus
 
 PARTITIONS = 2
 TOKEN = "watched-connection"
+CONNECTIONS = ("shop", "support")
 
 
 class Watched:
@@ -37,11 +38,15 @@ class Watched:
         folder: Path,
         timing: Timing,
         settings: Mapping[str, str] | None = None,
+        alertmanager: str | None = None,
     ) -> None:
         asyncio.run(ensure_topics(bootstrap, prefix, PARTITIONS, 1))
         connections = folder / "connections.yml"
         connections.write_text(
-            yaml.safe_dump([{"id": "shop", "provider": "telegram", "credentials": {"secret_token": TOKEN}}]), "utf-8"
+            yaml.safe_dump(
+                [{"id": one, "provider": "telegram", "credentials": {"secret_token": TOKEN}} for one in CONNECTIONS]
+            ),
+            "utf-8",
         )
         self.bootstrap = bootstrap
         self.prefix = prefix
@@ -62,7 +67,7 @@ class Watched:
             },
         )
         targets = {name: service.url.removeprefix("http://") for name, service in self.system.services.items()}
-        self.prometheus = Prometheus(folder / "prometheus", targets, timing)
+        self.prometheus = Prometheus(folder / "prometheus", targets, timing, alertmanager)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -76,22 +81,27 @@ class Watched:
         self._stack.close()
 
     def post(self, path: str, body: Any) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {self.system.key}"}
-        return httpx2.post(
-            self.system.services["api"].url + path, json=body, headers=headers, timeout=20, trust_env=False
-        )
+        return self._send("POST", path, body)
 
-    def deliver(self, number: int, token: str = TOKEN, text: str = "hi") -> int:
+    def patch(self, path: str, body: Any) -> httpx2.Response:
+        return self._send("PATCH", path, body)
+
+    def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {self.system.key}"}
+        url = self.system.services["api"].url + path
+        return httpx2.request(method, url, json=body, headers=headers, timeout=20, trust_env=False)
+
+    def deliver(self, number: int, token: str = TOKEN, connection: str = CONNECTIONS[0]) -> int:
         """Deliver a provider's message and return the answer's status."""
         message = {
             "message_id": number,
             "date": int(datetime.now(UTC).timestamp()),
             "chat": {"id": 7, "type": "private"},
             "from": {"id": 7},
-            "text": text,
+            "text": "hi",
         }
         answer = httpx2.post(
-            self.system.services["ingest"].url + "/v1/channels/shop",
+            self.system.services["ingest"].url + f"/v1/channels/{connection}",
             json={"update_id": number, "message": message} if number % 5 else {"update_id": number},
             headers={"X-Telegram-Bot-Api-Secret-Token": token},
             timeout=20,
@@ -108,13 +118,22 @@ class Watched:
         now = datetime.now(UTC)
         told = [risk_of(customer, now, "at_risk") for customer in range(5)]
         told += [risk_of(customer, now - timedelta(days=120), "active") for customer in range(5, N_CUSTOMERS)]
-        asyncio.run(_publish(self.bootstrap, f"{self.prefix}churn.risk", [encode(one) for one in told]))
+        self.tell(told)
+
+    def tell(self, risks: list[CustomerRisk]) -> None:
+        """Write risks to `churn.risk`, as a processor would."""
+        asyncio.run(_publish(self.bootstrap, f"{self.prefix}churn.risk", [encode(one) for one in risks]))
 
     def refused(self) -> None:
         """Send an event that ingest refuses."""
         headers = {"Authorization": f"Bearer {self.system.key}"}
         url = self.system.services["ingest"].url + "/v1/events"
         httpx2.post(url, json={"type": "none"}, headers=headers, timeout=20, trust_env=False)
+
+    def value(self, expression: str) -> float:
+        """Return the one value of a query; minus one where it has none."""
+        found = self.prometheus.query(expression)
+        return float(found[0]["value"][1]) if found else -1.0
 
     def get(self, path: str) -> Any:
         return self.system.get(path).json()
@@ -139,6 +158,9 @@ class Traffic:
     def __enter__(self) -> Self:
         with self._watched.system.client() as client:
             client.send(orders(datetime.now(UTC)))
+        # What comes next shall not wait behind the history.
+        eventually(lambda: self._watched.value("sum(pulseline_api_customers)") >= N_CUSTOMERS, 120)
+        eventually(lambda: self._watched.value("sum(pulseline_worker_lag_records)") == 0, 120)
         self._thread.start()
         return self
 
@@ -161,6 +183,8 @@ class Traffic:
         url, headers = watched.system.services["ingest"].url, {"Authorization": f"Bearer {watched.system.key}"}
         httpx2.post(f"{url}/v1/events", json=events, headers=headers, timeout=5, trust_env=False)
         watched.deliver(number)
+        if number % 3 == 0:
+            watched.deliver(number, connection=CONNECTIONS[1])
         watched.get("/v1/alerts?limit=5")
         if number % 10 == 0:
             watched.deliver(number, "wrong")
@@ -188,9 +212,9 @@ def orders(now: datetime) -> list[dict[str, Any]]:
     return sorted(events, key=lambda one: str(one["occurred_at"]))
 
 
-def risk_of(customer: int, at: datetime, state: Literal["at_risk", "active"]) -> CustomerRisk:
+def risk_of(customer: int, at: datetime, state: Literal["at_risk", "active"], p_churn: float = 0.6) -> CustomerRisk:
     risk = Risk(
-        p_churn=0.6, horizon_days=90, as_of=at, generation=1, is_prior=False, expected_loss=120.0, currency="USD"
+        p_churn=p_churn, horizon_days=90, as_of=at, generation=1, is_prior=False, expected_loss=120.0, currency="USD"
     )
     return CustomerRisk(customer_id=f"c{customer}", as_of=at, state=state, n_purchases=9, risk=risk)
 
