@@ -54,13 +54,13 @@ status: setup ## Show every process, its address and health
 	@$(BIN)/pulseline status $(ARGS)
 
 # ── Tests ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-.PHONY: test test-unit test-integration test-slow test-chaos test-browser test-cluster
+.PHONY: test test-unit test-integration test-slow test-chaos test-browser test-cluster test-drills
 test: setup-dev ## Unit, property, contract and integration tests on the embedded Kafka and PostgreSQL
-	@$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not slow and not chaos and not browser and not cluster" $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not slow and not chaos and not browser and not cluster and not drills" $(ARGS)
 test-unit: setup-dev ## Unit, property and contract tests: nothing is started
 	@$(PYTEST) tests/unit tests/property tests/contract -m "not slow" $(ARGS)
 test-integration: setup-dev ## Tests on the embedded Kafka and PostgreSQL only
-	@$(PYTEST) -m "integration and not slow and not chaos and not browser and not cluster" $(ARGS)
+	@$(PYTEST) -m "integration and not slow and not chaos and not browser and not cluster and not drills" $(ARGS)
 test-slow: setup-dev ## Whole public logs, fits, models' figures, fuzzing: what takes minutes
 	@$(PYTEST) -n $(WORKERS) --dist loadgroup -m "slow and not chaos and not browser and not cluster" $(ARGS)
 test-chaos: setup-dev ## Kill processes under load, and `make up` itself, from outside (slow)
@@ -69,6 +69,8 @@ test-browser: setup-dev ## Drive the console in a real Chromium
 	@$(PYTEST) -m browser --timeout 300 $(ARGS)
 test-cluster: setup-dev ## Tests on three Kafka nodes
 	@$(PYTEST) -m "cluster and not chaos" --timeout 300 $(ARGS)
+test-drills: setup-dev ## Make every alert rule's fault on running services; see it fire and clear (five minutes)
+	@$(PYTEST) -m drill -s $(ARGS)
 
 # ── Code ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 .PHONY: lint format types layers

@@ -1,6 +1,6 @@
 """docker-compose.yml against the compose specification, by Docker Compose's own loader, and against our own wishes."""
 
-import inspect
+import asyncio
 import os
 import re
 import shutil
@@ -12,8 +12,15 @@ import pytest
 import yaml
 
 from deploy.prometheus.rules import ALERTS, MEMORY_MIB
+from services.api.settings import ApiSettings
+from services.churn_alerts.settings import ChurnSettings
+from services.cli.journal import Journal
+from services.cli.state_folder import StateFolder
 from services.cli.supervisor import SERVICES as UP
-from services.cli.supervisor import Supervisor
+from services.cli.supervisor import Plan, Supervisor
+from services.ingest.settings import IngestSettings
+from services.sentiment.settings import SentimentSettings
+from shared.settings import refuse_unknown
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -96,13 +103,93 @@ def test_no_password_stands_in_the_compose_file() -> None:
     assert secret_names == []
 
 
-def test_services_get_the_settings_that_up_gives_them() -> None:
-    given = set(re.findall(r"\bPULSELINE_[A-Z_]+\b", inspect.getsource(Supervisor._launch_services)))
-    image = set(re.findall(r"\bPULSELINE_[A-Z_]+(?==)", (ROOT / "deploy" / "Dockerfile").read_text("utf-8")))
+# One Pulseline has the broker to itself, so that its topics need no prefix; ports and folders are the image's own.
+OF_THE_MACHINE = {
+    *("PULSELINE_TOPIC_PREFIX", "PULSELINE_KAFKA_BOOTSTRAP", "PULSELINE_DATABASE_URL", "PULSELINE_STATE_DIR"),
+    *("PULSELINE_DATABASE_PASSWORD_FILE", "PULSELINE_SECRETS_KEY_FILE"),
+    *(f"PULSELINE_{name.upper()}_PORT" for name in SERVICES),
+    # A terminal reads text, a log collector JSON.
+    "PULSELINE_LOG_FORMAT",
+}
 
-    for name in SERVICES:
-        # One Pulseline has the broker to itself: its topics need no prefix.
-        assert given - {"PULSELINE_TOPIC_PREFIX"} <= set(services()[name]["environment"]) | image, name
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """What `pulseline up` starts each service with: arguments and settings."""
+    seen: dict[str, tuple[list[str], dict[str, str]]] = {}
+
+    class Recorded:
+        async def keep_running(self, _backoff: object) -> None:
+            """Start nothing."""
+
+    def child(_self: Supervisor, name: str, arguments: list[str], env: dict[str, str]) -> Recorded:
+        seen[name] = (arguments, env)
+        return Recorded()
+
+    async def launch() -> None:
+        folder = StateFolder(tmp_path)
+        folder.prepare()
+        journal = Journal(folder.log)
+        supervisor = Supervisor(folder, Plan(ports=dict.fromkeys(UP, 1)), journal)
+        supervisor._launch_services("127.0.0.1:1", "postgresql://p:p@127.0.0.1:1/p")
+        journal.close()
+
+    monkeypatch.setattr(Supervisor, "_child", child)
+    asyncio.run(launch())
+    return seen
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_runs_as_up_runs_it(name: str, started: dict[str, tuple[list[str], dict[str, str]]]) -> None:
+    arguments, given = started[name]
+    container, image = services()[name], image_environment()
+
+    settings = {**image, **{key: _without_choice(value) for key, value in container["environment"].items()}}
+
+    # The image's entry point is `python3 -m`.
+    assert ["-m", *container["command"]] == arguments
+    assert given.keys() - {"PULSELINE_TOPIC_PREFIX", "PULSELINE_SECRETS_KEY_FILE"} <= settings.keys()
+    same = given.keys() - OF_THE_MACHINE
+    assert {key: settings[key] for key in same} == {key: given[key] for key in same}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_service_knows_every_setting_it_is_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings_of = {
+        "ingest": IngestSettings, "sentiment": SentimentSettings, "churn_alerts": ChurnSettings, "api": ApiSettings,
+    }  # fmt: skip
+    given = {**image_environment(), **services()[name]["environment"]}
+    for key in [key for key in os.environ if key.startswith("PULSELINE_")]:
+        monkeypatch.delenv(key)
+    for key, value in given.items():
+        monkeypatch.setenv(key, _without_choice(str(value)))
+
+    refuse_unknown([settings_of[name]])
+    settings = settings_of[name]()
+
+    assert settings.kafka_bootstrap == "kafka:9092"
+
+
+@pytest.mark.parametrize("name", sorted(services()))
+def test_a_secret_that_is_named_is_mounted(name: str) -> None:
+    container = services()[name]
+    environment = container.get("environment", {})
+    named = {Path(value).name for key, value in environment.items() if key.endswith("_FILE")}
+
+    # Every service has the environment of all; those without a key to seal with have no use for its file.
+    assert named - {"secrets-key"} <= set(container.get("secrets", []))
+    assert ("secrets-key" in container.get("secrets", [])) is (name in {"ingest", "api"})
+
+
+def image_environment() -> dict[str, str]:
+    return dict(
+        re.findall(r"\b((?:PULSELINE_|PYTHON)[A-Z_]+)=(\S+)", (ROOT / "deploy" / "Dockerfile").read_text("utf-8"))
+    )
+
+
+def _without_choice(value: str) -> str:
+    """Return what `${NAME:-default}` is while nobody chose."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
 
 
 def test_the_processes_are_those_of_up() -> None:
