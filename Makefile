@@ -70,7 +70,7 @@ test-browser: setup-dev ## Drive the console in a real Chromium
 test-cluster: setup-dev ## Tests on three Kafka nodes
 	@$(PYTEST) -m "cluster and not chaos" --timeout 300 $(ARGS)
 test-drills: setup-dev ## Make every alert rule's fault on running services; see it fire and clear (five minutes)
-	@$(PYTEST) -m drill -s $(ARGS)
+	@$(PYTEST) -m drills -s $(ARGS)
 
 # ── Code ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 .PHONY: lint format types layers

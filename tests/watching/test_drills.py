@@ -26,7 +26,7 @@ from tests.watching.faults import Place, QuietTraffic, raise_alerts
 from tests.watching.prometheus import Alertmanager
 from tests.watching.watched import Receiver, Watched
 
-pytestmark = [pytest.mark.drill, pytest.mark.integration, pytest.mark.timeout(1_500)]
+pytestmark = [pytest.mark.drills, pytest.mark.integration, pytest.mark.timeout(1_500)]
 
 MOST_CONNECTIONS = 60
 POOL = 5

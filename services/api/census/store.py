@@ -44,19 +44,26 @@ _CALIBRATION = """
     GROUP BY subject
 """
 
+# Due is what the courier may claim now: not what waits behind its customer's earlier one, nor what a digest gathers.
+_QUEUE = """
+    SELECT count(*) AS n_pending, count(*) FILTER (WHERE is_due) AS n_due,
+        min(run_at) FILTER (WHERE is_due) AS oldest_due_at
+    FROM (
+        SELECT run_at, run_at <= $1 AND (j.digest_id IS NOT NULL OR e.digest_minutes IS NULL AND NOT EXISTS (
+            SELECT FROM notification_jobs earlier
+            WHERE earlier.endpoint_id = j.endpoint_id AND earlier.customer_id = j.customer_id
+                AND earlier.seq < j.seq AND earlier.status = 'pending'
+        )) AS is_due
+        FROM notification_jobs j JOIN notification_endpoints e ON e.id = j.endpoint_id
+        WHERE j.status = 'pending' AND e.is_enabled
+    ) AS waiting
+"""
+
 
 async def take(connection: Any, now: datetime) -> Census:
     """Return the census as of now, in one snapshot."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        queue = await connection.fetchrow(
-            """
-            SELECT count(*) AS n_pending, count(*) FILTER (WHERE run_at <= $1) AS n_due,
-                min(run_at) FILTER (WHERE run_at <= $1) AS oldest_due_at
-            FROM notification_jobs j JOIN notification_endpoints e ON e.id = j.endpoint_id
-            WHERE status = 'pending' AND e.is_enabled
-            """,
-            now,
-        )
+        queue = await connection.fetchrow(_QUEUE, now)
         return Census(
             customers=await _counts(
                 connection, "SELECT risk_state, count(*) FROM customers WHERE merged_into IS NULL GROUP BY 1"

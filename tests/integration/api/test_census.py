@@ -1,11 +1,15 @@
 """The census of a running API, over what the projection wrote."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.api.census.model import Census
+from services.api.census.store import take
 from shared.contracts.alert import AlertBody, AlertRaised, CustomerRisk, Risk
 from shared.contracts.enriched import Engagement, EnrichedEvent, Origin
 from shared.contracts.event import Customer, OrderPlaced
@@ -79,3 +83,41 @@ def test_the_census_tells_who_is_at_risk_and_what_waits(counted: Api) -> None:
     assert gauge(counted, "pulseline_api_customers", risk_state="at_risk") == 2
     assert gauge(counted, "pulseline_api_alerts", status="open", severity="high") == 2
     assert (gauge(counted, "pulseline_api_alert_untouched_seconds") or 0) > 99 * 86_400
+
+
+async def queue_of(database_url: str, endpoint: str, *jobs: tuple[int, str, datetime]) -> Census:
+    """Return the census of one endpoint's notifications: (seq, customer, when to be tried)."""
+    connection: Any = await asyncpg.connect(database_url)
+    try:
+        columns = "id, name, kind, url, created_by, digest_minutes"
+        await connection.execute(f"INSERT INTO notification_endpoints ({columns}) VALUES {endpoint}")
+        await connection.executemany(
+            "INSERT INTO notification_jobs (endpoint_id, seq, customer_id, run_at) VALUES ('ep', $1, $2, $3)", jobs
+        )
+        return await take(connection, NOW)
+    finally:
+        await connection.close()
+
+
+PLAIN = "('ep', 'team', 'webhook', 'https://example.test', 'test', NULL)"
+HOURLY = "('ep', 'team', 'webhook', 'https://example.test', 'test', 60)"
+HOUR = timedelta(hours=1)
+
+
+async def test_a_notification_that_nobody_tries_is_late(database_url: str) -> None:
+    census = await queue_of(database_url, PLAIN, (1, "c-1", NOW - HOUR), (2, "c-2", NOW + HOUR))
+
+    assert (census.n_pending, census.n_due, census.oldest_due_at) == (2, 1, NOW - HOUR)
+
+
+async def test_what_waits_behind_a_customers_earlier_notification_is_not_late(database_url: str) -> None:
+    # The first failed and is tried again in an hour; the second must not overtake it.
+    census = await queue_of(database_url, PLAIN, (1, "c-1", NOW + HOUR), (2, "c-1", NOW - HOUR))
+
+    assert (census.n_pending, census.n_due, census.oldest_due_at) == (2, 0, None)
+
+
+async def test_what_a_digest_gathers_is_not_late(database_url: str) -> None:
+    census = await queue_of(database_url, HOURLY, (1, "c-1", NOW - HOUR / 2), (2, "c-2", NOW - HOUR / 2))
+
+    assert (census.n_pending, census.n_due, census.oldest_due_at) == (2, 0, None)
