@@ -253,7 +253,7 @@ CHURN = Dashboard(
             Panel("table", Words("Rules and model versions", "规则与模型版本"), "short",
                   [Query('min by (name) (pulseline_worker_control_version{processor="churn_alerts"})')],
                   Words("In force in every partition; 0 is what ships.", "所有分区中生效的版本；0 为内置版本。"),
-                  runbook="PulselineRefitOverdue"),
+                  24, 6, runbook="PulselineRefitOverdue"),
         ]),
     ],
 )  # fmt: skip

@@ -15,7 +15,7 @@ STYLE = """body{font:13px "Noto Sans CJK SC",sans-serif;background:#f4f5f5;margi
     padding:6px 8px;box-sizing:border-box;overflow:hidden} h1{font-size:18px;margin:0;padding:12px}
     h2{position:absolute;left:8px;font-size:14px;margin:6px 0} h3{font-size:13px;margin:0 0 4px}
     .tiles{display:flex;flex-wrap:wrap;align-items:flex-start;gap:2px 22px} .tile small{display:block;color:#555}
-    .legend{font-size:11px;color:#555;line-height:15px;height:30px;overflow:hidden;padding-left:46px}
+    .legend{font-size:11px;color:#555;line-height:15px;height:30px;overflow:hidden;padding-left:56px}
     .legend span{margin-right:12px;white-space:nowrap} i{display:inline-block;width:10px;height:3px;margin:0 4px 3px 0}
     .bar{display:grid;grid-template-columns:130px 1fr 76px;gap:8px;align-items:center;margin:5px 0;font-size:12px}
     .bar div{background:#eceded;height:14px} .bar b{display:block;height:14px} .bar em{font-style:normal;
@@ -26,7 +26,7 @@ _COLOURS = (
     *("#37872d", "#8f3bb8", "#1f60c4", "#fa6400", "#19730e", "#c4162a"),
 )
 _NAMED = {"green": "#37872d", "yellow": "#c69b06", "orange": "#ff780a", "red": "#e02f44", "blue": "#1f60c4"}
-_LEFT, _BELOW = 46, 18
+_LEFT, _BELOW = 56, 18
 _LEGEND_PX = 34
 
 
@@ -128,6 +128,8 @@ def number(value: float, panel: Panel, *, is_scale: bool = False) -> str:
         return _duration(value)
     if panel.unit in ("bytes", "Bps"):
         return _scaled(value, 1024, ("B", "KiB", "MiB", "GiB")) + ("/s" if panel.unit == "Bps" else "")
+    if panel.decimals is not None and not is_scale:
+        value = round(value, panel.decimals)
     return _scaled(value, 1000, ("", "k", "M", "G")) + {"ops": "/s", "reqps": "/s"}.get(panel.unit, "")
 
 

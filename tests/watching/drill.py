@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from deploy.prometheus.rules import ALERTS
-from deploy.prometheus.timing import DRILL, IN_EARNEST, Timing, seconds
+from deploy.prometheus.timing import DRILL, IN_EARNEST, Timing, seconds, text
 from tests.watching.prometheus import Prometheus
 
 PATIENCE_S = 150.0
@@ -116,26 +116,21 @@ class Drills:
 def table(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """Yield the rows of docs/operations/watching.md, in the order of the rules."""
     order = [alert.name for alert in ALERTS]
-    yield "| rule | fault made | window in earnest, in the drill | fired after | clear after |"
-    yield "|---|---|---|---|---|"
+    yield "| rule | fault made | looks at + holds for, in earnest | in the drill | fired after | clear after |"
+    yield "|---|---|---|---|---|---|"
     for outcome in sorted(outcomes, key=lambda one: order.index(one.rule)):
-        earnest, drilled = (window_s(outcome.rule, timing) for timing in (IN_EARNEST, DRILL))
+        earnest, drilled = (window(outcome.rule, timing) for timing in (IN_EARNEST, DRILL))
         times = " | ".join("–" if one is None else f"{one:.0f} s" for one in (outcome.fired_s, outcome.cleared_s))
-        yield f"| {outcome.rule} | {outcome.fault} | {_span(earnest)}, {_span(drilled)} | {times} |"
+        yield f"| {outcome.rule} | {outcome.fault} | {earnest} | {drilled} | {times} |"
 
 
-def window_s(rule: str, timing: Timing) -> int:
-    """Return the longest range or age that the rule looks at, with the time for which it must hold."""
+def window(rule: str, timing: Timing) -> str:
+    """Return the longest range or age that the rule looks at, and for how long it must hold."""
     [alert] = (alert for alert in ALERTS if alert.name == rule)
     expression = alert.expression(timing)
     spans = [seconds(found) for found in re.findall(r"\[(\d+[smhd])\](?! offset)", expression)]
     spans += [seconds(timing.window(found)) for found in re.findall(r'window="(\w+)"', expression)]
     spans += [int(found) for found in re.findall(r"(?:seconds|> 0)\) > (\d+)$", expression)]
-    return max(spans, default=0) + (0 if alert.wait == "0s" else seconds(timing.patience(alert.wait)))
-
-
-def _span(n_seconds: int) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if n_seconds >= 3 * size or (n_seconds >= size and n_seconds % size == 0):
-            return f"{n_seconds / size:.3g} {unit}"
-    return f"{n_seconds} s"
+    parts = [text(max(spans))] if spans else []
+    parts += [] if alert.wait == "0s" else [timing.patience(alert.wait)]
+    return " + ".join(parts) or "at once"

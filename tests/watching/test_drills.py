@@ -145,7 +145,7 @@ def run(drills: Drills, place: Place, receivers: list[Receiver]) -> None:
     )
     crowded = Drill(
         ("PulselinePostgresConnections",),
-        "50 connections that somebody else keeps open",
+        f"{MOST_CONNECTIONS - 12} of {MOST_CONNECTIONS} connections kept open by somebody else",
         partial(faults.held_open, place, MOST_CONNECTIONS - 12),
     )
     drills.begin(poison, *disk, model, forged, swollen)

@@ -20,7 +20,7 @@ from services.cli.supervisor import SERVICES as UP
 from services.cli.supervisor import Plan, Supervisor
 from services.ingest.settings import IngestSettings
 from services.sentiment.settings import SentimentSettings
-from shared.settings import refuse_unknown
+from shared.settings import ServiceSettings, refuse_unknown
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -155,7 +155,7 @@ def test_a_service_runs_as_up_runs_it(name: str, started: dict[str, tuple[list[s
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_a_service_knows_every_setting_it_is_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings_of = {
+    settings_of: dict[str, type[ServiceSettings]] = {
         "ingest": IngestSettings, "sentiment": SentimentSettings, "churn_alerts": ChurnSettings, "api": ApiSettings,
     }  # fmt: skip
     given = {**image_environment(), **services()[name]["environment"]}
