@@ -91,14 +91,14 @@ class Watched:
         url = self.system.services["api"].url + path
         return httpx2.request(method, url, json=body, headers=headers, timeout=20, trust_env=False)
 
-    def deliver(self, number: int, token: str = TOKEN, connection: str = CONNECTIONS[0]) -> int:
+    def deliver(self, number: int, token: str = TOKEN, text: str = "hi", connection: str = CONNECTIONS[0]) -> int:
         """Deliver a provider's message and return the answer's status."""
         message = {
             "message_id": number,
             "date": int(datetime.now(UTC).timestamp()),
             "chat": {"id": 7, "type": "private"},
             "from": {"id": 7},
-            "text": "hi",
+            "text": text,
         }
         answer = httpx2.post(
             self.system.services["ingest"].url + f"/v1/channels/{connection}",
