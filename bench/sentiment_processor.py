@@ -21,10 +21,10 @@ from pathlib import Path
 
 from bench.engine.__main__ import usage_of
 from bench.engine.broker import broker, count_outputs, create_topics, output_stretch
-from services.sentiment.engagement.counters import engagement, fold, observe
-from services.sentiment.engagement.model import EngagementState
-from services.sentiment.engagement.state import encode_state
+from services.sentiment.engagement.counters import observe
+from services.sentiment.engagement.tally import Tally
 from services.sentiment.interaction.backend import load_backend
+from services.sentiment.interaction.decide import judged_text
 from services.sentiment.training.corpus import read_corpora
 from shared.contracts.codec import decode_event, encode
 from shared.contracts.event import Actor, Customer, Interaction
@@ -116,7 +116,7 @@ def stages(made: Sequence[tuple[str, bytes]]) -> None:
     """Print the processor time of each stage, microseconds an event."""
     backend = load_backend()
     spent: dict[str, float] = {}
-    states: dict[str, EngagementState] = {}
+    tallies: dict[str, Tally] = {}
     for some in _batches(made):
         clock = time.process_time()
 
@@ -128,20 +128,23 @@ def stages(made: Sequence[tuple[str, bytes]]) -> None:
 
         decoded = [decode_event(value) for _, value in some]
         lap("decode")
-        judged = backend.analyse([event.text or "" for event in decoded])
+        judged = backend.analyse([judged_text(event) for event in decoded])
         lap("sentiment, aspects")
-        folded = []
-        for (customer, _), event, sentiment in zip(some, decoded, judged, strict=True):
-            states[customer] = state = fold(states.get(customer, EngagementState()), observe(event, sentiment))
-            folded.append(state)
-        lap("engagement: fold")
-        derived = [engagement(state) for state in folded]
+        seen = [observe(event, sentiment) for event, sentiment in zip(decoded, judged, strict=True)]
+        lap("engagement: observe")
+        counted = []
+        for (customer, _), one in zip(some, seen, strict=True):
+            tallies[customer] = tally = tallies[customer].copy() if customer in tallies else Tally()
+            tally.add(one)
+            counted.append(tally)
+        lap("engagement: add")
+        derived = [tally.engagement() for tally in counted]
         lap("engagement: derive")
         for sentiment, snapshot in zip(judged, derived, strict=True):
             encode([sentiment, snapshot])
         lap("encode enriched")
         for customer in {customer for customer, _ in some}:
-            encode_state(states[customer])
+            tallies[customer].encode()
         lap("encode state")
     n_events = min(len(made), 60_000)
     for stage, seconds in spent.items():

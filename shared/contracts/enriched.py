@@ -24,14 +24,14 @@ ASPECT_NAMES: tuple[Aspect, ...] = (
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
-class AspectHit(Struct, frozen=True):
+class AspectHit(Struct, frozen=True, gc=False):
     """An aspect a negative text is about, and the words that decided."""
 
     aspect: Aspect
     words: list[str]
 
 
-class Sentiment(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Sentiment(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """How a text sounds. `score` is p_positive − p_negative, −1..1; probabilities are calibrated and sum to 1."""
 
     label: SentimentLabel
@@ -46,7 +46,7 @@ class Sentiment(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str = ""
 
 
-class WindowCounts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WindowCounts(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Counts over the last 7, 30 and 90 days, the day of the newest event included."""
 
     d7: int = 0
@@ -54,7 +54,7 @@ class WindowCounts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     d90: int = 0
 
 
-class Engagement(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Engagement(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A customer's engagement as of `as_of`, this event included; derived from daily buckets over 90 days."""
 
     as_of: Instant
@@ -71,14 +71,16 @@ class Engagement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     median_response_s: float | None = None
 
 
-class Origin(Struct, frozen=True):
+class Origin(Struct, frozen=True, gc=False):
     """Where in `interactions` the event stands."""
 
     partition: int
     offset: int
 
 
-class EnrichedEvent(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event.enriched"):
+class EnrichedEvent(
+    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type", tag="event.enriched"
+):
     """The event with what was made of it.
 
     `linked_id` is whose history it adds to where that is not the customer's own: the id it would have without links.

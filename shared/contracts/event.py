@@ -41,7 +41,7 @@ Text = Annotated[str, Meta(max_length=200_000)]
 NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
 
 
-class Customer(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Customer(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """Who it is about: the company's own id, or handles (`tel:+86…`, `mailto:…`, `wechat:<account>/<openid>`), or both.
 
     Ingest resolves handles and always writes `id` before the event reaches Kafka.
@@ -51,13 +51,13 @@ class Customer(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     handles: Annotated[list[Handle], Meta(max_length=16)] = []
 
 
-class Actor(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Actor(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     kind: ActorKind
     id: Name | None = None
     name: Name | None = None
 
 
-class Attachment(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Attachment(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """An attachment's description; its content is never stored."""
 
     name: Annotated[str, Meta(max_length=512)] = ""
@@ -66,14 +66,14 @@ class Attachment(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     url: Annotated[str, Meta(max_length=2048)] | None = None
 
 
-class Call(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Call(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     duration_s: NonNegative | None = None
     wait_s: NonNegative | None = None
     disposition: Name | None = None
     transcript: Text | None = None
 
 
-class OrderItem(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class OrderItem(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     sku: Name
     category: Name | None = None
     quantity: Annotated[float, Meta(ge=0, le=1e9)] = 1
@@ -81,7 +81,14 @@ class OrderItem(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
 
 
 class EventBase(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="type", tag=""
+    Struct,
+    frozen=True,
+    gc=False,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="",
 ):
     """What every event has. `(source, id)` is unique; `received_at` is set by ingest."""
 

@@ -8,8 +8,8 @@ import msgspec
 from services.churn_alerts.customer.agent import ChurnAlerts
 from services.churn_alerts.customer.state import CustomerState
 from services.ingest.event.decide import stamp
-from services.sentiment.engagement.counters import engagement
 from services.sentiment.engagement.model import EngagementState
+from services.sentiment.engagement.tally import Tally, engagement
 from services.sentiment.identity.decide import whole
 from services.sentiment.interaction.agent import SentimentProcessor
 from services.sentiment.interaction.model import SHIPPED_ARTEFACT
@@ -139,8 +139,8 @@ class World:
         return Links() if state is None or state.links is None else state.links
 
     def engagement(self, key: str) -> EngagementState | None:
-        state: EngagementState | None = self.sentiment[self.place(key)].partition.states.get(key)
-        return state
+        tally: Tally | None = self.sentiment[self.place(key)].partition.states.get(key)
+        return None if tally is None else tally.state()
 
     def n_contacts(self, key: str) -> int:
         """Return how many orders the customer's published engagement counts."""

@@ -2,9 +2,15 @@
 
 from msgspec import Struct
 
+from shared.contracts.enriched import ASPECT_NAMES
 from shared.links import Links
 
+DAY_MS = 86_400_000
 WINDOW_DAYS = 90
+# Scores are kept in ten-thousandths.
+SCORE_UNIT = 10_000
+# The index after the aspects' counts complaints of any kind.
+ANY_COMPLAINT = len(ASPECT_NAMES)
 # Ids remembered a day: beyond so many events of one customer on one day a repetition is counted again.
 MAX_IDS_A_DAY = 256
 ID_BYTES = 8
@@ -12,7 +18,7 @@ ID_BYTES = 8
 MAX_TURNS = 64
 
 
-class Day(Struct, frozen=True, array_like=True):
+class Day(Struct, frozen=True, gc=False, array_like=True):
     """One UTC day of one customer, all parts commutative: sorted sets, minima, maxima, integer sums.
 
     `ids` holds the sorted 8-byte names of the day's events; `contacts` counts by channel × direction code;
@@ -29,7 +35,7 @@ class Day(Struct, frozen=True, array_like=True):
     score_sum: int = 0
 
 
-class EngagementState(Struct, frozen=True, array_like=True):
+class EngagementState(Struct, frozen=True, gc=False, array_like=True):
     """A customer's engagement. Days since 1970 as keys; equal sets of events give equal states.
 
     `turns` are instants in ms doubled, plus one for an answer by a person: sorted, the newest ones. `links` and
@@ -46,7 +52,7 @@ class EngagementState(Struct, frozen=True, array_like=True):
     parts: dict[str, "EngagementState"] = {}
 
 
-class Observation(Struct, frozen=True):
+class Observation(Struct, frozen=True, gc=False):
     """What an event adds: derived from the event and its sentiment, see `observe`."""
 
     id: bytes

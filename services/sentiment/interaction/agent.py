@@ -6,9 +6,10 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from services.sentiment.engagement.counters import engagement, fold, is_known, observe
+from services.sentiment.engagement.counters import observe
 from services.sentiment.engagement.model import EngagementState
-from services.sentiment.engagement.state import decode_state, encode_state
+from services.sentiment.engagement.state import decode_state
+from services.sentiment.engagement.tally import Tally, engagement
 from services.sentiment.identity.decide import claims, erase, hear, merged_by_company, whole
 from services.sentiment.identity.model import Effect, Notice, Post, Step
 from services.sentiment.interaction.backend import Backend
@@ -20,17 +21,18 @@ from shared.contracts.event import Customer, CustomerErased, CustomerMerged, Eve
 from shared.contracts.identity import HandleOwner, IdentityCommand
 from shared.errors import Reject
 from shared.kafka.processor import NEVER_WAKES, ControlView, Decisions, Headers, Input, Output, StateView
-from shared.links import LINKED_ID_HEADER, PATH_HEADER, is_root_of_cycle
+from shared.links import LINKED_ID_HEADER, PATH_HEADER, Links, is_root_of_cycle
 from shared.topics import ENGAGEMENT, ENRICHED, IDENTITIES, INTERACTIONS, Topic
 
 _SCHEMA = ("schema", ENRICHED.schema.encode())
 _EVENT_HEADERS = (("schema", INTERACTIONS.schema.encode()),)
+_NOT_PASSED_ON = frozenset(("schema", LINKED_ID_HEADER, PATH_HEADER))
 _PATH_SEPARATOR = "\x1f"
 Heard = EventBase | IdentityCommand
 _decoder: msgspec.json.Decoder[Heard] = msgspec.json.Decoder(Event | IdentityCommand)
 
 
-class _Spliced(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="event.enriched"):
+class _Spliced(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type", tag="event.enriched"):
     """An EnrichedEvent whose event is the very bytes that were read."""
 
     event: Raw
@@ -63,81 +65,105 @@ class SentimentProcessor:
     def event_time_ms(self, event: Heard) -> int:
         return to_ms(event.occurred_at if isinstance(event, EventBase) else event.at)
 
-    def encode_state(self, state: EngagementState) -> bytes:
-        return encode_state(state)
+    def encode_state(self, state: Tally) -> bytes:
+        return state.encode()
 
-    def decode_state(self, value: bytes) -> EngagementState:
-        return decode_state(value)
+    def decode_state(self, value: bytes) -> Tally:
+        return Tally.of(decode_state(value))
 
     def decide(
         self,
-        states: StateView[EngagementState],
+        states: StateView[Tally],
         inputs: Sequence[Input[Heard]],
         controls: ControlView,
-    ) -> Decisions[EngagementState]:
+    ) -> Decisions[Tally]:
         """Return one enriched event for each input that is new, the engagement it leads to, and what links demand."""
         del controls
         sentiments = self._judge(inputs)
-        decisions: Decisions[EngagementState] = Decisions()
+        decisions: Decisions[Tally] = Decisions()
         known, publish = decisions.states, decisions.outputs.append
         for one, sentiment in zip(inputs, sentiments, strict=True):
             key, event = one.key, one.event
-            state = known[key] if key in known else states.get(key)
-            if not isinstance(event, EventBase):
-                step = hear(key, state, event, one.offset)
-            elif isinstance(event, CustomerMerged):
-                post = merged_by_company(event)
-                step = hear(key, state, post.command, one.offset) if post.to_id == key else Step(state, [post])
+            tally = known[key] if key in known else states.get(key)
+            if isinstance(event, EventBase) and not isinstance(event, CustomerMerged):
+                linked_id = _linked_id(one) if one.headers else ""
+                links = None if tally is None else tally.links
+                if links is not None or linked_id:
+                    elsewhere = _elsewhere(one, links, linked_id)
+                    if elsewhere is not None:
+                        publish(elsewhere)
+                        continue
+                effects = self._count(one, event, sentiment, tally, linked_id, decisions)
             else:
-                linked_id = _header(one.headers, LINKED_ID_HEADER)
-                linked_id = "" if linked_id == key else linked_id
-                if (elsewhere := _elsewhere(one, state, linked_id)) is not None:
-                    publish(elsewhere)
-                    continue
-                step = self._count(one, event, sentiment, state, linked_id, decisions)
-            if step.state is not state:
-                known[key] = step.state
-            for effect in step.effects:
+                effects = self._hear(one, tally, known)
+            for effect in effects:
                 publish(_output(key, effect))
         return decisions
 
     def wake(
-        self, states: StateView[EngagementState], keys: Sequence[str], due_ms: int, controls: ControlView
-    ) -> Decisions[EngagementState]:
+        self, states: StateView[Tally], keys: Sequence[str], due_ms: int, controls: ControlView
+    ) -> Decisions[Tally]:
         """Nothing here waits for time."""
         del states, keys, due_ms, controls
         return Decisions()
+
+    def _hear(self, one: Input[Heard], tally: Tally | None, known: dict[str, Tally | None]) -> Sequence[Effect]:
+        """Do what a record about identity demands of the customer."""
+        key, event = one.key, one.event
+        state = None if tally is None else tally.state()
+        if isinstance(event, CustomerMerged):
+            post = merged_by_company(event)
+            step = hear(key, state, post.command, one.offset) if post.to_id == key else Step(state, [post])
+        elif isinstance(event, EventBase):
+            raise TypeError("an event is counted")
+        else:
+            step = hear(key, state, event, one.offset)
+        if step.state is not state:
+            known[key] = None if step.state is None else Tally.of(step.state)
+        return step.effects
 
     def _count(
         self,
         one: Input[Heard],
         event: EventBase,
         sentiment: Sentiment | None,
-        state: EngagementState | None,
+        tally: Tally | None,
         linked_id: str,
-        decisions: Decisions[EngagementState],
-    ) -> Step:
+        decisions: Decisions[Tally],
+    ) -> Sequence[Effect]:
         """Add an event to the history it belongs to, and tell what the customer's engagement is with it."""
+        key, known = one.key, decisions.states
         seen = observe(event, sentiment)
-        part = state.parts.get(linked_id) if state is not None and linked_id else state
-        if is_known(part, seen):
-            return Step(state)
-        counted = fold(part, seen)
-        if state is not None and linked_id:
-            counted = replace(state, parts={**state.parts, linked_id: counted})
+        if linked_id and tally is not None:
+            part = Tally.of(tally.parts.get(linked_id, EngagementState()))
+            if part.knows(seen):
+                return ()
+            part.add(seen)
+            tally = _to_change(key, tally, known)
+            tally.parts = {**tally.parts, linked_id: part.state()}
+        else:
+            if tally is not None and tally.knows(seen):
+                return ()
+            tally = _to_change(key, tally, known)
+            tally.add(seen)
         enriched = _Spliced(
             event=Raw(one.raw),
-            engagement=engagement(whole(counted)),
+            engagement=engagement(whole(tally.state())) if tally.parts else tally.engagement(),
             origin=Origin(one.partition, one.offset),
             sentiment=sentiment,
             linked_id=linked_id or None,
         )
-        decisions.outputs.append(Output(ENRICHED, one.key, encode(enriched), _enriched_headers(one.headers)))
+        decisions.outputs.append(Output(ENRICHED, key, encode(enriched), _enriched_headers(one.headers)))
         if isinstance(event, CustomerErased):
-            return erase(one.key, counted, event)
+            step = erase(key, tally.state(), event)
+            known[key] = None
+            return step.effects
         if event.customer.handles:
-            return claims(one.key, counted, event)
-        return Step(counted)
+            step = claims(key, tally.state(), event)
+            if step.state is not None:
+                tally.links = step.state.links
+            return step.effects
+        return ()
 
     def _judge(self, inputs: Sequence[Input[Heard]]) -> list[Sentiment | None]:
         texts = [judged_text(one.event) if isinstance(one.event, EventBase) else "" for one in inputs]
@@ -148,12 +174,24 @@ class SentimentProcessor:
         return judged
 
 
-def _elsewhere(one: Input[Heard], state: EngagementState | None, linked_id: str) -> Output | None:
+def _to_change(key: str, tally: Tally | None, known: dict[str, Tally | None]) -> Tally:
+    """Return the customer's tally, which may be added to: one of this run, not the one that others see."""
+    if tally is None or known.get(key) is not tally:
+        tally = Tally() if tally is None else tally.copy()
+        known[key] = tally
+    return tally
+
+
+def _linked_id(one: Input[Heard]) -> str:
+    linked_id = _header(one.headers, LINKED_ID_HEADER)
+    return "" if linked_id == one.key else linked_id
+
+
+def _elsewhere(one: Input[Heard], links: Links | None, linked_id: str) -> Output | None:
     """Return the event on its way to the customer it belongs to today, None if that is the key's own.
 
     An event whose link is not known here goes back to the linked id, which knows where it belongs.
     """
-    links = None if state is None else state.links
     if links is not None and links.merged_into:
         path = [name for name in _header(one.headers, PATH_HEADER).split(_PATH_SEPARATOR) if name]
         if not is_root_of_cycle(one.key, path):
@@ -194,4 +232,6 @@ def _header(headers: Headers, name: str) -> str:
 
 
 def _enriched_headers(headers: Headers) -> Headers:
-    return [*(header for header in headers if header[0] not in ("schema", LINKED_ID_HEADER, PATH_HEADER)), _SCHEMA]
+    kept = [header for header in headers if header[0] not in _NOT_PASSED_ON]
+    kept.append(_SCHEMA)
+    return kept

@@ -14,8 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from services.churn_alerts.customer.state import decode_state as decode_customer
 from services.ingest.event.decide import stamp
-from services.sentiment.engagement.counters import engagement
 from services.sentiment.engagement.state import decode_state as decode_engagement
+from services.sentiment.engagement.tally import engagement
 from services.sentiment.identity.decide import whole
 from shared.contracts.codec import encode
 from shared.contracts.event import Customer, CustomerIdentified, CustomerMerged, EventBase, OrderPlaced

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.sentiment.engagement.counters import engagement, fold, observe
-from services.sentiment.engagement.model import EngagementState
+from services.sentiment.engagement.counters import observe
+from services.sentiment.engagement.tally import Tally
 from services.sentiment.interaction.decide import judged_text
 from shared.contracts.enriched import AspectHit, Engagement, Sentiment
 from shared.contracts.event import Actor, Call, Customer, Interaction
@@ -25,10 +25,10 @@ def message(at: datetime = AT, **changes: Any) -> Interaction:
 
 
 def after(*messages: tuple[Interaction, Sentiment | None]) -> Engagement:
-    state = EngagementState()
+    tally = Tally()
     for event, sentiment in messages:
-        state = fold(state, observe(event, sentiment))
-    return engagement(state)
+        tally.add(observe(event, sentiment))
+    return tally.engagement()
 
 
 def test_complaint_is_counted_by_aspect_and_window() -> None:
@@ -79,3 +79,12 @@ def test_quoted_reply_of_a_mail_is_not_judged() -> None:
     mail = message(channel="email", text="Thanks, solved.\n\nOn Mon, Nov 2, 2026 at 9:00 Ann wrote:\n> terrible")
 
     assert judged_text(mail) == "Thanks, solved."
+
+
+def test_a_turn_leaves_with_its_day_whatever_makes_the_newer_day() -> None:
+    """A bot's message is no turn; it must end the wait of 91 days ago all the same, in either order."""
+    old, bots = message(AT - timedelta(days=91)), message(direction="outbound", actor=Actor("bot"))
+    answer = message(AT + timedelta(seconds=9), direction="outbound", actor=Actor("agent"))
+
+    assert after((old, None), (bots, None), (answer, None)).median_response_s is None
+    assert after((bots, None), (old, None), (answer, None)) == after((old, None), (bots, None), (answer, None))
