@@ -17,7 +17,7 @@ from services.sentiment.interaction.features import (
     han_hash,
     word_hash,
 )
-from shared.contracts.enriched import ASPECT_NAMES, AspectHit
+from shared.contracts.enriched import ASPECT_NAMES, Aspect, AspectHit
 
 COMPLAINT: Final = "complaint"
 URGENT: Final = "urgent"
@@ -143,39 +143,25 @@ def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[C
     return cues
 
 
-class _Branch(dict[str, "_Branch"]):
-    """Letters that may come next; `is_end` says that a cue may stop here."""
-
-    is_end = False
-
-
-def _pattern_of(branch: _Branch) -> str:
-    ways = [re.escape(letter) + _pattern_of(following) for letter, following in sorted(branch.items())]
-    if not ways:
-        return ""
-    joined = ways[0] if len(ways) == 1 else "|".join(ways)
-    return f"(?:{joined})?" if branch.is_end else f"(?:{joined})"
-
-
-def _longest_first(words: Iterable[str]) -> str:
-    """Return a pattern that finds the longest cue at each place, read letter by letter."""
-    root = _Branch()
-    for word in words:
-        branch = root
-        for letter in word:
-            branch = branch.setdefault(letter, _Branch())
-        branch.is_end = True
-    return _pattern_of(root)
+def _by_beginning(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the words by their first two letters, longest first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        found[word[:2]] = (*found.get(word[:2], ()), word)
+    return found
 
 
 _zh_cues: Final = _cues_by_word(_ZH, " ")
 _en_cues: Final = _cues_by_word(_EN, "|")
 _cues: Final = {**_zh_cues, **_en_cues}
-_pattern: Final = re.compile(rf"{_longest_first(_zh_cues)}|(?<![a-z0-9]){_longest_first(_en_cues)}(?![a-z0-9])")
-_match: Final = _pattern.match
+_zh_by_beginning: Final = _by_beginning(_zh_cues)
+_en_by_beginning: Final = _by_beginning(_en_cues)
+_IN_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*|0+")
 _first_words: Final = frozenset(token.group() for cue in _en_cues if (token := _EN_TOKEN.match(cue)))
 _first_pairs: Final = frozenset(cue[:2] for cue in _zh_cues)
+_ASPECT_OF: Final[Mapping[Cue, Aspect]] = {aspect: aspect for aspect in ASPECT_NAMES}
+_order: Final = {cue: place for place, cue in enumerate(ASPECT_NAMES)}.__getitem__
 _START_BITS: Final = 16
 
 
@@ -225,8 +211,8 @@ def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
     found: dict[Cue, list[str]] = {}
     end = 0
     for start in starts:
-        if start >= end and (match := _match(folded, start)):
-            word, end = match[0], match.end()
+        if start >= end and (word := _cue_at(folded, start)):
+            end = start + len(word)
             for cue in _cues[word]:
                 words = found.get(cue)
                 if words is None:
@@ -236,6 +222,23 @@ def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
     return found
 
 
+def _cue_at(folded: str, start: int) -> str:
+    """Return the longest cue that begins there, Chinese ones first; English ones are whole words. "" for none."""
+    beginning = folded[start : start + 2]
+    for word in _zh_by_beginning.get(beginning, ()):
+        if folded.startswith(word, start):
+            return word
+    for word in _en_by_beginning.get(beginning, ()):
+        end = start + len(word)
+        if (
+            folded.startswith(word, start)
+            and folded[end : end + 1] not in _IN_WORD
+            and folded[max(start - 1, 0) : start] not in _IN_WORD
+        ):
+            return word
+    return ""
+
+
 def aspect_hits(found: Mapping[Cue, list[str]]) -> list[AspectHit]:
     """Return the aspects among the cues, in the order of the contract."""
-    return [AspectHit(aspect, found[aspect]) for aspect in ASPECT_NAMES if aspect in found]
+    return [AspectHit(_ASPECT_OF[cue], found[cue]) for cue in sorted(found.keys() & _ASPECT_OF, key=_order)]

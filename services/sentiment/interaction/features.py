@@ -66,7 +66,11 @@ _BREAK_CODE: Final = BREAK << CLASS_SHIFT | 0x0A
 NEGATION_REACH: Final = 3
 """A negation colours this many tokens after it, up to the next punctuation."""
 MIN_GRAM_WORD: Final = 4
+_DENSE_RATIO: Final = 0.2
+"""Where fewer characters begin a 4-gram (Chinese with a few Latin words), it pays to pick them out first."""
 _WEB_ADDRESS: Final = re.compile(r"(?:http|www\.)[\x21-\x7e]*")
+# A pattern that begins with letters is searched four times as fast as one that begins with a choice.
+_HTTP_ADDRESS: Final = re.compile(r"http[\x21-\x7e]*")
 _MENTION: Final = re.compile(r"@[\w-]{1,40}")
 
 
@@ -133,8 +137,10 @@ def clean(text: str) -> str:
 
 def replace_addresses(text: str) -> str:
     """Return the text with every web address as the word url and every mention as the word usr."""
-    if "http" in text or "www." in text:
+    if "www." in text:
         text = _WEB_ADDRESS.sub(" url ", text)
+    elif "http" in text:
+        text = _HTTP_ADDRESS.sub(" url ", text)
     if "@" in text:
         text = _MENTION.sub(" usr ", text)
     return text
@@ -217,11 +223,23 @@ def hash_grams(letters: Codes, is_letter: NDArray[np.bool_]) -> Codes:
     is_gram = is_long[1:-2] & is_long[2:-1]
     bounded = letters * is_letter
     bounded += ~is_letter
-    grams = bounded[:-3] * _FIRST
-    grams += bounded[1:-2] * _SECOND
-    grams += bounded[2:-1] * _THIRD
-    grams += bounded[3:] * _FOURTH
-    return _places(grams, np.uint32(_SEEDS["gram4"]), is_gram)
+    windows = (bounded[:-3], bounded[1:-2], bounded[2:-1], bounded[3:])
+    seed = np.uint32(_SEEDS["gram4"])
+    if np.count_nonzero(is_gram) > len(is_gram) * _DENSE_RATIO:
+        return _places(_gram_hashes(windows), seed, is_gram)
+    at = np.flatnonzero(is_gram)
+    places = np.zeros(len(is_gram), np.uint32)
+    places[at] = _bucket(_gram_hashes([window.take(at) for window in windows]), seed) + _ONE
+    return places
+
+
+def _gram_hashes(windows: Sequence[Codes]) -> Codes:
+    first, second, third, fourth = windows
+    grams = first * _FIRST
+    grams += second * _SECOND
+    grams += third * _THIRD
+    grams += fourth * _FOURTH
+    return grams
 
 
 def pair_hash(first: int, second: int) -> int:

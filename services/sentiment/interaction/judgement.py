@@ -1,20 +1,24 @@
 """What a judgement says beside its probabilities: label, score, aspects, complaint, urgency, whatever model judged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from services.sentiment.interaction import aspects
 from services.sentiment.interaction.features import HashedBatch
 from services.sentiment.interaction.language import LANGUAGE_NAMES
-from shared.contracts.enriched import Sentiment
+from shared.contracts.enriched import Sentiment, SentimentLabel, Urgency
 
 PARTS: Final = 10_000
 """Probabilities are whole ten-thousandths, so that they sum to 1 and print short."""
 _SURE_COMPLAINT: Final = 6_000
+_NEGATIVE, _NEUTRAL, _POSITIVE = range(3)
+_LABELS: Final[tuple[SentimentLabel, ...]] = ("negative", "neutral", "positive")
+_URGENCIES: Final[tuple[Urgency, ...]] = ("normal", "normal", "low")
 
 Parts = tuple[int, int, int]
 """Negative, neutral and positive; their sum is `PARTS`."""
@@ -36,61 +40,67 @@ def judgement(model: str, parts: Parts, language: int, folded: str) -> Sentiment
     """Return the judgement of one text; `folded` is the text as the hasher saw it."""
     negative, neutral, positive = parts
     is_negative = negative > neutral and negative >= positive
+    kind = _NEGATIVE if is_negative else _NEUTRAL if neutral >= positive else _POSITIVE
+    judged = Sentiment(
+        label=_LABELS[kind],
+        score=(positive - negative) / PARTS,
+        p_negative=negative / PARTS,
+        p_neutral=neutral / PARTS,
+        p_positive=positive / PARTS,
+        language=LANGUAGE_NAMES[language],
+        is_complaint=is_negative and negative >= _SURE_COMPLAINT,
+        urgency=_URGENCIES[kind],
+        model=model,
+    )
     cues = aspects.find_cues(folded, aspects.starts_in(folded)) if is_negative else None
-    return _sentiment(model, negative, neutral, positive, language, cues)
+    return _with_cues(judged, cues) if cues else judged
 
 
 def judgements(
     model: str, parts: NDArray[np.int64], languages: NDArray[np.int8], batch: HashedBatch
 ) -> list[Sentiment]:
     """Return the judgements of a batch; `parts` has shape (texts, 3)."""
-    cues = _cues(batch, (parts[:, 0] > parts[:, 1]) & (parts[:, 0] >= parts[:, 2]))
-    return [
-        _sentiment(model, negative, neutral, positive, language, found)
-        for (negative, neutral, positive), language, found in zip(parts.tolist(), languages.tolist(), cues, strict=True)
+    negative, neutral, positive = parts.T
+    is_negative = (negative > neutral) & (negative >= positive)
+    kinds = np.where(is_negative, _NEGATIVE, np.where(neutral >= positive, _NEUTRAL, _POSITIVE))
+    p_negative, p_neutral, p_positive = (parts.T / PARTS).tolist()
+    scores = ((positive - negative) / PARTS).tolist()
+    is_sure = (is_negative & (negative >= _SURE_COMPLAINT)).tolist()
+    judged = [
+        Sentiment(
+            label=_LABELS[kind],
+            score=score,
+            p_negative=of_negative,
+            p_neutral=of_neutral,
+            p_positive=of_positive,
+            language=LANGUAGE_NAMES[language],
+            is_complaint=is_complaint,
+            urgency=_URGENCIES[kind],
+            model=model,
+        )
+        for kind, score, of_negative, of_neutral, of_positive, language, is_complaint in zip(
+            kinds.tolist(), scores, p_negative, p_neutral, p_positive, languages.tolist(), is_sure, strict=True
+        )
     ]
+    for text, cues in _cues(batch, is_negative):
+        judged[text] = _with_cues(judged[text], cues)
+    return judged
 
 
-def _cues(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> Sequence[dict[aspects.Cue, list[str]] | None]:
-    """Return the cues of the wanted texts, None for the others."""
-    cues: list[dict[aspects.Cue, list[str]] | None] = [None] * len(batch)
+def _cues(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> Iterator[tuple[int, dict[aspects.Cue, list[str]]]]:
+    """Yield those of the wanted texts that have cues, and these."""
     folded = batch.folded()
     wanted = np.flatnonzero(is_wanted).tolist()
     for text, starts in zip(wanted, aspects.possible_starts(batch, is_wanted), strict=True):
-        cues[text] = aspects.find_cues(folded, starts)
-    return cues
+        if starts and (cues := aspects.find_cues(folded, starts)):
+            yield text, cues
 
 
-def _sentiment(
-    model: str,
-    negative: int,
-    neutral: int,
-    positive: int,
-    language: int,
-    cues: Mapping[aspects.Cue, list[str]] | None,
-) -> Sentiment:
-    """Return the judgement; `cues` are those of a negative text, None for any other."""
-    if cues is None:
-        is_neutral = neutral >= positive
-        return Sentiment(
-            label="neutral" if is_neutral else "positive",
-            score=(positive - negative) / PARTS,
-            p_negative=negative / PARTS,
-            p_neutral=neutral / PARTS,
-            p_positive=positive / PARTS,
-            language=LANGUAGE_NAMES[language],
-            urgency="normal" if is_neutral else "low",
-            model=model,
-        )
-    return Sentiment(
-        label="negative",
-        score=(positive - negative) / PARTS,
-        p_negative=negative / PARTS,
-        p_neutral=neutral / PARTS,
-        p_positive=positive / PARTS,
-        language=LANGUAGE_NAMES[language],
-        is_complaint=bool(cues) or negative >= _SURE_COMPLAINT,
+def _with_cues(judged: Sentiment, cues: Mapping[aspects.Cue, list[str]]) -> Sentiment:
+    """Return the judgement of a negative text that has cues."""
+    return replace(
+        judged,
+        is_complaint=True,
         urgency="high" if aspects.URGENT in cues else "normal",
-        aspects=aspects.aspect_hits(cues) if cues else [],
-        model=model,
+        aspects=aspects.aspect_hits(cues),
     )
