@@ -2,7 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 from typing import Final
 
 import numpy as np
@@ -159,9 +160,9 @@ _en_by_beginning: Final = _by_beginning(_en_cues)
 _IN_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*|0+")
 _first_words: Final = frozenset(token.group() for cue in _en_cues if (token := _EN_TOKEN.match(cue)))
-_first_pairs: Final = frozenset(cue[:2] for cue in _zh_cues)
+_first_pairs: Final = frozenset(cue[:2] for cue in _zh_cues if not cue.isascii())
 _ASPECT_OF: Final[Mapping[Cue, Aspect]] = {aspect: aspect for aspect in ASPECT_NAMES}
-_order: Final = {cue: place for place, cue in enumerate(ASPECT_NAMES)}.__getitem__
+_place_of: Final[Mapping[Cue, int]] = {aspect: place for place, aspect in enumerate(ASPECT_NAMES)}
 _START_BITS: Final = 16
 
 
@@ -197,13 +198,17 @@ def _starts(
     return at[np.flatnonzero(may_start)]
 
 
-def starts_in(folded: str) -> list[int]:
-    """Return the places in one text where a cue may begin, ascending."""
-    starts = [token.start() for token in _EN_TOKEN.finditer(folded) if token.group() in _first_words]
-    if not folded.isascii():
-        starts += [at for at in range(len(folded) - 1) if folded[at : at + 2] in _first_pairs]
-        starts.sort()
-    return starts
+def may_begin_cue(word: str) -> bool:
+    return word in _first_words
+
+
+def starts_in(folded: str, word_starts: Sequence[int]) -> Sequence[int]:
+    """Return the places in one text where a cue may begin, ascending, from those where a word may begin one."""
+    if folded.isascii():
+        return word_starts
+    pairs = map(add, folded, folded[1:])
+    han_starts = itertools.compress(itertools.count(), map(_first_pairs.__contains__, pairs))
+    return sorted([*word_starts, *han_starts])
 
 
 def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
@@ -241,4 +246,6 @@ def _cue_at(folded: str, start: int) -> str:
 
 def aspect_hits(found: Mapping[Cue, list[str]]) -> list[AspectHit]:
     """Return the aspects among the cues, in the order of the contract."""
-    return [AspectHit(_ASPECT_OF[cue], found[cue]) for cue in sorted(found.keys() & _ASPECT_OF, key=_order)]
+    return [
+        AspectHit(_ASPECT_OF[cue], found[cue]) for cue in sorted(found.keys() & _ASPECT_OF, key=_place_of.__getitem__)
+    ]

@@ -1,6 +1,6 @@
 """What a judgement says beside its probabilities: label, score, aspects, complaint, urgency, whatever model judged."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,8 +36,8 @@ class Reason:
     neutrality: float
 
 
-def judgement(model: str, parts: Parts, language: int, folded: str) -> Sentiment:
-    """Return the judgement of one text; `folded` is the text as the hasher saw it."""
+def judgement(model: str, parts: Parts, language: int, folded: str, cue_starts: Sequence[int]) -> Sentiment:
+    """Return the judgement of one text; `folded` is the text as the hasher saw it, `cue_starts` as in `TextSums`."""
     negative, neutral, positive = parts
     is_negative = negative > neutral and negative >= positive
     kind = _NEGATIVE if is_negative else _NEUTRAL if neutral >= positive else _POSITIVE
@@ -52,7 +52,7 @@ def judgement(model: str, parts: Parts, language: int, folded: str) -> Sentiment
         urgency=_URGENCIES[kind],
         model=model,
     )
-    cues = aspects.find_cues(folded, aspects.starts_in(folded)) if is_negative else None
+    cues = aspects.find_cues(folded, aspects.starts_in(folded, cue_starts)) if is_negative else None
     return _with_cues(judged, cues) if cues else judged
 
 

@@ -5,12 +5,12 @@ A batch pays a fixed price for its numpy passes; one text is cheaper here. Sums 
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.sentiment.interaction import characters, features
+from services.sentiment.interaction import aspects, characters, features
 from services.sentiment.interaction.features import bucket_of, word_kind
 from services.sentiment.interaction.language import language_of
 from services.sentiment.interaction.vocabulary import ENGLISH, FOREIGN, NEGATION
@@ -23,13 +23,18 @@ _LOW_HALF: Final = 1 << 31
 _MEMORY: Final = 60_000
 """Words and pairs kept before starting afresh: some 10 MB."""
 _BREAK_HASH: Final = 0x0A
-_HAN_LETTER: Final = ord("h")
-_KANA_LETTER: Final = ord("k")
+_CUE: Final = 1 << 8
+"""A bit beside those of a word's kind: a cue may begin with it."""
+_LATIN_LETTERS: Final = frozenset("abcq")
+_IS_HAN: Final = bytes(letter in b"hk" for letter in range(256))
 
 
 @dataclass(frozen=True, slots=True)
 class TextSums:
-    """Weights of a text summed over its `count` features, its language, its number of letters and its folded form."""
+    """Weights of a text summed over its `count` features, its language, its number of letters and its folded form.
+
+    `cue_starts` are the places of the words that may begin a cue.
+    """
 
     polarity: int
     neutrality: int
@@ -37,17 +42,17 @@ class TextSums:
     language: int
     n_letters: int
     folded: str
+    cue_starts: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    hash: int
+class _Word(NamedTuple):
+    """What a token adds, whoever stands beside it; `value` is its hash, `kinds` the bits of its kind, 0 for most."""
+
+    value: int
     weight: int
-    count: int
+    n_features: int
     negated_weight: int
-    is_negation: bool
-    is_english: bool
-    is_foreign: bool
+    kinds: int
 
 
 class _Translation(dict[int, int]):
@@ -83,13 +88,13 @@ def _class_letters(table: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def table_of(weights: NDArray[np.int8]) -> NDArray[np.int16]:
-    """Return weights (2, buckets) as polarity * 256 + neutrality, so that one read gives both heads.
+    """Return weights (2, buckets) as polarity in the high byte and neutrality in the low: one read gives both.
 
     A bucket's weights stand one place on; the first place holds nothing.
     """
     table = np.zeros(weights.shape[1] + 1, np.int16)
-    np.multiply(weights[0], 256, out=table[1:], dtype=np.int16)
-    table[1:] += weights[1]
+    np.left_shift(weights[0], 8, out=table[1:], dtype=np.int16)
+    table[1:] |= weights[1].view(np.uint8)
     return table
 
 
@@ -108,7 +113,7 @@ class PlainReader:
         """Return the sums of one text."""
         folded = features.replace_addresses(features.clean(text)).translate(self._fold)
         if _THIRD.search(folded):
-            folded = _THIRD.sub(r"\1\1", folded)
+            folded = _THIRD.sub(lambda found: found[1] * 2, folded)
         classes = folded.translate(self._classify)
         han, latin, accented = classes.count("h"), classes.count("a"), classes.count("b")
         foreign = classes.count("c") + classes.count("k")
@@ -116,35 +121,44 @@ class PlainReader:
             classes = _join_apostrophes(folded, classes)
 
         total = count = english = other = 0
+        words, pairs = self._words, self._pairs
+        cue_starts: list[int] = []
         previous, previous_is_open = _BREAK_HASH, True
-        negation_at = -9
+        negated_until = -1
         for order, match in enumerate(_TOKEN.finditer(classes)):
             start, end = match.span()
             kind = classes[start]
-            is_open = False
-            if kind in "hk":
-                value, is_open, negation_at = features.HAN_RUN, True, -9
+            if kind == "h" or kind == "k":
+                value, is_open, negated_until = features.HAN_RUN, True, -1
             else:
-                word = self._word(folded[start:end], kind in "abcq")
-                value = word.hash
-                total += word.weight
-                count += word.count
+                is_open = False
+                token = folded[start:end]
+                value, weight, n_features, negated_weight, kinds = words.get(token) or self._learn(
+                    token, kind in _LATIN_LETTERS
+                )
+                total += weight
+                count += n_features
+                if kinds & _CUE:
+                    cue_starts.append(start)
                 if kind == "P":
-                    negation_at = -9
-                elif kind in "abcq":
-                    if order - negation_at <= features.NEGATION_REACH:
-                        total += word.negated_weight
+                    negated_until = -1
+                elif kind in _LATIN_LETTERS:
+                    if order <= negated_until:
+                        total += negated_weight
                         count += 1
-                    if word.is_negation:
-                        negation_at = order
-                    english += word.is_english
-                    other += word.is_foreign
+                    if kinds:
+                        if kinds & NEGATION:
+                            negated_until = order + features.NEGATION_REACH
+                        english += kinds & ENGLISH > 0
+                        other += kinds & FOREIGN > 0
             if not (is_open and previous_is_open):
-                total += self._pair(previous, value)
+                pair = previous, value
+                total += pairs[pair] if pair in pairs else self._learn_pair(pair)
                 count += 1
             previous, previous_is_open = value, is_open
         if not previous_is_open:
-            total += self._pair(previous, _BREAK_HASH)
+            pair = previous, _BREAK_HASH
+            total += pairs[pair] if pair in pairs else self._learn_pair(pair)
             count += 1
         neutrality = ((total + _LOW_HALF) & _MASK) - _LOW_HALF
         polarity = (total - neutrality) >> _HIGH
@@ -160,59 +174,44 @@ class PlainReader:
             language=language_of(han, latin, accented, foreign, english, other),
             n_letters=han + latin + accented + foreign,
             folded=folded,
+            cue_starts=cue_starts,
         )
 
     def _weight(self, bucket: int) -> int:
         packed = self._one_weight[bucket + 1]
-        polarity = (packed + 128) >> 8
-        return (polarity << _HIGH) + packed - (polarity << 8)
-
-    def _pair(self, first: int, second: int) -> int:
-        pair = (first, second)
-        weight = self._pairs.get(pair)
-        if weight is None:
-            if len(self._pairs) >= _MEMORY:
-                self._pairs.clear()
-            weight = self._pairs[pair] = self._weight(bucket_of("pair", features.pair_hash(first, second)))
-        return weight
+        return ((packed >> 8) << _HIGH) + ((packed & 0xFF) ^ 0x80) - 0x80
 
     def _han(self, folded: str, classes: str) -> tuple[int, int, int]:
         """Return polarity, neutrality and count of the Han n-grams; numpy, since no two texts share many of them."""
         letters = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), np.uint32)
-        kinds = np.frombuffer(classes.encode("ascii"), np.uint8)
-        at = features.hash_han(letters, (kinds == _HAN_LETTER) | (kinds == _KANA_LETTER))
-        packed = self._weights.take(at)
-        total, polarity = (
-            int(packed.sum(dtype=np.int64)),
-            int(((packed + np.int16(128)) >> np.int16(8)).sum(dtype=np.int64)),
+        is_han = np.frombuffer(classes.encode("ascii").translate(_IS_HAN), np.bool_)
+        packed = self._weights.take(features.han_places(letters, is_han))
+        neutrality, polarity = np.add.reduce(
+            packed.astype("<i2", copy=False).view(np.int8).reshape(-1, 2), dtype=np.int64
         )
-        return polarity, total - (polarity << 8), int(np.count_nonzero(at))
+        return int(polarity), int(neutrality), len(packed)
 
-    def _word(self, word: str, is_latin: bool) -> _Word:
-        known = self._words.get(word)
-        if known is not None:
-            return known
+    def _learn_pair(self, pair: tuple[int, int]) -> int:
+        if len(self._pairs) >= _MEMORY:
+            self._pairs.clear()
+        weight = self._pairs[pair] = self._weight(bucket_of("pair", features.pair_hash(*pair)))
+        return weight
+
+    def _learn(self, word: str, is_latin: bool) -> _Word:
         if len(self._words) >= _MEMORY:
             self._words.clear()
         value = features.word_hash(word)
         weight, count = self._weight(bucket_of("word", value)), 1
-        kind = word_kind(value) if is_latin else 0
+        kinds = _CUE * aspects.may_begin_cue(word) | (word_kind(value) if is_latin else 0)
         if is_latin and len(word) >= features.MIN_GRAM_WORD:
             for gram in features.inner_grams(word):
                 weight += self._weight(bucket_of("gram4", gram))
                 count += 1
-        known = _Word(
-            hash=value,
-            weight=weight,
-            count=count,
-            negated_weight=self._weight(bucket_of("negated", value)),
-            is_negation=bool(kind & NEGATION)
-            or (is_latin and len(word) >= features.MIN_GRAM_WORD and word.endswith("'t")),
-            is_english=bool(kind & ENGLISH),
-            is_foreign=bool(kind & FOREIGN),
-        )
-        self._words[word] = known
-        return known
+            if word.endswith("'t"):
+                kinds |= NEGATION
+        negated_weight = self._weight(bucket_of("negated", value))
+        learnt = self._words[word] = _Word(value, weight, count, negated_weight, kinds)
+        return learnt
 
 
 def _join_apostrophes(folded: str, classes: str) -> str:

@@ -94,7 +94,7 @@ class Scorer:
 
     def _analyse_one(self, text: str) -> Sentiment:
         sums = self._plain.read(text)
-        return judgement(self.name, self._parts_of(sums), sums.language, sums.folded)
+        return judgement(self.name, self._parts_of(sums), sums.language, sums.folded, sums.cue_starts)
 
     def _parts_of(self, sums: TextSums) -> Parts:
         if sums.count == 0:
@@ -149,8 +149,7 @@ class Scorer:
 
 def _halves(packed: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """Return polarity and neutrality of packed weights."""
-    polarity = (packed + np.int16(128)) >> np.int16(8)
-    return polarity, packed - (polarity << np.int16(8))
+    return packed >> np.int16(8), (packed << np.int16(8)) >> np.int16(8)
 
 
 def _step(logit: float) -> int:

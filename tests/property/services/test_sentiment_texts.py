@@ -48,6 +48,27 @@ def test_a_batch_equals_its_texts_one_by_one(texts: list[str]) -> None:
     assert together == [scorer().analyse([text])[0] for text in texts]
 
 
+@given(st.lists(anything | mixed, min_size=4, max_size=8))
+@settings(max_examples=20, deadline=None)
+def test_a_batch_of_two_scripts_equals_its_texts_one_by_one(texts: list[str]) -> None:
+    """So many ASCII texts and others stand in it that either is hashed apart."""
+    company = ["not bad at all", "太慢了，退款"] * 100
+    together = scorer().analyse([*texts, *company])
+
+    assert together[: len(texts)] == [scorer().analyse([text])[0] for text in texts]
+    assert together[len(texts) :] == scorer().analyse(company[:2]) * 100
+
+
+@given(
+    st.text("a0 退é'", max_size=4), st.sampled_from(["ups", "returns", "退款", "退款没"]), st.text("s没 é'", max_size=3)
+)
+@settings(max_examples=60, deadline=None)
+def test_cues_are_the_same_alone_and_in_company(before: str, cue: str, after: str) -> None:
+    text = f"terrible awful worst {before}{cue}{after}"
+
+    assert scorer().analyse([text] * 4) == scorer().analyse([text]) * 4
+
+
 @given(anything)
 @settings(max_examples=60, deadline=None)
 def test_arbitrary_unicode_is_judged_and_explained_without_error(text: str) -> None:
