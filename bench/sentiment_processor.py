@@ -21,6 +21,7 @@ from pathlib import Path
 
 from bench.engine.__main__ import usage_of
 from bench.engine.broker import broker, count_outputs, create_topics, output_stretch
+from bench.sentiment import WORDS_EN, WORDS_ZH, made_up
 from services.sentiment.engagement.counters import observe
 from services.sentiment.engagement.tally import Tally
 from services.sentiment.interaction.backend import load_backend
@@ -34,17 +35,24 @@ from shared.topics import ENRICHED, INTERACTIONS
 
 _PARTITIONS = 4
 _START = datetime(2026, 1, 5, tzinfo=UTC)
-_WORDS_ZH = ("客服", "态度", "物流", "太慢", "退款", "质量", "很好", "价格", "发货", "什么", "时候", "电话", "没有")
-_WORDS_EN = ("the", "order", "arrived", "late", "nobody", "answers", "calls", "please", "refund", "quality", "price")
 _STAGE_BATCH = 3_000
+# As many and as long as those ingest writes.
+_HEADERS = [
+    ("ce_id", b"e000000"),
+    ("ce_type", b"interaction"),
+    ("ce_source", b"bench"),
+    ("ce_time", b"2026-01-05T00:00:00+00:00"),
+    ("schema", INTERACTIONS.schema.encode()),
+    ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
+    ("ingested_at", b"1767571200000"),
+]
 
 
-def texts_of(folder: Path | None, chance: random.Random) -> list[str]:
+def texts_of(folder: Path | None) -> list[str]:
     """Return texts to draw from, Chinese and English."""
     if folder is not None:
         return [row.text for row in read_corpora(folder, "heldout") if 40 <= len(row.text) <= 80]
-    chinese = ["".join(chance.choices(_WORDS_ZH, k=29)) for _ in range(2_000)]
-    return chinese + [" ".join(chance.choices(_WORDS_EN, k=10)) for _ in range(2_000)]
+    return made_up(WORDS_ZH, "") + made_up(WORDS_EN, " ")
 
 
 def events(n_events: int, n_customers: int, texts: Sequence[str]) -> list[tuple[str, bytes]]:
@@ -74,7 +82,7 @@ async def fill(bootstrap: str, made: Sequence[tuple[str, bytes]]) -> None:
     await publisher.start()
     for first in range(0, len(made), 20_000):
         records = [
-            OutRecord(partition_for(customer, _PARTITIONS), customer.encode(), value)
+            OutRecord(partition_for(customer, _PARTITIONS), customer.encode(), value, _HEADERS)
             for customer, value in made[first : first + 20_000]
         ]
         await publisher.publish(INTERACTIONS.full_name(""), records)
@@ -163,7 +171,7 @@ def main() -> None:
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--skip-kafka", action="store_true")
     options = parser.parse_args()
-    made = events(options.events, options.customers, texts_of(options.texts, random.Random(7)))
+    made = events(options.events, options.customers, texts_of(options.texts))
     stages(made)
     if not options.skip_kafka:
         asyncio.run(measure(made))
