@@ -66,6 +66,7 @@ from services.api.notification.schemas import (
 )
 from services.api.openapi import Problem, components
 from services.api.policy.routes import MODELS as POLICY_MODELS
+from services.api.presence.schemas import PresenceView
 from services.api.risk.schemas import RiskHistory, ThresholdPreview
 from services.api.segment.schemas import SegmentBody, SegmentList, SegmentView
 from services.api.static import ConsoleFiles
@@ -118,6 +119,7 @@ _MODELS: tuple[type[Any], ...] = (
     LinkHistory,
     UnlinkBody,
     CommandView,
+    PresenceView,
     EndpointList,
     EndpointView,
     NewEndpointBody,

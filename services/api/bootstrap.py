@@ -39,6 +39,7 @@ from services.api.notification.send import Sender, SmtpMailer
 from services.api.policy.clockwork import PolicyClockwork
 from services.api.policy.hours import DayOverrides, Overrides
 from services.api.policy.routes import policy_routes
+from services.api.presence.routes import presence_routes
 from services.api.projection.agent import ProjectionLane
 from services.api.projection.poison import PoisonLetters
 from services.api.projection.retention import Retention
@@ -181,6 +182,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                 connections_file=settings.connections_file,
             ),
             dead_letter_routes(pool, guard, Replayer(publisher), clock),
+            presence_routes(pool, guard, clock),
             alert_routes(
                 pool, guard, feed, clock, heartbeat_s=settings.api_heartbeat_s, stall_s=settings.api_stream_stall_s
             ),

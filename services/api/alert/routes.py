@@ -14,6 +14,7 @@ from services.api.alert.decide import CommandError, ConflictError, decide, fold
 from services.api.alert.model import Alert, Status
 from services.api.alert.schemas import (
     ACTION_BODIES,
+    NOBODY_KNOWN,
     ActionBody,
     AlertEventPage,
     AlertEventRow,
@@ -356,8 +357,10 @@ def _is_shown(alert: Alert, principal: Principal) -> bool:
 
 
 async def _answer(connection: Any, alert: Alert) -> Response:
-    names = await store.customer_names(connection, [alert.customer_id])
-    return json_response(alert_view(alert, names.get(alert.customer_id)), headers={"ETag": f'"{alert.version}"'})
+    known = await store.who_is(connection, [alert.customer_id])
+    return json_response(
+        alert_view(alert, known.get(alert.customer_id, NOBODY_KNOWN)), headers={"ETag": f'"{alert.version}"'}
+    )
 
 
 def _unknown(alert_id: str) -> ProblemError:

@@ -1,7 +1,7 @@
 """The JSON of alerts over HTTP: what is answered and what may be sent."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -26,6 +26,16 @@ from shared.contracts.event import Channel, Instant
 
 Note = Annotated[str, Meta(max_length=4_000, description="Kept in the alert's history.")]
 Assignee = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Who(NamedTuple):
+    """Whose alert it is: the display name, and whether the customer is made up for a demonstration."""
+
+    name: str | None = None
+    is_demo: bool = False
+
+
+NOBODY_KNOWN: Final = Who()
 
 
 class AlertView(Struct, frozen=True, kw_only=True):
@@ -69,6 +79,7 @@ class AlertView(Struct, frozen=True, kw_only=True):
     n_comments: int
     correlation_id: str | None
     customer_name: str | None = None
+    is_demo: bool = False
     playbook_reason_zh: str = ""
     is_held_out: bool = False
     acknowledge_due_at: datetime | None = None
@@ -238,7 +249,7 @@ ACTION_BODIES: dict[str, type[ActionBody]] = {
 }
 
 
-def alert_view(alert: Alert, customer_name: str | None = None) -> AlertView:
+def alert_view(alert: Alert, who: Who = NOBODY_KNOWN) -> AlertView:
     body = alert.body
     return AlertView(
         alert_id=alert.alert_id,
@@ -274,7 +285,8 @@ def alert_view(alert: Alert, customer_name: str | None = None) -> AlertView:
         n_reopened=alert.n_reopened,
         n_comments=alert.n_comments,
         correlation_id=alert.correlation_id,
-        customer_name=customer_name,
+        customer_name=who.name,
+        is_demo=who.is_demo,
         playbook_reason_zh=playbook_reason_zh(body),
         is_held_out=alert.is_held_out,
         acknowledge_due_at=alert.acknowledge_due_at,

@@ -14,7 +14,15 @@ from services.api.alert.decide import decide_record, decide_time, fold
 from services.api.alert.match import Customer, facts_of
 from services.api.alert.model import Alert, AlertEvent
 from services.api.alert.routing import Receiver, Route, recipients
-from services.api.alert.schemas import AlertEventRow, AlertView, CauseCount, CausePeriod, alert_view
+from services.api.alert.schemas import (
+    NOBODY_KNOWN,
+    AlertEventRow,
+    AlertView,
+    CauseCount,
+    CausePeriod,
+    Who,
+    alert_view,
+)
 from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import encode
 
@@ -86,7 +94,7 @@ async def append(connection: Any, steps: Sequence[Step]) -> None:
     if not steps:
         return
     newest = {alert.alert_id: alert for alert, _ in steps}
-    names = await customer_names(connection, [alert.customer_id for alert in newest.values()])
+    known = await who_is(connection, [alert.customer_id for alert in newest.values()])
     await _write_states(connection, [newest[alert_id] for alert_id in sorted(newest)])
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOG_LOCK)
     rows = await connection.fetch(
@@ -105,7 +113,7 @@ async def append(connection: Any, steps: Sequence[Step]) -> None:
         [event.actor for _, event in steps],
         [alert.is_historical for alert, _ in steps],
         [encode(event) for _, event in steps],
-        [encode(alert_view(alert, names.get(alert.customer_id))) for alert, _ in steps],
+        [encode(alert_view(alert, known.get(alert.customer_id, NOBODY_KNOWN))) for alert, _ in steps],
     )
     if not all(alert.is_historical for alert, _ in steps):
         await _queue_notifications(connection, steps, [row["seq"] for row in rows])
@@ -288,21 +296,23 @@ async def search(
         f"WHERE {' AND '.join(conditions) or 'true'} ORDER BY raised_at DESC, alert_id DESC LIMIT ${len(arguments)}",
         *arguments,
     )
-    names = await customer_names(connection, [row["customer_id"] for row in rows])
-    return [alert_view(_alert_decoder.decode(row["state"]), names.get(row["customer_id"])) for row in rows]
+    known = await who_is(connection, [row["customer_id"] for row in rows])
+    return [
+        alert_view(_alert_decoder.decode(row["state"]), known.get(row["customer_id"], NOBODY_KNOWN)) for row in rows
+    ]
 
 
-async def customer_names(connection: Any, customer_ids: Sequence[str]) -> dict[str, str]:
-    """Return the display names of those customers that have one; a merged customer has that of who he is now."""
+async def who_is(connection: Any, customer_ids: Sequence[str]) -> dict[str, Who]:
+    """Return who the known ones of these customers are; a merged customer is who he is now."""
     rows = await connection.fetch(
         """
-        SELECT c.customer_id, coalesce(c.name, now.name) AS name
+        SELECT c.customer_id, coalesce(c.name, now.name) AS name, c.is_demo OR coalesce(now.is_demo, false) AS is_demo
         FROM customers c LEFT JOIN customers now ON now.customer_id = c.merged_into
-        WHERE c.customer_id = ANY($1::text[]) AND coalesce(c.name, now.name) IS NOT NULL
+        WHERE c.customer_id = ANY($1::text[])
         """,
         sorted(set(customer_ids)),
     )
-    return {row["customer_id"]: row["name"] for row in rows}
+    return {row["customer_id"]: Who(row["name"], row["is_demo"]) for row in rows}
 
 
 async def causes_over_time(

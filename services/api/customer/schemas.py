@@ -26,6 +26,7 @@ class CustomerSummary(Struct, frozen=True, kw_only=True):
     first_seen_at: datetime
     last_seen_at: datetime
     last_purchase_at: datetime | None
+    is_demo: bool
 
 
 class CustomerHit(CustomerSummary, frozen=True, kw_only=True):

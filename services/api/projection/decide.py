@@ -154,6 +154,8 @@ def _add_enriched(changes: Changes, enriched: EnrichedEvent, is_searchable: bool
     change.first_seen_at = min(change.first_seen_at, event.occurred_at)
     change.last_seen_at = max(change.last_seen_at, event.occurred_at)
     change.engagement = enriched.engagement
+    if event.attributes.get("demo") == "true":
+        change.is_demo = True
     if isinstance(event, CustomerIdentified):
         change.name = event.name or change.name
         change.birthday = event.birthday or change.birthday

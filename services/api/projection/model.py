@@ -61,6 +61,7 @@ class CustomerChange:
     name: str | None = None
     birthday: str | None = None
     consent: bool | None = None
+    is_demo: bool = False
     handles: list[str] = field(default_factory=list)
 
 

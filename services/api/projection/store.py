@@ -262,9 +262,9 @@ async def _write_customers(connection: Any, changes: Mapping[str, CustomerChange
     await connection.execute(
         """
         INSERT INTO customers AS c
-            (customer_id, first_seen_at, last_seen_at, engagement, name, birthday, consent, search)
+            (customer_id, first_seen_at, last_seen_at, engagement, name, birthday, consent, search, is_demo)
         SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::jsonb[], $5::text[], $6::text[],
-                             $7::boolean[], $8::tsvector[])
+                             $7::boolean[], $8::tsvector[], $9::boolean[])
         ON CONFLICT (customer_id) DO UPDATE SET
             first_seen_at = least(c.first_seen_at, excluded.first_seen_at),
             last_seen_at = greatest(c.last_seen_at, excluded.last_seen_at),
@@ -272,6 +272,7 @@ async def _write_customers(connection: Any, changes: Mapping[str, CustomerChange
             name = coalesce(excluded.name, c.name),
             birthday = coalesce(excluded.birthday, c.birthday),
             consent = coalesce(excluded.consent, c.consent),
+            is_demo = c.is_demo OR excluded.is_demo,
             search = CASE WHEN excluded.search IS NULL THEN c.search
                           ELSE coalesce(c.search, ''::tsvector) || excluded.search END
         """,
@@ -283,6 +284,7 @@ async def _write_customers(connection: Any, changes: Mapping[str, CustomerChange
         [row.birthday for row in rows],
         [row.consent for row in rows],
         vectors,
+        [row.is_demo for row in rows],
     )
 
 

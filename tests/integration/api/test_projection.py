@@ -18,6 +18,23 @@ pytestmark = pytest.mark.integration
 ENRICHED, RISK, ALERTS = "interactions.enriched", "churn.risk", "churn.alerts"
 
 
+def test_a_customer_is_made_up_once_an_event_says_so_and_alerts_tell_it(api: Api) -> None:
+    marked = CustomerIdentified(
+        id="i1", source="demo", occurred_at=NOON, customer=Customer("c1"), attributes={"demo": "true"}
+    )
+    api.publish(ENRICHED, enriched(marked), enriched(message("e2", "c1")), enriched(message("e3", "c2")))
+    api.wait_projected()
+    api.publish(ENRICHED, enriched(message("e4", "c1")))
+    api.publish(ALERTS, raised("a1", customer_id="c1"), raised("a2", customer_id="c2"))
+    api.wait_projected()
+
+    customers = api.get("/v1/customers")["items"]
+    alerts = api.get("/v1/alerts")["items"]
+
+    assert {one["customer_id"]: one["is_demo"] for one in customers} == {"c1": True, "c2": False}
+    assert {one["alert_id"]: one["is_demo"] for one in alerts} == {"a1": True, "a2": False}
+
+
 def test_a_customer_shows_everything_its_events_said(api: Api) -> None:
     known = CustomerIdentified(id="i1", source="crm", occurred_at=NOON, customer=Customer("c1"), name="李小龙")
     api.publish(ENRICHED, enriched(known), enriched(message(text="太慢了，我要退款", handles=["tel:+8613800000000"])))
