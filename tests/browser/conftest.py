@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, s
 
 from shared.postgres.api_keys import Role, insert_key, new_key
 from shared.postgres.pool import open_connection
-from tests.browser.world import World, company
+from tests.browser.world import World, a_conflict, company
 from tests.integration.api.conftest import Api
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -167,6 +167,7 @@ def shop(kafka: Any, postgres: Any, tmp_path_factory: pytest.TempPathFactory) ->
         api: Api = outside(services.enter_context, start)
         for topic, messages in company(datetime.now(UTC)).by_topic():  # pages show ages
             outside(api.publish, topic, *messages, key=_key)
+        outside(api.publish, "interactions.enriched", a_conflict(datetime.now(UTC)), key=lambda told: told.linked_id)
         outside(api.wait_projected)
         yield api
         outside(services.close)

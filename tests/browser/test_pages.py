@@ -24,6 +24,8 @@ PAGES = {
     "dead-letters": ("#/dead-letters", ".data"),
     "dead-letter": ("#/dead-letters/dl-1", ".code"),
     "audit": ("#/audit", ".data"),
+    "identity": ("#/identity", ".side-of-claim .handles"),
+    "identity-decided": ("#/identity?show=all", ".side-of-claim .handles"),
     "settings": ("#/settings", ".data"),
     "channels": ("#/channels", ".empty"),
     "causes": ("#/insights", ".heat"),

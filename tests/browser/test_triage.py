@@ -105,6 +105,18 @@ def test_a_colleague_at_work_is_visible_at_once(console: Console) -> None:
     expect(tom.locator(".life")).to_contain_text("calling her at three")
 
 
+def test_two_who_look_at_one_alert_see_each_other_until_one_leaves(console: Console) -> None:
+    person = raised(console, "Seen Twice")
+    mia, tom = (console.open(f"#/alerts/al-{person.id}", role="agent", name=name) for name in ("Mia P", "Tom P"))
+
+    expect(tom.locator(".present")).to_contain_text("Mia P has this open, too")
+    expect(mia.locator(".present")).to_contain_text("Tom P has this open, too")
+    mia.keyboard.press("u")
+
+    expect(mia.get_by_role("heading", level=1)).to_have_text("Alerts")
+    expect(tom.locator(".present")).to_be_empty()
+
+
 def test_a_viewer_is_offered_no_action(console: Console) -> None:
     page = console.open("#/alerts/al-demo-012", role="viewer")
     expect(page.get_by_role("heading", level=1)).to_have_text("Grace Lin")

@@ -45,6 +45,7 @@ from shared.contracts.event import (
     OrderPlaced,
     SurveyAnswered,
 )
+from shared.contracts.identity import LinkConflicted
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -469,6 +470,19 @@ def alert(
             playbook=name,
             playbook_reason=f"{_TITLES[name]}: {because}",
         ),
+    )
+
+
+def a_conflict(now: datetime) -> LinkConflicted:
+    """Return a claim to a number that another customer has."""
+    return LinkConflicted(
+        at=now - 5 * HOUR,
+        linked_id="cus_5753e2473ecb0265be34e89c18",
+        owner_id="demo-001",
+        claimant_id="demo-005",
+        handle="tel:+8613800000001",
+        by="shop",
+        reason="order.placed demo-005-o3",
     )
 
 

@@ -16,6 +16,7 @@ const CustomerPage = later(() => import("./page/customer.mjs"), "CustomerPage");
 const CustomersPage = later(() => import("./page/customers.mjs"), "CustomersPage");
 const DeadLetterPage = later(() => import("./page/dead_letter.mjs"), "DeadLetterPage");
 const DeadLettersPage = later(() => import("./page/dead_letters.mjs"), "DeadLettersPage");
+const IdentityPage = later(() => import("./page/identity.mjs"), "IdentityPage");
 const InsightsPage = later(() => import("./page/insights.mjs"), "InsightsPage");
 const SettingsPage = later(() => import("./page/settings.mjs"), "SettingsPage");
 const LoginPage = later(() => import("./page/login.mjs"), "LoginPage");
@@ -27,6 +28,7 @@ const LISTS = {
   channels: ChannelsPage,
   customers: CustomersPage,
   "dead-letters": DeadLettersPage,
+  identity: IdentityPage,
   insights: InsightsPage,
   settings: SettingsPage,
 };

@@ -1,8 +1,7 @@
 // One alert in a list: severity, who, one sentence why, what it costs, and whether somebody has it in hand.
 import { alertOf, pick, picked } from "../lib/alerts.mjs";
 import { may } from "../lib/api.mjs";
-import { isDemoId } from "../lib/demo.mjs";
-import { nameOf } from "../lib/names.mjs";
+import { isDemo, nameOf } from "../lib/names.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { localised, percent, riskMoney, t, term } from "../lib/text.mjs";
 import { html, useLayoutEffect, useRef } from "../lib/view.mjs";
@@ -32,7 +31,7 @@ export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
     <span class="row-severity" title=${term("severity", alert.severity)}><${Meter} severity=${alert.severity} /><span class="sr">${term("severity", alert.severity)}</span></span>
     <span class="row-who">
       <span class="row-name"><b dir="auto">${name ?? alert.customer_id}</b><${Tier} tier=${alert.tier} />
-        ${isDemoId(alert.customer_id) && html`<${Demo} />`}
+        ${isDemo(alert.customer_id) && html`<${Demo} />`}
         ${alert.is_held_out && html`<span class="badge held" title=${t("alert.heldout.hint")}>${t("alert.heldout")}</span>`}
         <${PromiseBadge} alert=${alert} />
         ${alert.escalation_level > 0 && html`<span class="level">${t("alert.escalated", { level: alert.escalation_level })}</span>`}</span>

@@ -1,5 +1,5 @@
 // The report.json that `pulseline backtest` wrote, drawn here. The file is read by this page alone and sent nowhere.
-import { date, days, number, percent, shortDate, t, term } from "../lib/text.mjs";
+import { date, days, number, percent, utcDate, t, term } from "../lib/text.mjs";
 import { html, signal } from "../lib/view.mjs";
 import { Chart, roundTicks } from "./chart.mjs";
 import { Empty, Rich } from "./empty.mjs";
@@ -76,7 +76,7 @@ function Weekly({ weekly, fixed }) {
   if (!weekly.length) return html`<p class="hint">${t("backtest.nothing")}</p>`;
   const ticks = roundTicks(Math.max(...weekly.map(([, n]) => n), ...(fixed ?? []).map(([, n]) => n), 1));
   return html`<${Chart} label=${t("backtest.weekly.hint")} height=${190}
-    x=${{ low: 0, high: weekly.length, ticks: weekly.map(([start], index) => [index + 0.5, shortDate(start)]) }}
+    x=${{ low: 0, high: weekly.length, ticks: weekly.map(([start], index) => [index + 0.5, utcDate(start)]) }}
     y=${{ low: 0, high: ticks.at(-1), ticks: ticks.map((tick) => [tick, number(tick)]) }}
     bars=${weekly.map(([start, n], index) => ({ from: index, to: index + 1, y: n, title: `${date(start)}: ${number(n)}` }))}
     lines=${fixed?.length ? [{ kind: "other", points: fixed.map(([, n], index) => [index + 0.5, n]) }] : []} />`;

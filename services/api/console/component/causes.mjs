@@ -2,7 +2,7 @@
 import { api } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { link } from "../lib/route.mjs";
-import { monthYear, number, percent, shortDate, t, term } from "../lib/text.mjs";
+import { utcMonth, number, percent, utcDate, t, term } from "../lib/text.mjs";
 import { html, useState } from "../lib/view.mjs";
 import { Empty, Failed, Waiting } from "./empty.mjs";
 
@@ -36,7 +36,7 @@ function Table({ periods, by }) {
   const all = rows.reduce((sum, { n_alerts: n }) => sum + n, 0);
   const most = Math.max(...periods.flatMap(({ causes }) => causes.map(({ n_alerts: n }) => n)), 1);
   const countOf = (period, cause) => period.causes.find((one) => one.cause === cause)?.n_alerts ?? 0;
-  const name = ({ period_start: start }) => (by === "month" ? monthYear(start) : shortDate(start));
+  const name = ({ period_start: start }) => (by === "month" ? utcMonth(start) : utcDate(start));
   return html`<div class="table-box" tabindex="0" role="region" aria-label=${t("causes.caption")}><table class="data heat">
     <caption class="sr">${t("causes.caption")}</caption>
     <thead><tr><th scope="col">${t("alerts.head.cause")}</th>${periods.map((period) => html`<th scope="col" class="right" key=${period.period_start}>${name(period)}</th>`)}

@@ -2,8 +2,8 @@
 import { html } from "../lib/view.mjs";
 import { useWidth } from "./rhythm.mjs";
 
-const LEFT = 44;
-const RIGHT = 12;
+export const LEFT = 44;
+export const RIGHT = 12;
 const TOP = 10;
 const BOTTOM = 24;
 const TICK_ROOM = 56;

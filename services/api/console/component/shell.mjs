@@ -13,6 +13,7 @@ const PAGES = [
   ["alerts", "alerts:read"],
   ["at-risk", "customers:read"],
   ["customers", "customers:read"],
+  ["identity", "customers:read"],
   ["insights", "alerts:read"],
   ["channels", "connections:read"],
   ["dead-letters", "dead_letters:read"],

@@ -61,7 +61,7 @@ export function learn(alert) {
   if (before && before.version >= alert.version) return before;
   // Times are compared thousands of times; their texts do not sort, because whole seconds leave the fraction out.
   const merged = { ...before, ...alert, raised_ms: Date.parse(alert.raised_at) };
-  if (alert.customer_name) learnName(alert.customer_id, alert.customer_name);
+  if (alert.customer_name) learnName(alert.customer_id, alert.customer_name, alert.is_demo);
   if (before) known.get(alert.alert_id).value = merged;
   else known.set(alert.alert_id, signal(merged));
   changed();

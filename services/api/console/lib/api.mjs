@@ -20,7 +20,7 @@ export class Problem extends Error {
 
 export const may = (scope) => session.value?.scopes?.includes(scope) ?? false;
 
-async function call(method, path, { query, body, version, signal: abort, form } = {}) {
+async function call(method, path, { query, body, version, signal: abort, isLast = false } = {}) {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
     for (const one of Array.isArray(value) ? value : [value]) if (one != null && one !== "") search.append(name, one);
@@ -37,7 +37,9 @@ async function call(method, path, { query, body, version, signal: abort, form } 
     response = response?.ok ? response : await fetch(address, {
       method,
       headers,
-      body: body === undefined ? form : JSON.stringify(body),
+      body: body === undefined ? undefined : JSON.stringify(body),
+      // What a page says while it closes is sent all the same.
+      keepalive: isLast,
       credentials: "same-origin",
       signal: abort,
     });
@@ -72,12 +74,21 @@ export const api = {
   thresholdPreview: (query, abort) => call("GET", "/v1/alerts/threshold-preview", { query, signal: abort }),
   act: (id, action, body, version) => call("POST", `/v1/alerts/${one(id)}/${action}`, { body, version }),
 
+  presence: (id) => call("PUT", `/v1/alerts/${one(id)}/presence`),
+  leave: (id) => call("DELETE", `/v1/alerts/${one(id)}/presence`, { isLast: true }),
+
   customers: (query, abort) => call("GET", "/v1/customers", { query, signal: abort }),
   customer: (id) => call("GET", `/v1/customers/${one(id)}`),
   timeline: (id, query) => call("GET", `/v1/customers/${one(id)}/timeline`, { query }),
   riskHistory: (id) => call("GET", `/v1/customers/${one(id)}/risk-history`),
   atRisk: (query) => call("GET", "/v1/customers/at-risk", { query }),
   label: (source, eventId, label) => call("PUT", `/v1/labels/${one(source)}/${one(eventId)}`, { body: { label } }),
+
+  conflicts: (query) => call("GET", "/v1/identity/conflicts", { query }),
+  decide: (id, body, version) => call("POST", `/v1/identity/conflicts/${one(id)}/decide`, { body, version }),
+  link: (body) => call("POST", "/v1/identity/links", { body }),
+  unlink: (body) => call("POST", "/v1/identity/links/end", { body }),
+  linkHistory: (id) => call("GET", `/v1/identity/customers/${one(id)}/history`),
 
   deadLetters: (query) => call("GET", "/v1/dead-letters", { query }),
   deadLetterCounts: () => call("GET", "/v1/dead-letters/counts"),

@@ -1,4 +1,4 @@
-// Customers' names for lists that hold only ids: alerts bring them; the others are looked up, a few at a time, once.
+// Who customers are, for lists that hold only ids: alerts bring names; the others are looked up, a few at a time, once.
 import { api } from "./api.mjs";
 import { signal } from "./view.mjs";
 
@@ -9,6 +9,7 @@ const PAUSE_MS = 120;
 const ASK_AGAIN_MS = 5_000;
 const MOST_TRIES = 6;
 const names = new Map();
+const madeUp = new Set();
 const waiting = new Set();
 const asked = new Set();
 const tries = new Map();
@@ -23,7 +24,12 @@ export function nameOf(customerId) {
   return name;
 }
 
-export function learnName(customerId, name) {
+/** Returns whether the customer is known to be made up for a demonstration. */
+export const isDemo = (customerId) => madeUp.has(customerId);
+
+/** Takes in a name, and whether the customer is made up: what one answer leaves out, another has said. */
+export function learnName(customerId, name, isMadeUp = false) {
+  if (isMadeUp) madeUp.add(customerId);
   if (!names.has(customerId)) names.set(customerId, signal(name));
   else names.get(customerId).value = name;
 }
@@ -61,7 +67,7 @@ function pump() {
     n_running += 1;
     api
       .customer(id)
-      .then((customer) => customer.name && learnName(id, customer.name))
+      .then((customer) => customer.name && learnName(id, customer.name, customer.is_demo))
       // An alert may be here a moment before its customer is.
       .catch(() => askAgain(id))
       .finally(() => {

@@ -86,6 +86,11 @@ export const shortDate = (at) =>
   formatter(Intl.DateTimeFormat, { month: "short", day: "numeric" }).format(new Date(at));
 export const monthYear = (at) =>
   formatter(Intl.DateTimeFormat, { month: "short", year: "numeric" }).format(new Date(at));
+
+// Days, weeks and months that the server counts are UTC's: in the viewer's zone they would begin a day early or late.
+const UTC = { timeZone: "UTC" };
+export const utcDate = (at) => formatter(Intl.DateTimeFormat, { month: "short", day: "numeric", ...UTC }).format(new Date(at));
+export const utcMonth = (at) => formatter(Intl.DateTimeFormat, { month: "short", year: "numeric", ...UTC }).format(new Date(at));
 export const fullTime = (at) =>
   formatter(Intl.DateTimeFormat, { dateStyle: "full", timeStyle: "long" }).format(new Date(at));
 

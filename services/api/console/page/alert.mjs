@@ -7,6 +7,7 @@ import { HelpDialog } from "../component/help.mjs";
 import { Icon } from "../component/icon.mjs";
 import { Life } from "../component/life.mjs";
 import { Playbook } from "../component/playbook.mjs";
+import { Present } from "../component/present.mjs";
 import { PromiseBadge } from "../component/promise.mjs";
 import { Fact, RiskFacts, RiskReasons } from "../component/risk.mjs";
 import { Timeline } from "../component/timeline.mjs";
@@ -14,10 +15,9 @@ import { When } from "../component/when.mjs";
 import { act } from "../lib/actions.mjs";
 import { alertOf, follow, lastStep, learn } from "../lib/alerts.mjs";
 import { api, may, session } from "../lib/api.mjs";
-import { isDemoId } from "../lib/demo.mjs";
 import { KEY, useKeys } from "../lib/keys.mjs";
 import { useLoaded } from "../lib/load.mjs";
-import { nameOf } from "../lib/names.mjs";
+import { isDemo, nameOf } from "../lib/names.mjs";
 import { go, link, route } from "../lib/route.mjs";
 import { dateTime, localised, number, percent, sentence, t, term } from "../lib/text.mjs";
 import { html, useEffect, useState } from "../lib/view.mjs";
@@ -69,7 +69,7 @@ export function AlertPage({ id }) {
         <h1 id="page-title" dir="auto">${name ?? alert.customer_id}</h1>
         <${Tier} tier=${alert.tier} />
         <${Severity} severity=${alert.severity} />
-        ${isDemoId(alert.customer_id) && html`<${Demo} />`}
+        ${isDemo(alert.customer_id) && html`<${Demo} />`}
         ${alert.is_held_out && html`<span class="badge held" title=${t("alert.heldout.hint")}>${t("alert.heldout")}</span>`}
         <${Status} status=${alert.status} />
         <${PromiseBadge} alert=${alert} />
@@ -83,6 +83,7 @@ export function AlertPage({ id }) {
         ${!alert.acknowledged_by && alert.assignee && html` · ${t("alert.owner")} <b dir="auto">${alert.assignee}</b>`}
         ${alert.is_historical && html` · ${t("alert.historical")}`}
         ${by && html` · <span class="by" role="status">${t("alert.others", { who: by })}</span>`}</p>
+      <${Present} alertId=${id} />
       ${canAct && html`<${Actions} alert=${withName(alert)} ask=${setDialog} />`}
     </header>
     <div class="columns">
@@ -95,7 +96,7 @@ export function AlertPage({ id }) {
         <section class="card" aria-label=${t("alert.risk")}>
           <dl class="facts">
             ${alert.risk && html`<${RiskFacts} risk=${alert.risk} />`}
-            <${Fact} label=${t("alert.cause")} value=${t("alert.cause.sure", { cause: term("cause", alert.cause), p: percent(alert.p_cause) })} />
+            <${Fact} label=${t("alert.cause")} value=${alert.cause === "unknown" ? term("cause", "unknown") : t("alert.cause.sure", { cause: term("cause", alert.cause), p: percent(alert.p_cause) })} />
           </dl>
           <a class="button wide" href=${link("customers", alert.customer_id)}><${Icon} name="user" />${t("alert.view360")}</a>
         </section>

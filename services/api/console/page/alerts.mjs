@@ -124,7 +124,7 @@ function useMeant(words) {
     const ask = async () => {
       try {
         const { items } = await api.customers({ q: words.trim(), limit: PAGE_SIZE }, abort.signal);
-        for (const { customer_id: id, name } of items) if (name) learnName(id, name);
+        for (const { customer_id: id, name, is_demo: isDemo } of items) if (name) learnName(id, name, isDemo);
         setMeant(new Set(items.map(({ customer_id: id }) => id)));
       } catch {
         // The alerts' own words are searched all the same.

@@ -5,7 +5,6 @@ import { Choice } from "../component/filters.mjs";
 import { Gauge } from "../component/risk.mjs";
 import { When } from "../component/when.mjs";
 import { api } from "../lib/api.mjs";
-import { isDemoId } from "../lib/demo.mjs";
 import { usePages } from "../lib/load.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { money, number, t, term } from "../lib/text.mjs";
@@ -37,7 +36,7 @@ function Table({ items, largest }) {
     <thead><tr><th scope="col">${t("atrisk.head.customer")}</th><th scope="col">${t("atrisk.head.loss")}</th><th scope="col">${t("atrisk.head.risk")}</th>
       <th scope="col">${t("atrisk.head.last")}</th><th scope="col" class="right">${t("atrisk.head.purchases")}</th></tr></thead>
     <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
-      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${isDemoId(customer.customer_id) && html`<${Demo} />`}</a></td>
+      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${customer.is_demo && html`<${Demo} />`}</a></td>
       <td data-label=${t("atrisk.head.loss")}><span class="loss"><b>${money(customer.expected_loss, customer.currency)}</b>
         <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width=${Math.max(1, (100 * customer.expected_loss) / largest)} height="6" /></svg></span></td>
       <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>

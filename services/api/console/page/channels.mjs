@@ -96,7 +96,7 @@ function Channel({ connection, spec, onChange }) {
       <div class="fact"><dt>${t("channels.lastrejected")}</dt><dd>${figures.last_rejected_at ? html`<${When} at=${figures.last_rejected_at} />` : t("channels.never")}</dd></div>
     </dl>
     ${reasons.length > 0 && html`<ul class="reasons" aria-label=${t("channels.reasons")}>${reasons.map(([reason, n]) => html`<li key=${reason}><b>${number(n)}</b> <span dir="auto">${reason}</span></li>`)}</ul>`}
-    ${figures.last_rejection_reason && html`<p class="hint" dir="auto">${t("channels.lastreason", { reason: figures.last_rejection_reason })}</p>`}
+    ${reasons.length > 1 && figures.last_rejection_reason && html`<p class="hint" dir="auto">${t("channels.lastreason", { reason: figures.last_rejection_reason })}</p>`}
     ${result && html`<p class=${result.ok ? "result good" : "result bad"} role="status"><b>${result.ok ? t("channels.test.ok") : t("channels.test.failed")}</b> <span dir="auto">${result.detail}</span></p>`}
     ${dialog === "rotate" && spec && html`<${RotateDialog} connection=${connection} spec=${spec} onClose=${() => setDialog(null)} onDone=${onChange} />`}
     ${dialog === "remove" && html`<${Dialog} title=${t("channels.remove")} hint=${t("channels.remove.sure", { id: connection.id })} onClose=${() => setDialog(null)}>

@@ -3,6 +3,7 @@ import { Demo, RiskState, Severity, Status, Tier } from "../component/badge.mjs"
 import { Failed, Waiting } from "../component/empty.mjs";
 import { Aspects, EngagementTable } from "../component/engagement.mjs";
 import { Icon } from "../component/icon.mjs";
+import { Identity } from "../component/identity.mjs";
 import { MoodChart } from "../component/mood.mjs";
 import { Rhythm } from "../component/rhythm.mjs";
 import { Fact, RiskFacts, RiskReasons } from "../component/risk.mjs";
@@ -12,7 +13,6 @@ import { VolumeChart } from "../component/volume.mjs";
 import { When } from "../component/when.mjs";
 import { lastStep } from "../lib/alerts.mjs";
 import { api } from "../lib/api.mjs";
-import { isDemoEvent, isDemoId } from "../lib/demo.mjs";
 import { useLoaded, usePages } from "../lib/load.mjs";
 import { learnName } from "../lib/names.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
@@ -46,7 +46,7 @@ export function CustomerPage({ id }) {
     drawnUpTo.current = newestKey;
   }, [newestKey]);
   useEffect(() => {
-    if (customer?.name) learnName(customer.customer_id, customer.name);
+    if (customer?.name) learnName(customer.customer_id, customer.name, customer.is_demo);
   }, [customer]);
   if (loaded.problem && !customer) return html`<${Failed} problem=${loaded.problem} retry=${loaded.reload} />`;
   if (!customer) return html`<${Waiting} />`;
@@ -58,7 +58,7 @@ export function CustomerPage({ id }) {
       <div class="detail-title">
         <h1 id="page-title" dir="auto">${customer.name ?? customer.customer_id}</h1>
         <${Tier} tier=${customer.tier} /><${RiskState} state=${customer.risk_state} />
-        ${isDemo(customer) && html`<${Demo} />`}
+        ${customer.is_demo && html`<${Demo} />`}
       </div>
       <p class="hint"><span class="mono">${customer.customer_id}</span> · ${t("customer.since", { date: date(customer.first_seen_at) })}
         ${customer.merged_from.length > 0 && html` · ${t("customer.merged", { n: customer.merged_from.length })}`}</p>
@@ -75,7 +75,7 @@ export function CustomerPage({ id }) {
         <${RiskCurve} id=${customer.customer_id} risk=${risk} nowMs=${now.value} />
         <section class="card"><h2>${t("customer.mood")}</h2>
           ${customer.sentiment_by_week.length
-            ? html`<p class="hint">${t("customer.mood.hint")}</p><${MoodChart} weeks=${customer.sentiment_by_week} />
+            ? html`<p class="hint">${t("customer.mood.hint")}</p><${MoodChart} weeks=${customer.sentiment_by_week} nowMs=${now.value} />
                 <h3 class="chart-title">${t("customer.volume")}</h3><${VolumeChart} weeks=${customer.sentiment_by_week} nowMs=${now.value} />`
             : html`<p class="hint">${t("customer.mood.none")}</p>`}
         </section>
@@ -87,9 +87,9 @@ export function CustomerPage({ id }) {
           <dl class="facts">
             ${customer.orders.map((total) => html`<${Fact} key=${total.currency} label=${t("customer.lifetime")} value=${money(Number(total.amount_placed), total.currency)}
               note=${`${t("customer.orders", { n: total.n_placed })}${total.n_returned ? ` · ${t("customer.returns", { n: total.n_returned })}` : ""}`} />`)}
-            ${customer.handles.length > 0 && html`<${Fact} label=${t("customer.handles")} value=${html`<ul class="handles">${customer.handles.map((handle) => html`<li class="mono" dir="auto" key=${handle}>${handle}</li>`)}</ul>`} />`}
           </dl>
         </section>
+        <${Identity} customer=${customer} onChange=${loaded.reload} />
         <section class="card"><h2>${t("customer.alerts")}</h2>
           ${customer.open_alerts.length
             ? html`<ul class="mini-alerts">${customer.open_alerts.map((alert) => html`<li key=${alert.alert_id}><a href=${link("alerts", alert.alert_id)}>
@@ -106,8 +106,6 @@ export function CustomerPage({ id }) {
     </div>
   </article>`;
 }
-
-const isDemo = (customer) => isDemoId(customer.customer_id) || customer.timeline.items.some(isDemoEvent);
 
 /** Asks again every few seconds while the page is looked at: messages and orders have no stream of their own. */
 function useFresh(reload) {

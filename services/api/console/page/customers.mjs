@@ -5,7 +5,6 @@ import { Icon } from "../component/icon.mjs";
 import { Gauge } from "../component/risk.mjs";
 import { When } from "../component/when.mjs";
 import { api } from "../lib/api.mjs";
-import { isDemoId } from "../lib/demo.mjs";
 import { usePages } from "../lib/load.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { number, t } from "../lib/text.mjs";
@@ -47,7 +46,7 @@ function Table({ items, caption }) {
     <thead><tr><th scope="col">${t("customers.head.name")}</th><th scope="col">${t("customers.head.state")}</th><th scope="col">${t("atrisk.head.risk")}</th>
       <th scope="col" class="right">${t("customers.head.purchases")}</th><th scope="col">${t("customers.head.lastpurchase")}</th><th scope="col">${t("customers.head.last")}</th></tr></thead>
     <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
-      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${isDemoId(customer.customer_id) && html`<${Demo} />`}</a>
+      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${customer.is_demo && html`<${Demo} />`}</a>
         ${customer.snippet && html`<small class="snippet" dir="auto">${customer.snippet}</small>`}</td>
       <td class="corner" data-label=${t("customers.head.state")}><${RiskState} state=${customer.risk_state} /></td>
       <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
