@@ -3,28 +3,32 @@
 Prints, and asserts nothing: times depend on the machine. Needs the embedded Kafka and PostgreSQL, and Chromium.
 """
 
+import asyncio
 import gzip
 import json
 import statistics
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from services.api.settings import ApiSettings
 from shared.clock import SystemClock
-from shared.embedded.kafka import EmbeddedKafka
-from shared.embedded.postgres import EmbeddedPostgres
-from shared.postgres.migrate import upgrade
-from tests.browser.conftest import CHROMIUM, FLAGS, Console, outside
+from shared.kafka.topics_admin import ensure_topics
+from tests.browser.alone import console_alone
+from tests.browser.conftest import Console, outside
 from tests.browser.world import World, alert, company, customer_risk, somebody
-from tests.integration.api.conftest import Api
+from tests.e2e.system import System
 
 N_LOADS = 10
 N_ARRIVALS = 40
 N_ROWS = 5_000
+N_CHAINS = 40
+# What a service does for the first time takes longer, and happens once.
+N_WARM = 5
+N_PARTITIONS = 4
 
 _FIRST_ALERT = """() => new Promise((done) => {
     const painted = () => requestAnimationFrame(() => done(performance.now()));
@@ -53,6 +57,12 @@ _SCROLL = """() => new Promise((done) => {
 _ARRIVED = """(id) => new Promise((done) => {
     const look = () => document.querySelector(`[data-alert="${id}"]`)
         ? requestAnimationFrame(() => done(Date.now())) : requestAnimationFrame(look);
+    look();
+})"""
+
+_NAMED = """(name) => new Promise((done) => {
+    const names = () => [...document.querySelectorAll('[data-alert] .row-name b')].map((one) => one.textContent);
+    const look = () => names().includes(name) ? requestAnimationFrame(() => done(Date.now())) : requestAnimationFrame(look);
     look();
 })"""
 
@@ -116,6 +126,36 @@ def arrival(console: Console) -> dict[str, float]:
     }
 
 
+def whole_chain(console: Console) -> dict[str, float]:
+    """Milliseconds from posting complaints that alert a customer to the row's frame, every service included."""
+    api = console.api
+    prefix = "chain-"
+    outside(asyncio.run, ensure_topics(api.bootstrap, prefix, N_PARTITIONS, 1))
+    settings = {"PULSELINE_API_HOLDOUT_RATIO": "0"}
+    with System(api.bootstrap, prefix, api.database_url, api.key, api.folder, N_PARTITIONS, settings) as system:
+        own, console.url = console.url, system.services["api"].url
+        page = console.open()
+        console.url = own
+        page.locator(".connection.live").first.wait_for()
+        times = []
+        with system.client() as client:
+            for number in range(-N_WARM, N_CHAINS):
+                customer = f"chain-{number}"
+                complaints = [_complaint(customer, one) for one in range(8)]
+                started = SystemClock().now().timestamp() * 1000
+                client.send(complaints)
+                times.append(float(page.evaluate(_NAMED, customer)) - started)
+    return {"from_post_p50_ms": statistics.median(times[N_WARM:]), "from_post_p95_ms": quantile(times[N_WARM:], 0.95)}
+
+
+def _complaint(customer: str, number: int) -> dict[str, Any]:
+    return {
+        "type": "interaction", "id": f"{customer}-{number}", "source": "shop", "customer": {"id": customer},
+        "occurred_at": SystemClock().now().isoformat(), "channel": "chat", "direction": "inbound",
+        "text": "The parcel is late again, terrible.",
+    }  # fmt: skip
+
+
 def long_list(console: Console) -> dict[str, float]:
     """What scrolling by three rows a frame costs: frames, tasks over 50 ms, shifts; then ten arrivals at the top."""
     now = SystemClock().now()
@@ -169,23 +209,13 @@ def main() -> None:
     parts: dict[str, Callable[[Console], dict[str, float]]] = {
         "first_alert_painted": first_paint,
         "alert_on_screen": arrival,
+        "event_on_screen": whole_chain,
         "list_of_5000": long_list,
     }
     parts = {name: part for name, part in parts.items() if name in sys.argv[1:] or len(sys.argv) == 1}
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder) / "postgres") as postgres:
-        upgrade(postgres.url())
-        kafka = EmbeddedKafka(Path(folder) / "kafka")
-        kafka.start()
-        try:
-            with Api(kafka.bootstrap, "measure-", postgres.url(), Path(folder)) as api, sync_playwright() as playwright:
-                browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                console = Console(api, browser)
-                console.publish_world(company(SystemClock().now()))
-                found = {"weight": weight()} | {name: part(console) for name, part in parts.items()}
-                console.close()
-                browser.close()
-        finally:
-            kafka.stop()
+    with console_alone() as console:
+        console.publish_world(company(SystemClock().now()))
+        found = {"weight": weight()} | {name: part(console) for name, part in parts.items()}
     json.dump({name: {key: round(value, 2) for key, value in part.items()} for name, part in found.items()},
               sys.stdout, indent=2)  # fmt: skip
     print()
