@@ -62,7 +62,8 @@ _ARRIVED = """(id) => new Promise((done) => {
 
 _NAMED = """(name) => new Promise((done) => {
     const names = () => [...document.querySelectorAll('[data-alert] .row-name b')].map((one) => one.textContent);
-    const look = () => names().includes(name) ? requestAnimationFrame(() => done(Date.now())) : requestAnimationFrame(look);
+    const look = () => names().includes(name)
+        ? requestAnimationFrame(() => done(Date.now())) : requestAnimationFrame(look);
     look();
 })"""
 

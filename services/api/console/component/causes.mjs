@@ -3,7 +3,7 @@ import { api } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { link } from "../lib/route.mjs";
 import { utcMonth, number, percent, utcDate, t, term } from "../lib/text.mjs";
-import { html, useState } from "../lib/view.mjs";
+import { html, useLayoutEffect, useRef, useState } from "../lib/view.mjs";
 import { Empty, Failed, Waiting } from "./empty.mjs";
 
 const N_PERIODS = 12;
@@ -32,12 +32,17 @@ function Table({ periods, by }) {
       totals.set(one.cause, total);
     }
   }
+  // On a narrow screen the newest periods and the totals are what is looked for.
+  const box = useRef(null);
+  useLayoutEffect(() => {
+    box.current.scrollLeft = box.current.scrollWidth;
+  }, [by]);
   const rows = [...totals.values()].sort((a, b) => b.n_alerts - a.n_alerts);
   const all = rows.reduce((sum, { n_alerts: n }) => sum + n, 0);
   const most = Math.max(...periods.flatMap(({ causes }) => causes.map(({ n_alerts: n }) => n)), 1);
   const countOf = (period, cause) => period.causes.find((one) => one.cause === cause)?.n_alerts ?? 0;
   const name = ({ period_start: start }) => (by === "month" ? utcMonth(start) : utcDate(start));
-  return html`<div class="table-box" tabindex="0" role="region" aria-label=${t("causes.caption")}><table class="data heat">
+  return html`<div class="table-box" tabindex="0" role="region" aria-label=${t("causes.caption")} ref=${box}><table class="data heat">
     <caption class="sr">${t("causes.caption")}</caption>
     <thead><tr><th scope="col">${t("alerts.head.cause")}</th>${periods.map((period) => html`<th scope="col" class="right" key=${period.period_start}>${name(period)}</th>`)}
       <th scope="col" class="right">${t("causes.total")}</th><th scope="col" class="right">${t("causes.share")}</th><th scope="col" class="right">${t("causes.kept")}</th><th scope="col" class="right">${t("causes.lost")}</th></tr></thead>

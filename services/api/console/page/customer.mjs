@@ -79,7 +79,6 @@ export function CustomerPage({ id }) {
                 <h3 class="chart-title">${t("customer.volume")}</h3><${VolumeChart} weeks=${customer.sentiment_by_week} nowMs=${now.value} />`
             : html`<p class="hint">${t("customer.mood.none")}</p>`}
         </section>
-        <${Story} id=${id} newest=${newestKey} />
       </div>
       <div class="column narrow">
         <section class="card" aria-label=${t("alert.risk")}>
@@ -103,6 +102,7 @@ export function CustomerPage({ id }) {
         </section>
         <section class="card"><h2>${t("customer.aspects")}</h2><${Aspects} counts=${engagement?.complaints_by_aspect} /></section>
       </div>
+      <${Story} id=${id} newest=${newestKey} />
     </div>
   </article>`;
 }
