@@ -40,11 +40,15 @@ def test_an_alert_is_triaged_by_keyboard_alone(console: Console) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_text("Escalation level 1").first).to_be_visible()
     page.keyboard.press("r")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    page.get_by_role("button", name="Customer saved").focus()
+    expect(page.get_by_role("dialog").locator("textarea")).to_be_focused()
+    page.keyboard.type("she is glad we called")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Customer saved")).to_be_focused()
     page.keyboard.press("Enter")
 
     expect(page.locator(".detail-head .status")).to_have_text("Resolved")
+    page.keyboard.press("u")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Alerts")
     assert status_of(console, person) == "resolved"
 
 

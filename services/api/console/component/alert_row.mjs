@@ -16,6 +16,8 @@ export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
   useLayoutEffect(() => {
     const isLost = document.activeElement === document.body;
     if (isSelected && (isLost || !wasSelected.current)) element.current?.focus({ preventScroll: true });
+    // The row now shows another alert: keys pressed here would mean one that nobody chose.
+    else if (!isSelected && wasSelected.current && document.activeElement === element.current) element.current?.blur();
     wasSelected.current = isSelected;
   });
   const alert = alertOf(id);

@@ -17,7 +17,7 @@ import { useLoaded } from "../lib/load.mjs";
 import { learnName, nameOf } from "../lib/names.mjs";
 import { go, link, route, setQuery } from "../lib/route.mjs";
 import { money, t } from "../lib/text.mjs";
-import { html, useEffect, useMemo, useRef, useState } from "../lib/view.mjs";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../lib/view.mjs";
 
 const Guide = later(() => import("../component/guide.mjs"), "Guide");
 const NARROW = matchMedia("(max-width: 1080px)");
@@ -44,7 +44,8 @@ export function AlertsPage() {
     return () => NARROW.removeEventListener("change", onChange);
   }, []);
 
-  useEffect(() => {
+  // With the first drawing, not after its paint: the answer may be here already.
+  useLayoutEffect(() => {
     const abort = new AbortController();
     setProblem(null);
     setProgress({ n: 0, isDone: false });
