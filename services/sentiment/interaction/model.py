@@ -1,6 +1,7 @@
 """The fitted model as one file: weights of two heads by bucket, biases by language, the character table, and codec.
 
-Heads: polarity (positive against negative) and neutrality. A head's logit is scale * sum(weights) / sqrt(count) + bias.
+Heads: polarity (positive against negative) and neutrality. A head's logit is scale * sum(weights) / sqrt(count) + bias,
+times a warmth by count that `score` knows.
 """
 
 import hashlib

