@@ -113,12 +113,13 @@ def test_two_who_look_at_one_alert_see_each_other_until_one_leaves(console: Cons
     person = raised(console, "Seen Twice")
     mia, tom = (console.open(f"#/alerts/al-{person.id}", role="agent", name=name) for name in ("Mia P", "Tom P"))
 
-    expect(tom.locator(".present")).to_contain_text("Mia P has this open, too")
-    expect(mia.locator(".present")).to_contain_text("Tom P has this open, too")
+    # Each page asks every few seconds.
+    expect(tom.locator(".present")).to_contain_text("Mia P has this open, too", timeout=30_000)
+    expect(mia.locator(".present")).to_contain_text("Tom P has this open, too", timeout=30_000)
     mia.keyboard.press("u")
 
     expect(mia.get_by_role("heading", level=1)).to_have_text("Alerts")
-    expect(tom.locator(".present")).to_be_empty()
+    expect(tom.locator(".present")).to_be_empty(timeout=30_000)
 
 
 def test_a_viewer_is_offered_no_action(console: Console) -> None:
