@@ -63,6 +63,8 @@ TABLE: dict[tuple[str, str], str | None] = {
     ("POST", "/v1/alerts/{alert_id}/resolve"): "alerts:write",
     ("POST", "/v1/alerts/{alert_id}/reopen"): "alerts:assign",
     ("POST", "/v1/alerts/{alert_id}/comment"): "alerts:write",
+    ("PUT", "/v1/alerts/{alert_id}/presence"): "alerts:read",
+    ("DELETE", "/v1/alerts/{alert_id}/presence"): "alerts:read",
     ("POST", "/v1/sentiment/explain"): "customers:read",
     ("GET", "/v1/labels/export"): "export:read",
     ("PUT", "/v1/labels/{source}/{event_id}"): "labels:write",
