@@ -2,14 +2,15 @@
 
 A client never has a queue. It has the id it has seen and asks for what comes after: from the ring of newest events that
 all clients share, or from the table when it is further behind. So a slow client costs no memory, a reconnecting one
-misses nothing, and every API process serves the same ids.
+misses nothing, and every API process serves the same ids. Who has seen everything is parked, and handed the next frames
+in the bytes that all with its filter share: for thousands of clients nothing is looked up, timed or joined one by one.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,15 +27,16 @@ from shared.postgres.pool import OUTAGE_ERRORS, as_unavailable, open_connection,
 log = logging.getLogger(__name__)
 
 _RING_SIZE = 4_096
-_CATCH_UP = 500
 # A client is handed at most so many events at once, some 500 KB: what one that stalls leaves in the send buffer.
 _PIECE = 200
 # Without a notification, as after a reconnect, nothing waits longer than this.
 _POLL_S = 1.0
 _RECONNECT_S = 0.5
-# A broadcast costs about this much a client; waiting as long between two lets many events share one write.
-_SPACING_S_PER_CLIENT = 40e-6
+# Waiting this long between two broadcasts, several times what one costs, lets many events share one write.
+_SPACING_S_PER_CLIENT = 50e-6
 _LONGEST_SPACING_S = 0.1
+# So many clients are woken before the process looks after its other requests.
+_WOKEN_AT_ONCE = 200
 _WAITS: tuple[type[BaseException], ...] = (*OUTAGE_ERRORS, Unavailable)
 
 
@@ -103,6 +105,17 @@ def entry_of(row: AlertEventRow) -> Entry:
     return Entry(row.id, about, row, frame)
 
 
+class Place:
+    """Where a client stands in the feed."""
+
+    __slots__ = ("cursor", "waker", "wanted")
+
+    def __init__(self, cursor: int, wanted: Filter) -> None:
+        self.cursor = cursor
+        self.wanted = wanted
+        self.waker: asyncio.Future[bytes] | None = None
+
+
 class AlertFeed:
     """Follows the log of alert events and wakes the clients."""
 
@@ -117,6 +130,7 @@ class AlertFeed:
         self._newest = 0
         self._changed = asyncio.Event()
         self._frames: dict[tuple[int, Filter], tuple[bytes, int]] = {}
+        self._parked: dict[Filter, set[Place]] = {}
         self._n_clients = 0
         self._failure: str | None = "not started"
         self.is_closed = False
@@ -141,6 +155,10 @@ class AlertFeed:
         """End all streams, so that the process can stop; clients reconnect elsewhere with their last id."""
         self.is_closed = True
         self._changed.set()
+        for places in self._parked.values():
+            for place in places:
+                _wake(place, b"")
+        self._parked.clear()
 
     async def newest_id(self) -> int:
         """Return the id a client that wants only what is to come starts after."""
@@ -162,16 +180,48 @@ class AlertFeed:
         complete_to = max(cursor, rows[-1].id if rows else 0, known if len(rows) < _PIECE else 0)
         return [entry for entry in entries if wanted.admits(entry.about)], complete_to
 
-    async def frames_after(self, cursor: int, wanted: Filter) -> tuple[bytes, int]:
-        """Return the wanted frames as one piece of bytes; clients at the same cursor share it."""
-        key = (cursor, wanted)
-        known = self._frames.get(key)
-        if known is None:
-            entries, complete_to = await self.after(cursor, wanted)
-            known = (b"".join(entry.frame for entry in entries), complete_to)
-            if self._floor is not None and cursor >= self._floor:
-                self._frames[key] = known
-        return known
+    async def next_frames(self, place: Place) -> bytes:
+        """Return the next wanted frames, at most a piece of them; empty when the place was nudged or all ends."""
+        while not self.is_closed:
+            if self._floor is not None and place.cursor >= self._newest:
+                return await self._parked_at(place)
+            key = (place.cursor, place.wanted)
+            known = self._frames.get(key)
+            if known is None:
+                entries, complete_to = await self.after(place.cursor, place.wanted)
+                known = (b"".join(entry.frame for entry in entries), complete_to)
+                if self._floor is not None and key[0] >= self._floor:
+                    self._frames[key] = known
+            body, place.cursor = known
+            if body:
+                return body
+            if place.cursor == key[0]:
+                # The follower has not begun, or is behind this client.
+                await self.wait(place.cursor, _POLL_S)
+        return b""
+
+    def nudge(self, place: Place) -> None:
+        """Give a parked client its turn although there is nothing."""
+        # Whoever was taken from the parked ones is about to get frames, which must not be lost.
+        if place in self._parked.get(place.wanted, ()):
+            self._leave(place)
+            _wake(place, b"")
+
+    async def _parked_at(self, place: Place) -> bytes:
+        place.waker = asyncio.get_running_loop().create_future()
+        self._parked.setdefault(place.wanted, set()).add(place)
+        try:
+            return await place.waker
+        finally:
+            self._leave(place)
+            place.waker = None
+
+    def _leave(self, place: Place) -> None:
+        places = self._parked.get(place.wanted)
+        if places is not None:
+            places.discard(place)
+            if not places:
+                del self._parked[place.wanted]
 
     async def wait(self, cursor: int, timeout_s: float) -> bool:
         """Return true when there may be something after `cursor`, false when the time is over."""
@@ -220,23 +270,57 @@ class AlertFeed:
 
     async def _read(self, connection: Any) -> None:
         while True:
-            rows = await store.live_events_after(connection, self._newest, _CATCH_UP)
+            rows = await store.live_events_after(connection, self._newest, _PIECE)
             if not rows:
                 return
-            self._append([entry_of(row) for row in rows])
-            await asyncio.sleep(min(self._n_clients * _SPACING_S_PER_CLIENT, _LONGEST_SPACING_S))
-            if len(rows) < _CATCH_UP:
+            started = asyncio.get_running_loop().time()
+            await self._hand_out(self._append([entry_of(row) for row in rows]))
+            spent = asyncio.get_running_loop().time() - started
+            spacing = min(self._n_clients * _SPACING_S_PER_CLIENT, _LONGEST_SPACING_S)
+            await asyncio.sleep(max(0.0, spacing - spent))
+            if len(rows) < _PIECE:
                 return
 
-    def _append(self, entries: Sequence[Entry]) -> None:
+    async def _hand_out(self, woken: Sequence[tuple[Place, bytes]]) -> None:
+        for number, (place, body) in enumerate(woken, 1):
+            _wake(place, body)
+            if number % _WOKEN_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _append(self, entries: Sequence[Entry]) -> list[tuple[Place, bytes]]:
+        """Take events in and return the parked clients that get some, each with its frames."""
         n_pushed_out = len(self._ring) + len(entries) - _RING_SIZE
         if n_pushed_out > 0:
             self._floor = [*self._ring, *entries][n_pushed_out - 1].id
+        before, self._newest = self._newest, entries[-1].id
         self._ring.extend(entries)
-        self._newest = entries[-1].id
         self._frames.clear()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+        return self._taken_from_parked(entries, before)
+
+    def _taken_from_parked(self, entries: Sequence[Entry], before: int) -> list[tuple[Place, bytes]]:
+        woken: list[tuple[Place, bytes]] = []
+        for wanted, places in list(self._parked.items()):
+            admitted = [entry for entry in entries if wanted.admits(entry.about)]
+            shared = b"".join(entry.frame for entry in admitted)
+            for place in list(places):
+                body = shared
+                if place.cursor > before:
+                    # It comes from a process that was ahead of this one.
+                    body = b"".join(entry.frame for entry in admitted if entry.id > place.cursor)
+                place.cursor = max(place.cursor, self._newest)
+                if body:
+                    places.discard(place)
+                    woken.append((place, body))
+            if not places:
+                del self._parked[wanted]
+        return woken
+
+
+def _wake(place: Place, body: bytes) -> None:
+    if place.waker is not None and not place.waker.done():
+        place.waker.set_result(body)
 
 
 class AlertStream(Response):
@@ -248,8 +332,7 @@ class AlertStream(Response):
         super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
         del self.headers["content-length"]
         self._feed = feed
-        self._cursor = cursor
-        self._wanted = wanted
+        self._place = Place(cursor, wanted)
         self._heartbeat_s = heartbeat_s
         self._stall_s = stall_s
 
@@ -266,30 +349,78 @@ class AlertStream(Response):
                 await asyncio.gather(sending, leaving, return_exceptions=True)
 
     async def _send(self, send: Send) -> None:
-        async def push(body: bytes, *, more: bool = True) -> None:
-            # Not wait_for: up to Python 3.11 it makes a task, which for thousands of clients is most of a broadcast.
-            async with asyncio.timeout(self._stall_s):
-                await send({"type": "http.response.body", "body": body, "more_body": more})
+        watch = _Watch(asyncio.current_task(), self._heartbeat_s, self._stall_s, lambda: self._feed.nudge(self._place))
 
-        loop = asyncio.get_running_loop()
-        silent_at = loop.time() + self._heartbeat_s
+        async def push(body: bytes, *, more: bool = True) -> None:
+            watch.begin()
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+            watch.end()
+
         try:
             await push(b"retry: 1000\n: connected\n\n")
             while not self._feed.is_closed:
-                body, self._cursor = await self._feed.frames_after(self._cursor, self._wanted)
-                if not body and not await self._feed.wait(self._cursor, silent_at - loop.time()):
-                    body = b": heartbeat\n\n"
-                if body:
-                    await push(body)
-                    silent_at = loop.time() + self._heartbeat_s
+                body = await self._feed.next_frames(self._place)
+                if not self._feed.is_closed or body:
+                    await push(body or b": heartbeat\n\n")
             await push(b"", more=False)
-        except TimeoutError:
+        except asyncio.CancelledError:
+            if not watch.has_stalled:
+                raise
             self._feed.dropped()
             log.info("stream client stalled", extra={"action": "stream_stalled"})
         except Unavailable as error:
             # The client reconnects with its last id and gets 503 until PostgreSQL is back.
             log.warning("stream ends", extra={"action": "stream_ends", "reason": str(error)})
             await push(b"", more=False)
+        finally:
+            watch.stop()
+
+
+class _Watch:
+    """Notices that a client has been told nothing for long, or takes nothing: one timer, looked at when it is due.
+
+    A timeout of its own for each wait and each write would be most of what a broadcast to thousands costs.
+    """
+
+    def __init__(
+        self, task: asyncio.Task[Any] | None, heartbeat_s: float, stall_s: float, nudge: Callable[[], None]
+    ) -> None:
+        self._task = task
+        self._heartbeat_s = heartbeat_s
+        self._stall_s = stall_s
+        self._nudge = nudge
+        self._loop = asyncio.get_running_loop()
+        self._silent_since = self._loop.time()
+        self._sending_since: float | None = None
+        self.has_stalled = False
+        self._timer = self._loop.call_later(min(heartbeat_s, stall_s), self._look)
+
+    def begin(self) -> None:
+        self._sending_since = self._loop.time()
+
+    def end(self) -> None:
+        self._silent_since = self._loop.time()
+        self._sending_since = None
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if self._sending_since is not None:
+            due = self._sending_since + self._stall_s
+            if due <= now and self._task is not None:
+                self.has_stalled = True
+                self._task.cancel()
+                return
+        else:
+            due = self._silent_since + self._heartbeat_s
+            if due <= now:
+                self._nudge()
+                due = now + self._heartbeat_s
+            # Soon enough to see a write stall that begins right now.
+            due = min(due, now + self._stall_s)
+        self._timer = self._loop.call_at(due, self._look)
 
 
 async def _disconnected(receive: Receive) -> None:
