@@ -147,7 +147,7 @@ async def measure(connection: Any, n_customers: int, n_requests: int) -> None:
         "search, two characters, rare": lambda: customers.find(connection, _RARE, 50),
         "search, two characters, frequent": lambda: customers.find(connection, "物流", 50),
         "search by id": lambda: customers.find(connection, someone(), 50),
-        "risk history": lambda: risks.history(connection, someone(), None, None),
+        "risk history": lambda: risks.history(connection, [someone()], None, None),
     }
     rare_reads: dict[str, Callable[[], Awaitable[Any]]] = {
         "threshold preview, 30 days": lambda: risks.preview(connection, 0.9, 30, _END.date()),

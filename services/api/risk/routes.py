@@ -9,6 +9,7 @@ from starlette.responses import Response
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.customer.store import current_id
+from services.api.identity.store import joined_to
 from services.api.openapi import answers, json_response
 from services.api.risk import store
 from services.api.risk.schemas import RiskHistory, ThresholdPreview
@@ -26,6 +27,7 @@ def risk_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         "/customers/{customer_id}/risk-history",
         tags=["customers"],
         summary="A customer's risk by day",
+        description="A day has the greatest risk of all ids that are this customer today.",
         responses=answers(RiskHistory, "Recorded days, oldest first; 400 days are kept", 404),
     )
     async def risk_history(
@@ -38,7 +40,8 @@ def risk_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
             current = await current_id(connection, customer_id)
             if current is None:
                 raise ProblemError(404, f"no customer {customer_id[:128]}")
-            items = await store.history(connection, current, since, until)
+            ids = [current, *await joined_to(connection, current)]
+            items = await store.history(connection, ids, since, until)
         return json_response(RiskHistory(customer_id=current, items=items))
 
     @router.get(

@@ -1,19 +1,24 @@
 """Reads of risk by day. The projection writes it."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from services.api.risk.schemas import RiskDay, ThresholdPreview
 
 
-async def history(connection: Any, customer_id: str, since: date | None, until: date | None) -> list[RiskDay]:
-    """Return a customer's recorded days, oldest first, `since` and `until` included."""
+async def history(connection: Any, ids: Sequence[str], since: date | None, until: date | None) -> list[RiskDay]:
+    """Return a customer's recorded days, oldest first, `since` and `until` included; `ids` are all that are it today.
+
+    A day has the greatest risk of them all. Days stay where they were recorded, so parting needs nothing undone.
+    """
     rows = await connection.fetch(
         """
-        SELECT day, p_leave, generation FROM customer_risk_daily
-        WHERE customer_id = $1 AND ($2::date IS NULL OR day >= $2) AND ($3::date IS NULL OR day <= $3) ORDER BY day
+        SELECT DISTINCT ON (day) day, p_leave, generation FROM customer_risk_daily
+        WHERE customer_id = ANY($1::text[]) AND ($2::date IS NULL OR day >= $2) AND ($3::date IS NULL OR day <= $3)
+        ORDER BY day, p_leave DESC
         """,
-        customer_id,
+        list(ids),
         since,
         until,
     )

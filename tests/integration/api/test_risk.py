@@ -10,6 +10,7 @@ from services.api.alert.holdout import is_held_out
 from services.api.risk.schemas import ThresholdPreview
 from shared.contracts.alert import CustomerRisk
 from shared.contracts.event import Customer, CustomerErased, CustomerIdentified
+from shared.contracts.identity import CustomerLinked, CustomerUnlinked
 from tests.factories.records import NOON, alert_body, customer_risk, enriched, message, raised, risk
 from tests.integration.api.conftest import Api
 
@@ -42,6 +43,21 @@ def test_a_customers_history_holds_the_greatest_risk_of_each_day(api: Api) -> No
     assert [day["p_leave"] for day in history["items"]] == [0.3, 0.8, 0.6]
     assert [day["day"] for day in history["items"]][-1] == LAST_DAY
     assert api.get("/v1/customers/c1")["currency"] == "USD"
+
+
+def test_the_days_of_a_joined_customer_are_shown_with_the_survivors_until_they_part(api: Api) -> None:
+    api.publish("interactions.enriched", enriched(message("e1", "a")), enriched(message("e2", "b")))
+    api.publish(RISK, risk_on("a", 2, 0.3), risk_on("a", 1, 0.4), risk_on("b", 1, 0.8), risk_on("b", 0, 0.6))
+    link = CustomerLinked(at=NOON, linked_id="b", into_id="a", version=1, by="ann")
+    api.publish("interactions.enriched", link)
+    api.wait_projected()
+    joined = [api.get(f"/v1/customers/{one}/risk-history")["items"] for one in ("a", "b")]
+    api.publish("interactions.enriched", CustomerUnlinked(at=NOON, linked_id="b", from_id="a", version=2, by="ann"))
+    api.wait_projected()
+    parted = [api.get(f"/v1/customers/{one}/risk-history")["items"] for one in ("a", "b")]
+
+    assert [[day["p_leave"] for day in days] for days in joined] == [[0.3, 0.8, 0.6]] * 2
+    assert [[day["p_leave"] for day in days] for days in parted] == [[0.3, 0.4], [0.8, 0.6]]
 
 
 def test_redelivered_risk_changes_no_day(api: Api) -> None:
