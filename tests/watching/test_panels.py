@@ -29,7 +29,9 @@ def test_every_panel_returns_data(kafka: RunningKafka, topic_prefix: str, databa
         Watched(kafka.bootstrap, topic_prefix, database_url, tmp_path, DRILL) as watched,
         Receiver().serving() as receiver,
     ):
-        watched.post("/v1/webhooks", {"name": "team", "kind": "webhook", "url": receiver.url})
+        watched.post(
+            "/v1/webhooks", {"name": "team", "kind": "webhook", "url": receiver.url, "includes_held_out": True}
+        )
         with Traffic(watched):
             watched.garbage(3)
             alert_id = eventually(lambda: first_open_alert(watched), 90.0)

@@ -91,11 +91,10 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
         secret = body.secret
         if secret is None and body.kind == "webhook":
             secret = new_signing_secret()
-        includes = body.kind == "webhook" if body.includes_held_out is None else body.includes_held_out
         endpoint_id = f"ep_{new_request_id()[:20]}"
         async with transaction(pool) as connection:
             new = store.NewEndpoint(
-                **(msgspec.structs.asdict(body) | {"secret": secret, "includes_held_out": includes}),
+                **(msgspec.structs.asdict(body) | {"secret": secret}),
                 id=endpoint_id,
                 created_by=principal.name,
             )

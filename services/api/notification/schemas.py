@@ -36,10 +36,10 @@ Rate = Annotated[int, Meta(ge=1, le=6_000)]
 class NewEndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
     """`url` is https://… (mailto:… for e-mail). `event_types` and `severities` left out mean all of them.
 
-    `includes_held_out`: whether alerts held out from action are told as well; left out, webhooks (machines, which can
-    heed `is_held_out`) are told and people are not. What comes in `quiet_hours` is sent at their end; with
-    `digest_minutes`, events are gathered for at most so long and sent as one message. A webhook's `secret` is made when
-    none is sent; a DingTalk or Feishu bot's is the one its page shows.
+    `includes_held_out`: whether alerts held out from action are told as well, for a receiver that only counts or heeds
+    `is_held_out`. What comes in `quiet_hours` is sent at their end; with `digest_minutes`, events are gathered for at
+    most so long and sent as one message. A webhook's `secret` is made when none is sent; a DingTalk or Feishu bot's is
+    the one its page shows.
     """
 
     name: Title
@@ -50,7 +50,7 @@ class NewEndpointBody(Struct, frozen=True, forbid_unknown_fields=True):
     event_types: list[EventType] | None = None
     severities: list[Severity] | None = None
     rate_per_minute: Rate = 600
-    includes_held_out: bool | None = None
+    includes_held_out: bool = False
     quiet_hours: QuietHours | None = None
     digest_minutes: DigestMinutes | None = None
 

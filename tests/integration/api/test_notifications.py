@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import standardwebhooks
 
+from services.api.alert.holdout import is_held_out
 from tests.factories.records import raised, updated
 from tests.integration.api.conftest import Api
 from tests.waiting import eventually
@@ -54,7 +56,9 @@ def receiving(n_refusals: int = 0) -> Iterator[Receiver]:
 
 
 def add(api: Api, url: str, **fields: Any) -> dict[str, Any]:
-    answer = api.post("/v1/webhooks", {"name": "test", "kind": "webhook", "url": url, **fields})
+    # Which alerts are held out hangs on their ids.
+    body = {"name": "test", "kind": "webhook", "url": url, "includes_held_out": True} | fields
+    answer = api.post("/v1/webhooks", body)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made
@@ -68,6 +72,21 @@ def test_an_alert_is_delivered_signed_and_history_is_not(api: Api) -> None:
 
     [(headers, content)] = receiver.requests
     assert standardwebhooks.Webhook(endpoint["secret"]).verify(content, headers)["data"]["alert_id"] == "a1"
+
+
+def test_only_an_endpoint_that_asks_is_told_of_alerts_held_out(api: Api) -> None:
+    held_out = next(f"a{number}" for number in range(1_000) if is_held_out(f"a{number}", 0.2))
+    acted_on = next(f"a{number}" for number in range(1_000) if not is_held_out(f"a{number}", 0.2))
+    with receiving() as receiver:
+        silent = api.post("/v1/webhooks", {"name": "crm", "kind": "webhook", "url": receiver.url}).json()
+        add(api, receiver.url)
+        api.publish("churn.alerts", raised(held_out), raised(acted_on, "c2"))
+        eventually(lambda: len(receiver.requests) == 3)
+        deliveries = api.get(f"/v1/webhooks/{silent['id']}/deliveries")["items"]
+
+    told = Counter(json.loads(content)["data"]["alert_id"] for _, content in receiver.requests)
+    assert (silent["includes_held_out"], len(deliveries)) == (False, 1)
+    assert told == {held_out: 1, acted_on: 2}
 
 
 def test_a_refused_message_comes_again_with_its_id_before_the_customers_next_one(api: Api) -> None:
