@@ -39,6 +39,14 @@ async def _value(database_url: str, query: str) -> Any:
         await connection.close()
 
 
+async def _rows(database_url: str, query: str) -> list[Any]:
+    connection = await open_connection(database_url)
+    try:
+        return list(await connection.fetch(query))
+    finally:
+        await connection.close()
+
+
 def test_a_filled_database_keeps_its_rows_through_every_later_version(empty_database_url: str) -> None:
     upgrade(empty_database_url)
     asyncio.run(create_admin_key(empty_database_url))
@@ -59,6 +67,47 @@ def test_everything_can_be_undone(empty_database_url: str) -> None:
     left = asyncio.run(_value(empty_database_url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
 
     assert left == 1  # Alembic's own
+
+
+# Made before anything was released, so that no older code is left to meet them.
+_BEFORE_ANY_RELEASE = {"0007"}
+_COLUMNS = """
+    SELECT c.relname || '.' || a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type,
+           NOT a.attnotnull OR a.atthasdef OR a.attidentity <> '' AS may_be_left_out
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+"""
+_UNIQUE = """
+    SELECT indrelid::regclass || ': ' || pg_get_indexdef(indexrelid) FROM pg_index
+    WHERE indisunique AND indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+"""
+
+
+def test_the_code_of_the_version_before_works_on_the_schema_of_the_next(empty_database_url: str) -> None:
+    """While a new version is rolled out the old one still runs: it finds all it knows, and nothing new is required."""
+    script = ScriptDirectory.from_config(migration_config(empty_database_url))
+    wrong: list[str] = []
+    before: dict[str, tuple[str, bool]] = {}
+    unique_before: set[str] = set()
+    for revision in reversed([one.revision for one in script.walk_revisions()]):
+        upgrade(empty_database_url, revision)
+        rows = asyncio.run(_rows(empty_database_url, _COLUMNS))
+        after = {row["name"]: (row["type"], row["may_be_left_out"]) for row in rows}
+        unique = {row[0] for row in asyncio.run(_rows(empty_database_url, _UNIQUE))}
+        if revision not in _BEFORE_ANY_RELEASE:
+            known_tables = {name.partition(".")[0] for name in before}
+            wrong += [
+                f"{revision} takes {n} away or changes it" for n, c in before.items() if after.get(n, "")[:1] != c[:1]
+            ]
+            for name, (_, may_be_left_out) in after.items():
+                is_asked = name.partition(".")[0] in known_tables and not may_be_left_out
+                if is_asked and (name not in before or before[name][1]):
+                    wrong.append(f"{revision} requires {name}")
+            stricter = {one for one in unique - unique_before if one.partition(":")[0] in known_tables}
+            wrong += [f"{revision} makes unique {one}" for one in stricter]
+        before, unique_before = after, unique
+
+    assert wrong == []
 
 
 def test_several_processes_may_migrate_at_once(empty_database_url: str) -> None:
