@@ -86,7 +86,7 @@ def test_a_hostile_header_gets_an_answer_that_the_document_names(own_api: Api, h
         for method, path, operation in operations(own_api):
             if header.lower() not in {p["name"].lower() for p in operation.get("parameters", [])}:
                 continue
-            for value in (b"\xff", b"\xed\xa0\x80", b"a\tb", b"x" * 9_000, b'"', b"W/", b"*", b'"99999999999999999999"'):
+            for value in (b"\xff", b"\xed\xa0\x80", b"a\tb", b"x" * 9_000, b'"', b"W/", b"*", b'"9999999999999999999"'):
                 address = path.replace("{", "").replace("}", "")
                 status = client.request(method, address, json={}, headers=[(header.encode(), value)]).status_code
                 if str(status) not in operation["responses"]:
