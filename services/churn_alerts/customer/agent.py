@@ -134,15 +134,17 @@ class ChurnAlerts:
         for customer, one in zip(changed, asked, strict=True):
             key = customer.key
             view, floor = (None, None) if one is None else next(answers)
-            for record, headers in zip(customer.records, customer.record_headers, strict=True):
-                outputs.append(Output(CHURN_ALERTS, key, encode(record), (*_ALERT_HEADERS, *headers)))
+            if customer.records:
+                for record, headers in zip(customer.records, customer.record_headers, strict=True):
+                    outputs.append(Output(CHURN_ALERTS, key, encode(record), (*_ALERT_HEADERS, *headers)))
             for moved in customer.sent:
                 outputs.append(Output(ENRICHED, moved.to_id, encode(moved), _MOVED_HEADERS, is_rerouted=True))
             if customer.state is None:
                 states[key] = wake_ups[key] = None
                 continue
-            outlook = conclude(customer, view, floor)
-            if outlook is not None:
+            if floor is not None:
+                customer.state.next_check = floor
+            if customer.is_outlook_due and (outlook := conclude(customer, view)) is not None:
                 outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
             if customer.is_plan_due:
                 wake_ups[key] = wake_at_ms(customer)

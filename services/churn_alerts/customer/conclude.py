@@ -24,26 +24,27 @@ def wake_at_ms(followed: Followed) -> int | None:
         return None
     if state.settle_ms:
         return max(state.settle_ms, followed.now_ms + CHECK_DELAY_MS + ROUND_MS)
-    days = []
-    day_now = max(state.clock_ms, followed.now_ms) // DAY_MS
-    policy = followed.in_force.policy_for_day(day_now - 1)
-    basis, silence = followed.running_silence()
-    if silence is not None and silence.n_days >= policy.silence(basis).min_purchases:
-        last_day = last_day_of(silence)
-        lost_after = policy.silence(basis).lost_after_days
-        if state.next_check >= 0:
-            days.append(last_day + min(state.next_check, lost_after))
-        elif state.next_check == DONE and state.judged_day < last_day + lost_after:
-            days.append(last_day + lost_after)
-    review_day = next_review_day(state.signals, state.judged_day, policy.weights["payment_delayed"][1])
-    if review_day is not None:
-        days.append(review_day)
+    now_ms, next_check = followed.now_ms, state.next_check
+    policy = followed.in_force.policy_for_day(max(state.clock_ms, now_ms) // DAY_MS - 1)
+    day = next_review_day(state.signals, state.judged_day, policy.weights["payment_delayed"][1])
+    if next_check != UNPLANNED:
+        basis, silence = followed.running_silence()
+        schedule = policy.silence(basis)
+        if silence is not None and silence.n_days >= schedule.min_purchases:
+            last_day, lost_after = last_day_of(silence), schedule.lost_after_days
+            if next_check >= 0:
+                day = _earlier(day, last_day + min(next_check, lost_after))
+            elif next_check == DONE and state.judged_day < last_day + lost_after:
+                day = _earlier(day, last_day + lost_after)
     if state.alert is not None:
-        days.append(state.alert.ends_day)
-    if not days:
+        day = _earlier(day, state.alert.ends_day)
+    if day is None:
         return None
-    due_ms = end_of_day_ms(min(days)) + CHECK_DELAY_MS
-    return max(due_ms, followed.now_ms + CHECK_DELAY_MS + ROUND_MS)
+    return max(end_of_day_ms(day), now_ms + ROUND_MS) + CHECK_DELAY_MS
+
+
+def _earlier(day: int | None, other: int) -> int:
+    return other if day is None or other < day else day
 
 
 def closing(followed: Followed) -> Closing | None:
@@ -64,19 +65,17 @@ def closing(followed: Followed) -> Closing | None:
     return Closing(silence, basis, silence_days, needs_floor, needs_value=followed.woken_day is not None)
 
 
-def conclude(followed: Followed, view: View | None, floor: int | None) -> CustomerRisk | None:
-    """Plan the running silence and return what is to be said of the customer's risk, if there is news of it."""
+def conclude(followed: Followed, view: View | None) -> CustomerRisk | None:
+    """Return what is to be said of the customer's risk, if there is news of it; his silence must have been planned."""
     state = followed.present()
-    if floor is not None:
-        state.next_check = floor
-    if not followed.is_outlook_due:
-        return None
     basis, silence = followed.running_silence()
     day = followed.as_of_day()
     as_of_ms = state.clock_ms if followed.woken_day is None else end_of_day_ms(day)
     policy = followed.in_force.policy_for_day(day)
-    phase = _phase(followed, basis, silence)
-    if view is not None:
+    phase: Phase | None
+    if view is None:
+        phase = _phase(followed, basis, silence)
+    else:
         tier = tier_of_view(silence, basis, view, policy)
         is_high = view.p >= policy.silence_threshold(tier, basis)
         if followed.woken_day is not None and silence is not None and state.next_check != UNPLANNED:
@@ -96,7 +95,7 @@ def conclude(followed: Followed, view: View | None, floor: int | None) -> Custom
         as_of=from_ms(as_of_ms),
         state=phase or "unscored",
         n_purchases=0 if state.purchases is None else state.purchases.n_days,
-        last_purchase_at=None if state.signals.last_order_ms is None else from_ms(state.signals.last_order_ms),
+        last_purchase_at=None if (ordered_ms := state.signals.last_order_ms) is None else from_ms(ordered_ms),
         risk=risk,
     )
 

@@ -64,24 +64,28 @@ def _hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
     # only those count.
     followed.now_ms = rounded_down(heard.now_ms)
     followed.headers = heard.headers
-    received_at = event.received_at
-    is_history = isinstance(received_at, datetime) and received_at - event.occurred_at > _HISTORY
-    if is_history and isinstance(received_at, datetime):
+    received_at, is_history = event.received_at, False
+    if isinstance(received_at, datetime) and received_at - event.occurred_at > _HISTORY:
+        is_history = True
         state.settle_ms = max(state.settle_ms, rounded_up(to_ms(received_at) + SETTLE_MS))
         followed.is_plan_due = True
     if at_ms > state.clock_ms:
         state.clock_ms = at_ms
-    if isinstance(event, OrderPlaced):
-        return _purchase(followed, event, heard, at_ms, day, is_history)
-    if isinstance(event, OrderReturned):
+    kind = type(event)
+    if kind in fold.CONTACTS:
+        if fold.is_contact(event):
+            contacts = state.contact_days
+            if contacts is None or not contacts.first_day <= day <= contacts.last_day:
+                state.contact_days = with_contact(contacts, day)
+            if state.purchases is None:
+                return _contact(followed, heard, at_ms, day, is_history)
+    elif kind is OrderPlaced:
+        return _purchase(followed, heard, at_ms, day, is_history)
+    elif kind is OrderReturned:
         return _return(followed, heard, at_ms, day, is_history)
-    if isinstance(event, CustomerErased):
+    elif kind is CustomerErased:
         _erase(followed, at_ms)
         return None
-    if fold.is_contact(event):
-        state.contact_days = with_contact(state.contact_days, day)
-        if state.purchases is None:
-            return _contact(followed, heard, at_ms, day, is_history)
     return _fold(followed, heard, at_ms, day, is_history)
 
 
@@ -106,31 +110,28 @@ def wake(followed: Followed, due_ms: int) -> Answers:
     state.judged_day = max(state.judged_day, day)
 
 
-def _purchase(
-    followed: Followed, event: OrderPlaced, heard: Heard, at_ms: int, day: int, is_history: bool
-) -> Answers | None:
+def _purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
     state = followed.present()
     silence = state.purchases
     last_day = None if silence is None else silence.last_day
     if last_day is not None and day > last_day and has_checks(followed, silence, day - last_day):
-        return _purchase_after_checks(followed, event, heard, at_ms, day, is_history)
-    _apply_purchase(followed, event, heard, at_ms, day, is_history)
+        return _purchase_after_checks(followed, heard, at_ms, day, is_history)
+    _apply_purchase(followed, heard, at_ms, day, is_history)
     return None
 
 
-def _purchase_after_checks(
-    followed: Followed, event: OrderPlaced, heard: Heard, at_ms: int, day: int, is_history: bool
-) -> Answers:
+def _purchase_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers:
     silence = followed.present().purchases
     if silence is None:
         return
     yield from check(followed, "orders", silence, day - last_day_of(silence), is_history)
-    _apply_purchase(followed, event, heard, at_ms, day, is_history)
+    _apply_purchase(followed, heard, at_ms, day, is_history)
 
 
-def _apply_purchase(
-    followed: Followed, event: OrderPlaced, heard: Heard, at_ms: int, day: int, is_history: bool
-) -> None:
+def _apply_purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> None:
+    event = heard.event
+    if not isinstance(event, OrderPlaced):
+        raise TypeError("only an order is a purchase")
     state = followed.present()
     before = state.purchases
     if before is None:
@@ -145,7 +146,8 @@ def _apply_purchase(
         _return_of_customer(followed, at_ms, is_history)
     state.purchases = observe(before, day, event.amount)
     state.currency = event.currency
-    followed.is_outlook_due = followed.is_outlook_due or not is_history
+    if not is_history:
+        followed.is_outlook_due = True
     _observe_signals(followed, heard, at_ms, day)
 
 

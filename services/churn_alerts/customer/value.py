@@ -1,5 +1,6 @@
 """What a customer is still worth: purchases expected in the next twelve months, discounted, times the basket."""
 
+from functools import cache
 from math import exp, lgamma, log, sqrt
 
 import numpy as np
@@ -76,35 +77,40 @@ def expected_purchases(columns: Columns, silence_days: Floats | Days, mixture: M
     span = (columns.last_day - columns.first_day).astype(np.float64)
     shape, scale = mixture.r + columns.n_gaps, mixture.alpha + span + u
     step = YEAR_DAYS / N_STEPS
+    p, weights = _leaving(mixture.a, mixture.b + columns.n_gaps)
+    bought = np.zeros_like(p)
+    for index in range(N_STEPS):
+        s = (index + 0.5) * step
+        rate = shape / scale * np.exp(-(shape + 1.0) * np.log1p(p * s / scale))
+        bought = bought + rate * (step * (1.0 + YEARLY_DISCOUNT) ** (-s / YEAR_DAYS))
+    weighted = weights * bought
     total, mass = np.zeros_like(u), np.zeros_like(u)
-    for p, weight in _leaving(mixture.a, mixture.b + columns.n_gaps):
-        bought = np.zeros_like(u)
-        for index in range(N_STEPS):
-            s = (index + 0.5) * step
-            rate = shape / scale * np.exp(-(shape + 1.0) * np.log1p(p * s / scale))
-            bought = bought + rate * (step * (1.0 + YEARLY_DISCOUNT) ** (-s / YEAR_DAYS))
-        total = total + weight * bought
+    # Node after node: numpy's own sum would round differently with the number of customers.
+    for row, weight in zip(weighted, weights, strict=True):
+        total = total + row
         mass = mass + weight
     classes = class_masses(columns.n_gaps, span, columns.sum_log_gap, mixture)
     p_left = silence(classes, u, 1.0).p_left
     return (1.0 - p_left) * total / mass
 
 
-def _leaving(a: float, b: Floats) -> list[tuple[Floats, Floats]]:
-    """Return Gauss-Legendre nodes of p ~ Beta(a, b + 1) with weights up to a factor, each an array over customers."""
-    nodes, node_weights = np.polynomial.legendre.leggauss(N_NODES)
+def _leaving(a: float, b: Floats) -> tuple[Floats, Floats]:
+    """Return Gauss-Legendre nodes of p ~ Beta(a, b + 1) and weights up to a factor, (nodes, customers) each."""
+    nodes, log_weights = _gauss_legendre()
     # Nearly all of the mass lies below the mean and some deviations; p = top · y^(1/a) takes the singularity of a < 1.
     top = np.minimum((a + 6.0 * sqrt(a + 1.0) + 10.0) / (a + b + 1.0), 1.0 - 1e-9)
     smooth = min(a, 1.0)
-    points = [top * ((node + 1.0) / 2.0) ** (1.0 / smooth) for node in nodes.tolist()]
-    logs = [
-        log(node_weight) + (a - smooth) * np.log(np.maximum(p, 1e-300)) + b * np.log1p(-p)
-        for p, node_weight in zip(points, node_weights.tolist(), strict=True)
-    ]
-    largest = logs[0]
-    for each in logs[1:]:
-        largest = np.maximum(largest, each)
-    return [(p, np.exp(each - largest)) for p, each in zip(points, logs, strict=True)]
+    places = np.array([[((node + 1.0) / 2.0) ** (1.0 / smooth)] for node in nodes])
+    p = top * places
+    logs = log_weights + (a - smooth) * np.log(np.maximum(p, 1e-300)) + b * np.log1p(-p)
+    return p, np.exp(logs - logs.max(axis=0))
+
+
+@cache
+def _gauss_legendre() -> tuple[list[float], Floats]:
+    """Return the nodes, and the logarithms of their weights as a column."""
+    nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
+    return nodes.tolist(), np.array([[log(weight)] for weight in weights.tolist()])
 
 
 def residual_value(columns: Columns, silence_days: Floats | Days, generation: Generation) -> Floats | None:

@@ -19,14 +19,24 @@ _COMPETITOR = re.compile(
 )
 
 
+# For plain ASCII, the same words without IGNORECASE, which keeps the engine from skipping to where one may begin.
+_COMPETITOR_ASCII = re.compile(_COMPETITOR.pattern)
+
+
 def aspect_bits(sentiment: Sentiment, text: str | None) -> int:
     """Return the aspects of an unhappy text as bits; bit 8 is set when it speaks of somebody else's offer."""
     bits = 0
     for hit in sentiment.aspects:
         bits |= 1 << ASPECT_NAMES.index(hit.aspect)
-    if text and _COMPETITOR.search(text):
+    if text and _speaks_of_competitor(text):
         bits |= 1 << COMPETITOR_BIT
     return bits
+
+
+def _speaks_of_competitor(text: str) -> bool:
+    if text.isascii():
+        return _COMPETITOR_ASCII.search(text.lower()) is not None
+    return _COMPETITOR.search(text) is not None
 
 
 def causes_of(bits: int) -> Iterator[Cause]:

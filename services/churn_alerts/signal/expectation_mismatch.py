@@ -41,7 +41,15 @@ def with_negative(part: Mismatch, negative: Negative) -> Mismatch:
 
 
 def with_sale(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:
-    return Mismatch(part.negatives, _newest_sales((*part.sales, Sale(at_ms, event_id))), part.missed)
+    sale, sales = Sale(at_ms, event_id), part.sales
+    if not sales:
+        kept: tuple[Sale, ...] = (sale,)
+    elif at_ms // DAY_MS > sales[-1].at_ms // DAY_MS:
+        # The common case, without sorting: the first order of a new day.
+        kept = (*sales[-ORDERS_KEPT:], sale)
+    else:
+        kept = _newest_sales((*sales, sale))
+    return Mismatch(part.negatives, kept, part.missed)
 
 
 def with_missed_goal(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:

@@ -50,7 +50,7 @@ _ON_EVENTS = tuple(rule for rule in SIGNALS if rule.judged == "event")
 
 def find_on_event(state: SignalState, moment: Moment, weights: Weights) -> list[Finding]:
     """Return the signals judged on events that hold, strongest first."""
-    return _found(_ON_EVENTS, _parts(state, None, None), moment, weights)
+    return _found(_ON_EVENTS, _parts_of_events(state), moment, weights)
 
 
 def find_all(
@@ -68,18 +68,24 @@ def raising_contribution(findings: list[Finding]) -> float:
 def _parts(state: SignalState, silence: Silence | None, contacts: ContactSilence | None) -> dict[SignalName, Any]:
     negatives = tuple((negative.at_ms, negative.event_id) for negative in state.mismatch.negatives)
     return {
+        **_parts_of_events(state),
         "purchase_overdue": silence,
-        "complaints_surging": state.complaints,
-        "expectation_mismatch": state.mismatch,
-        "repeated_reopen": state.reopens,
-        "low_csat": state.csat,
-        "nps_detractor": state.nps,
         "sentiment_sliding": (state.moods, negatives),
         "payment_delayed": state.payments,
         "inquiry_without_order": (state.inquiries, state.last_order_ms),
         "contact_falling_silent": contacts,
         "purchase_frequency_falling": state.orders,
         "category_frequency_falling": state.categories,
+    }
+
+
+def _parts_of_events(state: SignalState) -> dict[SignalName, Any]:
+    return {
+        "complaints_surging": state.complaints,
+        "expectation_mismatch": state.mismatch,
+        "repeated_reopen": state.reopens,
+        "low_csat": state.csat,
+        "nps_detractor": state.nps,
     }
 
 

@@ -39,6 +39,8 @@ def observe(part: Moods, day: int, score: float) -> Moods:
         newest = part.blocks[-1]
         grown = Block(number, newest.n + 1, newest.permille + permille)
         return Moods((*part.blocks[:-1], grown), part.n_older, part.permille_older)
+    if not part.blocks:
+        return Moods((Block(number, 1, permille),), part.n_older, part.permille_older)
     return merge(part, Moods((Block(number, 1, permille),)))
 
 

@@ -54,6 +54,8 @@ class SignalState(Struct, array_like=True, gc=False):
 
 def next_review_day(state: SignalState, after_day: int, payment_threshold: float) -> int | None:
     """Return the first day after `after_day` whose end must be looked at for the signals' sake, if any."""
+    if not (state.inquiries or state.payments.invoices):
+        return state.evidence_day if state.evidence_day > after_day else None
     days = []
     if state.evidence_day > after_day:
         days.append(state.evidence_day)
