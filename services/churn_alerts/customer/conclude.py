@@ -104,7 +104,8 @@ def _phase(followed: Followed, basis: Basis, silence: Purchases | None) -> Phase
     """Return why no risk is given for the running silence: too little is known, or he is lost; None if one is."""
     if silence is None or not silence.recent:
         return "unscored"
-    policy = followed.in_force.policy_for_day(followed.as_of_day()).silence(basis)
+    day = followed.as_of_day()
+    policy = followed.in_force.policy_for_day(day).silence(basis)
     if silence.n_days < policy.min_purchases:
         return "unscored"
-    return "lost" if followed.silence_days(silence) >= policy.lost_after_days else None
+    return "lost" if day - last_day_of(silence) >= policy.lost_after_days else None

@@ -139,24 +139,28 @@ class ReadDocuments:
             return None
 
 
+class _PolicyByDay(dict[int, Policy]):
+    def __init__(self, policy_at: Callable[[int], Policy]) -> None:
+        super().__init__()
+        self._policy_at = policy_at
+
+    def __missing__(self, day: int) -> Policy:
+        policy = self[day] = self._policy_at(end_of_day_ms(day))
+        return policy
+
+
 class InForce:
     """Answers for one call of the processor, remembered by day."""
 
     def __init__(self, controls: ControlSource, documents: ReadDocuments) -> None:
         self._controls = controls
         self._documents = documents
-        self._policies: dict[int, Policy] = {}
+        # The policy for checks at the end of a day. A dict's own method, because it is asked several times an event.
+        self.policy_for_day: Final[Callable[[int], Policy]] = _PolicyByDay(self.policy_at).__getitem__
         self._generations: dict[tuple[str, int, float], Generation] = {}
 
     def policy_at(self, at_ms: int) -> Policy:
         return self._documents.policy(self._controls, at_ms)
-
-    def policy_for_day(self, day: int) -> Policy:
-        """Return the policy for checks at the end of `day`."""
-        policy = self._policies.get(day)
-        if policy is None:
-            policy = self._policies[day] = self.policy_at(end_of_day_ms(day))
-        return policy
 
     def generation_for_day(self, basis: Basis, day: int, horizon_days: float) -> Generation:
         """Return the generation for checks at the end of `day`."""

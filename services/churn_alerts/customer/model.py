@@ -74,7 +74,9 @@ class Purchases(Struct, frozen=True, array_like=True, gc=False):
     @property
     def n_days(self) -> int:
         """How many distinct purchase days were seen."""
-        return (self.before.n_days if self.before else 0) + (1 if self.recent else 0)
+        if self.before is None:
+            return 1 if self.recent else 0
+        return self.before.n_days + 1 if self.recent else self.before.n_days
 
 
 @cache
