@@ -1,13 +1,16 @@
 """What the churn processor costs, and whether it raises what a backtest raises: `python -m bench.churn [PART]`.
 
+    python -m bench.churn                   the first three below
     python -m bench.churn decide            decision and whole processor, in memory
     python -m bench.churn kafka             a worker on a real Kafka, durable state
     python -m bench.churn timers            a million customers' timers
+    python -m bench.churn orders ORDERS.csv.gz  decision and whole processor over a real purchase log, in memory
     python -m bench.churn equal ORDERS.csv.gz   backtest, replay and live worker on a whole log: same alerts?
 
 The log: orders and contacts of invented customers, two contacts an order, in order of time, with ticks. `--days` is the
 event time it spans: one day is a busy company's load or a backlog; two months of as many events are a quiet company's,
-whose batches are cut at every wake-up.
+whose batches are cut at every wake-up. Its customers have hardly bought before, so few are scored; `orders` scores
+nearly every event: real purchases within one hour of each day, a contact an hour after every other one.
 """
 
 import argparse
@@ -28,7 +31,8 @@ from prometheus_client import CollectorRegistry
 from services.churn_alerts.backtest.options import Wishes, choose
 from services.churn_alerts.backtest.orders import read_orders
 from services.churn_alerts.customer.agent import ChurnAlerts
-from shared.clock import SystemClock
+from services.churn_alerts.customer.model import DAY_MS
+from shared.clock import SystemClock, from_ms
 from shared.contracts.codec import encode
 from shared.contracts.control import ClockTicked
 from shared.contracts.enriched import Engagement, EnrichedEvent, Origin, Sentiment, WindowCounts
@@ -74,12 +78,35 @@ def log_of(n_events: int, n_customers: int, n_days: int) -> list[Recorded]:
     return records
 
 
+def log_of_orders(path: Path, n_events: int) -> list[Recorded]:
+    """Return the first events of a purchase log, with contacts between them, as a partition's log."""
+    happened: list[tuple[datetime, str, str | None]] = []
+    for owner, days, _ in read_orders(path).customers():
+        chance = random.Random(owner)
+        for day, cents in days:
+            at = from_ms(day * DAY_MS) + timedelta(hours=8, seconds=chance.randrange(3_600))
+            happened.append((at, owner, f"{(cents or 0) / 100:.2f}"))
+            if chance.random() < 0.5:
+                happened.append((at + timedelta(hours=1), owner, None))
+    happened.sort(key=lambda one: (one[0], one[1]))
+    chance = random.Random(11)
+    return [
+        Recorded(number, owner.encode(), _recorded(number, owner, at, amount, chance))
+        for number, (at, owner, amount) in enumerate(happened[:n_events])
+    ]
+
+
 def _enriched(number: int, owner: str, at: datetime, chance: random.Random) -> bytes:
+    amount = f"{chance.lognormvariate(3.5, 0.6):.2f}" if number % 3 == 0 else None
+    return _recorded(number, owner, at, amount, chance)
+
+
+def _recorded(number: int, owner: str, at: datetime, amount: str | None, chance: random.Random) -> bytes:
+    """Return an enriched event: an order of that amount, or without one a contact."""
     event: Event
     sentiment = None
     base: dict[str, Any] = {"id": f"e{number}", "source": "bench", "occurred_at": at, "received_at": at}
-    if number % 3 == 0:
-        amount = f"{chance.lognormvariate(3.5, 0.6):.2f}"
+    if amount is not None:
         event = OrderPlaced(**base, customer=Customer(id=owner), order_id=f"o{number}", amount=amount, currency="EUR")
     else:
         p = chance.random() * 0.6
@@ -126,6 +153,11 @@ class Timed(ChurnAlerts):
 def decide(n_events: int, n_customers: int, n_days: int) -> None:
     """Decide the log in memory; processor time, so that a busy machine does not change it."""
     log = log_of(n_events, n_customers, n_days)
+    print(f"{n_customers:,} invented customers over {n_days} days")
+    _decide(log)
+
+
+def _decide(log: list[Recorded]) -> None:
     processor = Timed()
     nothing = LoadedState(rows={}, fence=-1, watermark_ms=0, controls=[], next_offset=0, heal=[], n_records=0)
     partition = Partition(processor, 0, nothing)
@@ -143,7 +175,7 @@ def decide(n_events: int, n_customers: int, n_days: int) -> None:
             n_outputs += len(work.outputs)
     whole = time.process_time() - started
     sizes = [len(row) for row in partition.states._rows.values()]
-    print(f"{n_measured:,} events of {n_customers:,} customers over {n_days / 2:g} days, {n_outputs:,} outputs")
+    print(f"{n_measured:,} events, the second half of the log: {n_outputs:,} outputs")
     print(f"decisions          {processor.seconds / n_measured * 1e6:6.2f} µs an event (bar 15)")
     print(f"decode to rows     {whole / n_measured * 1e6:6.2f} µs an event, {n_measured / whole:,.0f} events/s")
     print(f"a state's row      {sum(sizes) / len(sizes):6.0f} bytes on average")
@@ -237,23 +269,27 @@ async def equal(orders: Path, partitions: Sequence[int]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("decide", "kafka", "timers", "equal"), nargs="?", default="decide")
+    parser.add_argument(
+        "part", choices=("all", "decide", "kafka", "timers", "orders", "equal"), nargs="?", default="all"
+    )
     parser.add_argument("orders", type=Path, nargs="?")
     parser.add_argument("--events", type=int, default=240_000)
     parser.add_argument("--customers", type=int, default=20_000)
     parser.add_argument("--days", type=int, default=1)
     parser.add_argument("--partitions", default="1,3,12")
     options = parser.parse_args()
+    if options.part in ("orders", "equal") and options.orders is None:
+        parser.error(f"{options.part} needs a purchase log")
     if options.part == "equal":
-        if options.orders is None:
-            parser.error("equal needs a purchase log")
         return 0 if asyncio.run(equal(options.orders, [int(n) for n in options.partitions.split(",")])) else 1
-    if options.part == "timers":
-        timers()
-    elif options.part == "kafka":
-        asyncio.run(kafka(options.events, options.customers, options.days))
-    else:
+    if options.part == "orders":
+        _decide(log_of_orders(options.orders, options.events))
+    if options.part in ("all", "decide"):
         decide(options.events, options.customers, options.days)
+    if options.part in ("all", "kafka"):
+        asyncio.run(kafka(options.events, options.customers, options.days))
+    if options.part in ("all", "timers"):
+        timers()
     return 0
 
 

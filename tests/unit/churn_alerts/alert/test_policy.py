@@ -77,7 +77,12 @@ def test_talk_of_a_competitor_is_heard_in_both_languages() -> None:
         aspects=[AspectHit("price", [])],
     )
 
-    for text in ("I am switching to another provider", "太贵了，我要换别家", "We will buy elsewhere"):
+    for text in (
+        "I am switching to another provider",
+        "太贵了，我要换别家",
+        "We will buy ELSEWHERE",
+        "ELSEWHERE – bye",
+    ):
         assert list(causes_of(aspect_bits(mood, text))) == ["price", "competitor"]
     assert list(causes_of(aspect_bits(mood, "too expensive"))) == ["price"]
 

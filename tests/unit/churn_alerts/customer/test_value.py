@@ -78,3 +78,14 @@ def test_any_fitted_mixture_gives_a_finite_value(a: float, b: float) -> None:
 
     assert np.isfinite(expected).all()
     assert (expected >= 0).all()
+
+
+def test_a_customers_value_does_not_depend_on_who_else_is_asked_for() -> None:
+    everyone = Columns.from_states([bought(n, 3 + n, 20.0) for n in range(1, 40)])
+    silences = np.arange(39)
+    mixture = prior_for(30).mixture
+
+    together = expected_purchases(everyone, silences, mixture)
+
+    alone = [expected_purchases(everyone.take(np.array([row])), silences[[row]], mixture)[0] for row in range(39)]
+    assert together.tolist() == alone
