@@ -31,7 +31,7 @@ from services.sentiment.engagement.model import (
 )
 from shared.clock import from_ms
 from shared.contracts.enriched import ASPECT_NAMES, Engagement, WindowCounts
-from shared.contracts.event import CHANNEL_NAMES
+from shared.contracts.event import CHANNEL_NAMES, EVENT_TYPES
 from shared.links import Links
 
 _WINDOWS: Final = ((0, 7), (1, 30), (2, WINDOW_DAYS))
@@ -57,6 +57,9 @@ _ROWS_OF_CONTACT: Final = [
 _ROW_OF_COMPLAINT: Final = [3 * (_COMPLAINTS + code) for code in range(ANY_COMPLAINT + 1)]
 _ROW_OF_ANY: Final = _ROW_OF_COMPLAINT[ANY_COMPLAINT]
 _NONE: Final = WindowCounts()
+# Most days have one event: days share these counts, which nobody changes.
+_NOTHING: Final[dict[int, int]] = {}
+_ONE: Final = [{code: 1} for code in range(max(len(_ROWS_OF_CONTACT), len(EVENT_TYPES)))]
 _NOT_YET: Final = Raw()
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -336,10 +339,10 @@ def _has(ids: bytes, name: bytes) -> bool:
 def _day_of(seen: Observation) -> Day:
     """Return the day of its first event."""
     aspects, contact, score = seen.complaint_aspects, seen.contact, seen.score
-    contacts = {} if contact is None else {contact: 1}
-    complaints = {} if aspects is None else dict.fromkeys((*aspects, ANY_COMPLAINT), 1)
+    contacts = _NOTHING if contact is None else _ONE[contact]
+    complaints = _NOTHING if aspects is None else dict.fromkeys((*aspects, ANY_COMPLAINT), 1)
     is_scored = score is not None
-    return Day(seen.id, seen.at_ms, seen.at_ms, contacts, {seen.kind: 1}, complaints, int(is_scored), score or 0)
+    return Day(seen.id, seen.at_ms, seen.at_ms, contacts, _ONE[seen.kind], complaints, int(is_scored), score or 0)
 
 
 def _with(bucket: Day, seen: Observation) -> Day:
