@@ -3,12 +3,13 @@
     python -m bench.sentiment_processor [--events 120000] [--customers 20000] [--texts FOLDER]
 
 One `python -m services.sentiment` reads a full topic; the rate is the broker's append times of the enriched events.
-Then the stages one by one in this process, in processor time. FOLDER holds labelled corpora (`<name>.heldout.tsv.gz`);
+First the stages one by one in this process, in processor time. FOLDER holds labelled corpora (`<name>.heldout.tsv.gz`);
 without it texts of about 60 characters are put together from common words.
 """
 
 import argparse
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -123,6 +124,9 @@ async def measure(made: Sequence[tuple[str, bytes]]) -> None:
 def stages(made: Sequence[tuple[str, bytes]]) -> None:
     """Print the processor time of each stage, microseconds an event."""
     backend = load_backend()
+    # As in the worker.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     spent: dict[str, float] = {}
     tallies: dict[str, Tally] = {}
     for some in _batches(made):

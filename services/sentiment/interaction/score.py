@@ -1,8 +1,6 @@
 """Sentiment of texts: many at once in numpy, one at a time in plain Python, the same result to the bit."""
 
 from collections.abc import Mapping, Sequence
-from itertools import compress
-from operator import not_
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +18,6 @@ _STEPS: Final = 256
 _LIMIT: Final = 16
 _BATCH: Final = 2_000
 """Texts hashed at once: more only leaves the cache. Measured 2026-11-22."""
-_HALF_WORTH_SPLITTING: Final = 100
-"""Below so many texts the fixed price of a second batch exceeds what it saves."""
 _PLAIN_UP_TO: Final = 3
 _SHORT, _TYPICAL, _LONG = 12, 60, 400
 _LENGTH_EXPONENT: Final = 0.2
@@ -68,17 +64,8 @@ class Scorer:
             return [self._analyse_one(text) for text in texts]
         judged: list[Sentiment] = []
         for start in range(0, len(texts), _BATCH):
-            judged += self._analyse_by_script(texts[start : start + _BATCH])
+            judged += self._analyse_batch(texts[start : start + _BATCH])
         return judged
-
-    def _analyse_by_script(self, texts: Sequence[str]) -> list[Sentiment]:
-        """Return the judgements of a batch, ASCII apart from the rest: either half has features the other lacks."""
-        is_ascii = [text.isascii() for text in texts]
-        n_ascii = sum(is_ascii)
-        if min(n_ascii, len(texts) - n_ascii) < _HALF_WORTH_SPLITTING:
-            return self._analyse_batch(texts)
-        halves = [iter(self._analyse_batch([*compress(texts, chosen)])) for chosen in (map(not_, is_ascii), is_ascii)]
-        return [next(halves[of_ascii]) for of_ascii in is_ascii]
 
     def explain(self, text: str, top: int = 12) -> list[Reason]:
         """Return the pieces of a text that moved it most, strongest first."""

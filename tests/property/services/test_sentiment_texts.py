@@ -48,17 +48,6 @@ def test_a_batch_equals_its_texts_one_by_one(texts: list[str]) -> None:
     assert together == [scorer().analyse([text])[0] for text in texts]
 
 
-@given(st.lists(anything | mixed, min_size=4, max_size=8))
-@settings(max_examples=20, deadline=None)
-def test_a_batch_of_two_scripts_equals_its_texts_one_by_one(texts: list[str]) -> None:
-    """So many ASCII texts and others stand in it that either is hashed apart."""
-    company = ["not bad at all", "太慢了，退款"] * 100
-    together = scorer().analyse([*texts, *company])
-
-    assert together[: len(texts)] == [scorer().analyse([text])[0] for text in texts]
-    assert together[len(texts) :] == scorer().analyse(company[:2]) * 100
-
-
 @given(
     st.text("a0 退é'", max_size=4), st.sampled_from(["ups", "returns", "退款", "退款没"]), st.text("s没 é'", max_size=3)
 )
