@@ -16,7 +16,7 @@ from services.churn_alerts.customer.history import history_of_states
 from services.churn_alerts.customer.in_force import MODELS, RULES, Published, ReadDocuments
 from services.churn_alerts.customer.model import Purchases
 from services.churn_alerts.customer.purchases import no_purchases, observe, observe_return
-from services.churn_alerts.customer.refit import in_force_at_ms, is_due, next_generation
+from services.churn_alerts.customer.refit import holds_from_ms, in_force_at_ms, is_due, next_generation
 from services.cli.replay_chain import Chain, Replayed
 from services.sentiment.interaction.model import SHIPPED_ARTEFACT
 from services.sentiment.interaction.score import Scorer
@@ -87,11 +87,12 @@ class Refitter:
         generation = next_generation(history, day, policy, _BASIS, self._newest, 1.0)
         if generation is None:
             return None
+        since_ms = holds_from_ms(day, self._newest)
         self._newest = generation
         self._published.newest = ModelPublished(
             name=MODELS[_BASIS],
             version=generation.version,
-            in_force_at=from_ms(in_force_at_ms(day)),
+            in_force_at=from_ms(since_ms),
             model=to_model(generation),
         )
         return self._published.newest

@@ -22,15 +22,21 @@ SIGNAL_CAUSES: dict[SignalName, tuple[tuple[Cause, float], ...]] = {
 }
 
 
-def cause_of(negatives: Sequence[Negative], signals: Iterable[Signal], day: int) -> tuple[Cause, float]:
+def cause_of(
+    negatives: Sequence[Negative], signals: Iterable[Signal], day: int, quiet_since_day: int | None = None
+) -> tuple[Cause, float]:
     """Return the likeliest cause and its probability as of the end of `day`.
 
-    Each unhappy text of the last 90 days spreads its weight, p_negative halved every 30 days, over the causes it names.
+    Each unhappy text of 90 days spreads its weight, p_negative halved every 30 days, over the causes it names. Age is
+    counted back from `quiet_since_day`, where he has fallen silent: what was said around the last purchase does not
+    explain the silence any less because it took weeks to notice.
     """
+    as_of = day if quiet_since_day is None else min(day, quiet_since_day)
     weights: dict[Cause, float] = {"unknown": UNKNOWN}
     for negative in negatives:
-        age = day - negative.at_ms // DAY_MS
-        if not 0 <= age < WINDOW_DAYS:
+        said_day = negative.at_ms // DAY_MS
+        age = max(as_of - said_day, 0)
+        if said_day > day or age >= WINDOW_DAYS:
             continue
         weight = negative.permille / 1000 * 0.5 ** (age / HALF_LIFE_DAYS)
         named: list[Cause] = list(causes_of(negative.aspects)) or ["unknown"]

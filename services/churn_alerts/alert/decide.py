@@ -15,7 +15,7 @@ from services.churn_alerts.alert.evidence import summary
 from services.churn_alerts.alert.playbook import choose_playbook, sensitivity_of
 from services.churn_alerts.alert.rules import Rules
 from services.churn_alerts.signal.expectation_mismatch import Negative
-from services.churn_alerts.signal.registry import BY_NAME
+from services.churn_alerts.signal.registry import added_log_odds
 from shared.clock import from_ms
 from shared.contracts.alert import (
     AlertBody,
@@ -80,6 +80,10 @@ class Moment:
         return self.is_history or self.now_ms - self.at_ms > HISTORY_MS
 
 
+MOST_ADDED: Final = 1.0
+"""Log-odds that signals together may add to a known risk. Their weights are priors, each for itself: summed up, they
+overstate (docs/signals.md)."""
+
 HISTORY_MS: Final = 86_400_000
 """Older than this is history: it builds state and never notifies anyone."""
 
@@ -113,10 +117,12 @@ def severity_of(excess: float, tier: Tier, p_leaving: float | None = None) -> Se
 
 def p_leaving(risk: Risk | None, signals: Sequence[Signal]) -> float | None:
     """Return the risk with the log-odds that the signals add, None where there is no risk."""
-    if risk is None:
-        return None
-    total = sum(signal.contribution for signal in signals if BY_NAME[signal.name].can_raise)
-    return 1.0 / (1.0 + exp(-(log_odds(risk.p_churn) + total)))
+    return None if risk is None else p_with(risk.p_churn, added_log_odds(signals))
+
+
+def p_with(p: float, added: float) -> float:
+    """Return the risk `p` with the log-odds that signals add to it, as far as they may."""
+    return 1.0 / (1.0 + exp(-(log_odds(p) + min(added, MOST_ADDED))))
 
 
 def describe(
@@ -129,9 +135,13 @@ def describe(
     day: int,
     *,
     is_about_contacts: bool = False,
+    quiet_since_day: int | None = None,
 ) -> AlertBody:
-    """Return what the alert says as of the end of `day`: severity, cause, signals, one sentence why, and a playbook."""
-    cause, p_cause = cause_of(negatives, signals, day)
+    """Return what the alert says as of the end of `day`: severity, cause, signals, one sentence why, and a playbook.
+
+    `quiet_since_day` is the day of the last purchase, or contact, where there is one.
+    """
+    cause, p_cause = cause_of(negatives, signals, day, quiet_since_day)
     is_shrinking = risk is not None and any(
         reason.group == "baskets_shrinking" and reason.contribution > 0 for reason in risk.reasons
     )

@@ -52,6 +52,12 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     `silence_thresholds`: risk (probability of no purchase within the horizon) at which a silence is alerted, by tier.
     `signal_thresholds`: sum of the signals' contributions (log-odds) at which signals alone raise an alert, by tier.
+    `least_p_leaving`: no alert while the customer more likely stays; the risk, with what the signals add to it, must
+    reach this. It bounds the thresholds that a generation brings, and what signals alone may raise. More of the first
+    moments that look this bad are false than the risk says, hence .7 for every second alert to be true (docs/churn.md).
+    Thresholds written into the rules hold as written.
+    `alone_log_odds`: signals that sum to so much raise whatever the risk says: who complains five times in a month is
+    told, however regularly he bought.
     `capacity_per_day`: alerts a day the team can work; the controller of `capacity.py` turns it into new thresholds.
     `adapts_thresholds`: each generation of the model brings silence thresholds, set to `capacity_per_day` or, without
     one, to as many alerts as the plain rule would raise; false: those written here hold. `tier_cuts`: while they are
@@ -67,6 +73,8 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alerts_on_contact_silence: bool = True
     silence_thresholds: dict[Tier, Probability] = field(default_factory=lambda: _per_tier(0.5))
     adapts_thresholds: bool = True
+    least_p_leaving: Probability = 0.7
+    alone_log_odds: LogOdds = 2.6
     signal_thresholds: dict[Tier, LogOdds] = field(default_factory=lambda: _per_tier(1.5))
     signals: dict[SignalName, SignalWeight] = {}
     tier_cuts: TierCuts = TierCuts()

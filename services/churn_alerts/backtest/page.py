@@ -37,7 +37,9 @@ RANKINGS = {
 ORIGINS = {
     "prior": ("shipped prior", "内置先验"),
     "prior_recentred": ("prior, level refitted", "先验（重定基准）"),
+    "mixture": ("own rhythms, no outcomes yet", "自有购买节奏（尚无结果）"),
     "towards_prior": ("own data, drawn to the prior", "自有数据，向先验收缩"),
+    "towards_mixture": ("own data, drawn to own rhythms", "自有数据，向自有节奏收缩"),
     "own": ("own data", "自有数据"),
 }
 

@@ -98,7 +98,7 @@ def wake(followed: Followed, due_ms: int) -> Answers:
     day = followed.woken_day = due_ms // DAY_MS - 1
     basis, silence = followed.running_silence()
     if silence is not None:
-        yield from check(followed, basis, silence, day - last_day_of(silence) + 1, is_history=False)
+        yield from check(followed, basis, silence, day - last_day_of(silence) + 1)
         lose(followed, basis, silence, day)
     payment_patience = followed.in_force.policy_for_day(day).weights["payment_delayed"][1]
     review_day = next_review_day(state.signals, state.judged_day, payment_patience)
@@ -114,18 +114,18 @@ def _purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_history
     state = followed.present()
     silence = state.purchases
     last_day = None if silence is None else silence.last_day
-    if last_day is not None and day > last_day and has_checks(followed, silence, day - last_day):
-        return _purchase_after_checks(followed, heard, at_ms, day, is_history)
+    if not is_history and last_day is not None and day > last_day and has_checks(followed, silence, day - last_day):
+        return _purchase_after_checks(followed, heard, at_ms, day)
     _apply_purchase(followed, heard, at_ms, day, is_history)
     return None
 
 
-def _purchase_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers:
+def _purchase_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int) -> Answers:
     silence = followed.present().purchases
     if silence is None:
         return
-    yield from check(followed, "orders", silence, day - last_day_of(silence), is_history)
-    _apply_purchase(followed, heard, at_ms, day, is_history)
+    yield from check(followed, "orders", silence, day - last_day_of(silence))
+    _apply_purchase(followed, heard, at_ms, day, is_history=False)
 
 
 def _apply_purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> None:
@@ -153,18 +153,19 @@ def _apply_purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_h
 
 def _return(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
     silence = followed.present().purchases
-    if silence is not None and silence.last_day is not None and has_checks(followed, silence, day - silence.last_day):
-        return _return_after_checks(followed, heard, at_ms, day, is_history)
+    last_day = None if silence is None else silence.last_day
+    if not is_history and last_day is not None and has_checks(followed, silence, day - last_day):
+        return _return_after_checks(followed, heard, at_ms, day)
     _apply_return(followed, heard, at_ms, day, is_history)
     return None
 
 
-def _return_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers:
+def _return_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int) -> Answers:
     silence = followed.present().purchases
     if silence is None:
         return
-    yield from check(followed, "orders", silence, day - last_day_of(silence), is_history)
-    _apply_return(followed, heard, at_ms, day, is_history)
+    yield from check(followed, "orders", silence, day - last_day_of(silence))
+    _apply_return(followed, heard, at_ms, day, is_history=False)
 
 
 def _apply_return(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> None:
@@ -182,19 +183,24 @@ def _contact(followed: Followed, heard: Heard, at_ms: int, day: int, is_history:
     last_day = None if silence is None else silence.last_day
     if last_day == day:
         return _fold(followed, heard, at_ms, day, is_history)
-    if last_day is not None and day > last_day and has_checks(followed, silence, day - last_day, "contacts"):
-        return _contact_after_checks(followed, heard, at_ms, day, is_history)
+    if (
+        not is_history
+        and last_day is not None
+        and day > last_day
+        and has_checks(followed, silence, day - last_day, "contacts")
+    ):
+        return _contact_after_checks(followed, heard, at_ms, day)
     _apply_contact(followed, at_ms, day, is_history)
     return _fold(followed, heard, at_ms, day, is_history)
 
 
-def _contact_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers:
+def _contact_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int) -> Answers:
     silence = followed.present().contacts
     if silence is None:
         return
-    yield from check(followed, "contacts", silence, day - last_day_of(silence), is_history)
-    _apply_contact(followed, at_ms, day, is_history)
-    rest = _fold(followed, heard, at_ms, day, is_history)
+    yield from check(followed, "contacts", silence, day - last_day_of(silence))
+    _apply_contact(followed, at_ms, day, is_history=False)
+    rest = _fold(followed, heard, at_ms, day, is_history=False)
     if rest is not None:
         yield from rest
 

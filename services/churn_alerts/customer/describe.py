@@ -44,7 +44,17 @@ def say(
         risk = risk_of(view, silence, moment.at_ms, policy.tier_cuts, state.currency, basis)
     signals = [finding.signal for finding in findings]
     negatives = state.signals.mismatch.negatives
-    body = describe(signals, negatives, risk, tier, excess, rules, day, is_about_contacts=basis == "contacts")
+    body = describe(
+        signals,
+        negatives,
+        risk,
+        tier,
+        excess,
+        rules,
+        day,
+        is_about_contacts=basis == "contacts",
+        quiet_since_day=None if silence is None else silence.last_day,
+    )
     ends_day = min((finding.ends_day for finding in findings), default=day + _REVIEW_DAYS)
     return Said(body, max(ends_day, day + 1))
 

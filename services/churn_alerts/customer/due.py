@@ -22,6 +22,9 @@ NEVER = -1
 """In arrays of silences: no check reaches the threshold."""
 
 
+PRIOR_MIN_PURCHASES = 3
+
+
 class SilencePolicy(Struct, frozen=True):
     """Whom and when to check. Days.
 
@@ -54,6 +57,15 @@ def floor_days(columns: Columns, generation: Generation, policy: SilencePolicy) 
     least = max(1, -(-policy.window_days // 4))
     # Beyond lost_after_days nothing is checked; the bound only keeps absurd gaps inside integers.
     return np.minimum(np.maximum(own, least), max(least, policy.lost_after_days)).astype(np.int64)
+
+
+def may_alert(columns: Columns, generation: Generation) -> NDArray[np.bool_]:
+    """Return whose silence may be alerted: under the shipped prior, only of customers with some purchases behind them.
+
+    How many leave after their first purchases is what companies differ in most (docs/churn.md, cold start).
+    """
+    least = PRIOR_MIN_PURCHASES if generation.is_prior else 0
+    return np.asarray(columns.n_gaps + 1 >= least)
 
 
 def next_check(silence_days: int) -> int:
@@ -117,8 +129,9 @@ def first_crossing(
         for index in np.unique(entry_of):
             chosen = entry_of == index
             entry = schedule[int(index)]
-            p = risk(columns.take(rows[chosen]), silences[chosen], entry.generation)
-            crossed = p >= round(entry.threshold, 6)
+            asked = columns.take(rows[chosen])
+            p = risk(asked, silences[chosen], entry.generation)
+            crossed = (p >= round(entry.threshold, 6)) & may_alert(asked, entry.generation)
             found[rows[chosen][crossed]] = silences[chosen][crossed]
             p_found[rows[chosen][crossed]] = p[crossed]
         u = np.maximum(u + 1, u * 11 // 10)
@@ -141,7 +154,9 @@ def highest_risk(
     while len(pending):
         due = u >= from_u[pending]
         rows = pending[due]
-        highest[rows] = np.maximum(highest[rows], risk(columns.take(rows), u[due], generation))
+        asked = columns.take(rows)
+        p = np.where(may_alert(asked, generation), risk(asked, u[due], generation), 0.0)
+        highest[rows] = np.maximum(highest[rows], p)
         u = np.maximum(u + 1, u * 11 // 10)
         going_on = u < end[pending]
         pending, u = pending[going_on], u[going_on]

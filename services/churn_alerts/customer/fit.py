@@ -3,6 +3,7 @@
 The same orders give the same bytes.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log
 from typing import Any
@@ -32,6 +33,9 @@ PRIOR_RIDGE = 100.0
 PRIOR_INTERCEPT_RIDGE = 1.0
 MIXTURE_CUSTOMERS = 50
 FEWEST_LABELS = 30
+OWN_FIT_HORIZONS = 3
+"""Labels of a shorter past are of young customers only: weights learnt on them alone do not carry to older ones."""
+
 GUARD_LOG_LOSS = 0.002
 """Strengths and sizes measured on two public logs (docs/churn.md, fitting)."""
 
@@ -83,8 +87,9 @@ def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy
     n_leavers = int(snapshots.labels.sum())
     base = replace(base, n_rows=len(snapshots.rows))
     if min(n_leavers, len(snapshots.rows) - n_leavers) < FEWEST_LABELS:
-        return _recentre(base, history, snapshots)
-    fitted = _fit_weights(base, history, snapshots, n_repeat)
+        return _recentre(base, history, snapshots) if n_repeat < MIXTURE_CUSTOMERS else _score_by_mixture(base)
+    is_long = until_day - int(history.day.min()) >= OWN_FIT_HORIZONS * horizon
+    fitted = _fit_weights(base, history, snapshots, is_own=is_long and n_repeat >= OWN_FIT_CUSTOMERS)
     return replace(fitted, floor_gap_share=floor_gap_share(history, until_day, fitted, policy))
 
 
@@ -262,26 +267,40 @@ def _standardise(values: Floats, means: Floats, deviations: Floats) -> Floats:
     return clipped
 
 
-def _fit_weights(base: Generation, history: History, snapshots: Snapshots, n_repeat: int) -> Generation:
+def _score_by_mixture(base: Generation) -> Generation:
+    """Return the generation whose risk is S_mix of its mixture: what the company's gaps say before outcomes are known.
+
+    Better calibrated there than the shipped weights on all logs tried (docs/churn.md).
+    """
+    return replace(base, origin="mixture", intercept=base.means[0], weights=_mixture_weights(base.deviations))
+
+
+def _mixture_weights(deviations: Sequence[float]) -> tuple[float, ...]:
+    """Return the weights of the standardised terms under which the log-odds are those of S_mix, up to the intercept."""
+    return (deviations[0], *[0.0] * (len(deviations) - 1))
+
+
+def _fit_weights(base: Generation, history: History, snapshots: Snapshots, *, is_own: bool) -> Generation:
     values = _design(base, history, snapshots)
     weights = snapshots.weights
     means = np.average(values, axis=0, weights=weights)
-    deviations = np.sqrt(np.average((values - means) ** 2, axis=0, weights=weights))
     n_terms = values.shape[1]
-    origin: Origin
-    if n_repeat >= OWN_FIT_CUSTOMERS:
-        origin = "own"
+    centres: dict[Origin, Floats]
+    if is_own:
+        deviations = np.sqrt(np.average((values - means) ** 2, axis=0, weights=weights))
         deviations = np.where(deviations > 1e-6, deviations, 1.0)
-        centre = np.zeros(n_terms + 1)
+        centres = {"own": np.zeros(n_terms + 1)}
         ridge = np.array([0.0] + [OWN_RIDGE] * n_terms)
     else:
         # The prior's scale, the company's centre: weights mean the same, and a reason is measured from its own average.
-        origin = "towards_prior"
         deviations = np.array(base.deviations)
         shift = float((np.array(base.weights) * (means - np.array(base.means)) / deviations).sum())
-        centre = np.array([base.intercept + shift, *base.weights])
+        centres = {
+            "towards_prior": np.array([base.intercept + shift, *base.weights]),
+            "towards_mixture": np.array([float(means[0]), *_mixture_weights(base.deviations)]),
+        }
         ridge = np.array([PRIOR_INTERCEPT_RIDGE] + [PRIOR_RIDGE] * n_terms)
-    beta = _logistic(_standardise(values, means, deviations), snapshots.labels, weights, centre, ridge)
+    origin, beta = _logistic(_standardise(values, means, deviations), snapshots.labels, weights, centres, ridge)
     return replace(
         base,
         origin=origin,
@@ -298,11 +317,11 @@ def _recentre(base: Generation, history: History, snapshots: Snapshots) -> Gener
     values = _standardise(_design(base, history, snapshots), np.array(base.means), np.array(base.deviations))
     offset = (values * np.array(base.weights)).sum(axis=1)
     nothing = np.zeros((len(values), 0))
-    beta = _logistic(
+    _, beta = _logistic(
         nothing,
         snapshots.labels,
         snapshots.weights,
-        np.array([base.intercept]),
+        {"prior_recentred": np.array([base.intercept])},
         np.array([PRIOR_INTERCEPT_RIDGE]),
         offset,
     )
@@ -310,22 +329,33 @@ def _recentre(base: Generation, history: History, snapshots: Snapshots) -> Gener
 
 
 def _logistic(
-    x: Floats, y: Floats, weights: Floats, centre: Floats, ridge: Floats, offset: Floats | float = 0.0
-) -> Floats:
+    x: Floats,
+    y: Floats,
+    weights: Floats,
+    centres: Mapping[Origin, Floats],
+    ridge: Floats,
+    offset: Floats | float = 0.0,
+) -> tuple[Origin, Floats]:
     """Return the coefficients (intercept first) minimising weighted log loss + ½ Σ ridge · (β - centre)².
 
-    Newton with step halving: the plain method diverges from a confident start.
+    Of several centres, the one that the labels fit best with: on every tenth row, where Newton starts anyway. Newton
+    with step halving: the plain method diverges from a confident start.
     """
     design = np.concatenate([np.ones((len(x), 1)), x], axis=1)
     rough = np.arange(0, len(x), ROUGH_STRIDE)
     offsets = np.broadcast_to(offset, len(x))
     few = (design[rough], y[rough], weights[rough] * (len(x) / max(len(rough), 1)), offsets[rough])
-    return _newton(design, y, weights, offsets, centre, ridge, _newton(*few, centre, ridge, centre))
+    starts = {origin: _newton(*few, centre, ridge, centre) for origin, centre in centres.items()}
+    best = min(starts, key=lambda origin: starts[origin][1])
+    beta, _ = _newton(design, y, weights, offsets, centres[best], ridge, starts[best][0])
+    return best, beta
 
 
 def _newton(
     design: Floats, y: Floats, weights: Floats, offset: Floats, centre: Floats, ridge: Floats, start: Floats
-) -> Floats:
+) -> tuple[Floats, float]:
+    """Return the coefficients and the least value they reach."""
+
     def objective(beta: Floats) -> float:
         logit = np.einsum("ni,i->n", design, beta) + offset
         # log(1 + e^logit), without overflow
@@ -350,7 +380,7 @@ def _newton(
         beta, value = moved, new_value
         if is_settled:
             break
-    return beta
+    return beta, value
 
 
 def _gram(design: Floats, weights: Floats) -> Floats:

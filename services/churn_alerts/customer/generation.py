@@ -43,7 +43,9 @@ REGULARITIES: Final = (1, 2, 4, 8)
 USUAL_GAP_SHARE: Final = 0.5
 """Of the customer's own usual gap: before so much of it, no silence is alerted (`floor.py` may find less)."""
 
-Origin = Literal["prior", "prior_recentred", "towards_prior", "own"]
+Origin = Literal["prior", "prior_recentred", "mixture", "towards_prior", "towards_mixture", "own"]
+"""Where the weights come from: the shipped prior, the company's own mixture (S_mix is the score), its labels drawn to
+one of these, or its labels alone."""
 
 
 class Mixture(Struct, frozen=True):

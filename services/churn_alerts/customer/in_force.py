@@ -180,7 +180,10 @@ def policy_of(
     thresholds: dict[Basis, Mapping[Tier, float]] = {}
     for basis, model in zip(MODELS, (orders_model, contacts_model), strict=True):
         adapted = model.thresholds if model is not None and rules.rules.adapts_thresholds else None
-        thresholds[basis] = rules.rules.silence_thresholds if adapted is None else adapted
+        least = rules.rules.least_p_leaving
+        thresholds[basis] = (
+            rules.rules.silence_thresholds if adapted is None else {tier: max(p, least) for tier, p in adapted.items()}
+        )
     cuts = rules.rules.tier_cuts
     if orders_model is not None and orders_model.tier_cuts is not None and cuts == TierCuts():
         cuts = orders_model.tier_cuts

@@ -81,6 +81,16 @@ def merge(one: Purchases, other: Purchases) -> Purchases:
     return replace(both, **_with_returns(both, (*one.recent_returns, *other.recent_returns)))
 
 
+def before_day(state: Purchases, day: int) -> Purchases:
+    """Return the state without what happened on `day` and later, as far as single days are kept."""
+    recent = tuple(entry for entry in state.recent if entry.day < day)
+    returned = tuple(entry for entry in state.recent_returns if entry.day < day)
+    if len(recent) == len(state.recent) and len(returned) == len(state.recent_returns):
+        return state
+    before = _refold(state.folded, recent, state.horizon_days) if recent else None
+    return replace(state, recent=recent, recent_returns=returned, before=before)
+
+
 def at_horizon(state: Purchases, horizon_days: float) -> Purchases:
     """Return the state with its decays at another horizon; those of the folded past stand as they were."""
     if state.horizon_days == horizon_days:

@@ -16,6 +16,7 @@ from services.churn_alerts.customer.history import History, history_of_states
 from services.churn_alerts.customer.in_force import Basis, Policy
 from services.churn_alerts.customer.load import thresholds_for, tier_cuts_for
 from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
+from services.churn_alerts.customer.schedule import SETTLE_MS
 from services.churn_alerts.customer.state import decode_state
 
 NOTICE_DAYS: Final = 2
@@ -40,6 +41,11 @@ class Sample:
         while len(self._states) > self._limit:
             self.share /= 2
             self._states = {key: state for key, state in self._states.items() if _place(key) < self.share}
+
+    def history_came_ms(self) -> int:
+        """Return when the newest history was received that has not been judged yet, 0 of none."""
+        settle_ms = max((decode_state(state).settle_ms for state in self._states.values()), default=0)
+        return max(settle_ms - SETTLE_MS, 0)
 
     def history(self, basis: Basis, horizon_days: float, until_day: int) -> History:
         """Return the history of the sampled customers who are judged on `basis`, as of the end of `until_day`."""
@@ -95,6 +101,15 @@ def next_generation(
 def in_force_at_ms(until_day: int) -> int:
     """Return the event time from which a generation decided on the end of `until_day` holds."""
     return end_of_day_ms(until_day + NOTICE_DAYS)
+
+
+def holds_from_ms(until_day: int, running: Generation | None) -> int:
+    """Return the event time from which the generation after `running` is published to hold.
+
+    The first one holds for all the past: imported history, which waits to be judged, is judged by a model of the
+    company and not by the prior. What was decided before it came stays.
+    """
+    return 0 if running is None else in_force_at_ms(until_day)
 
 
 def _passes(

@@ -16,7 +16,14 @@ from msgspec import Struct
 from services.churn_alerts.customer.generation import Generation, from_model, to_model
 from services.churn_alerts.customer.in_force import MODELS, Basis, ReadDocuments
 from services.churn_alerts.customer.model import DAY_MS
-from services.churn_alerts.customer.refit import Sample, in_force_at_ms, is_due, next_generation, until_day_of
+from services.churn_alerts.customer.refit import (
+    Sample,
+    holds_from_ms,
+    in_force_at_ms,
+    is_due,
+    next_generation,
+    until_day_of,
+)
 from shared.clock import Clock, from_ms, to_ms
 from shared.contracts.codec import encode
 from shared.contracts.control import ModelPublished
@@ -33,6 +40,10 @@ _log = logging.getLogger(__name__)
 _PARTITION: Final = 0
 # A day's stragglers: the state read then has them.
 _DELAY_MS: Final = 3_600_000
+# History that came within so long may go on; it is judged a quarter of an hour after it came (`SETTLE_MS`).
+_IMPORT_PAUSE_MS: Final = 180_000
+# Until there is a first generation, imported history may wait for it: how often that is looked for.
+_FIRST_LOOK_S: Final = 60.0
 
 
 class ModelPassedOn(Struct, frozen=True, tag_field="type", tag="model.passed_on"):
@@ -81,6 +92,8 @@ class _States:
     sample: Sample
     until_day: int | None
     controls: Controls
+    is_history_coming: bool
+    """Whether an import seems to be under way: a first fit on a part of it would be the wrong one."""
 
 
 class RefitLeader:
@@ -93,6 +106,7 @@ class RefitLeader:
         self._states = CHURN_STATE.full_name(topic_prefix)
         self._input = ENRICHED.full_name(topic_prefix)
         self._clock = clock
+        self._has_first = False
         # The last day on which too few customers had come back for a first generation.
         self._vain_day: dict[str, int] = {}
 
@@ -104,6 +118,7 @@ class RefitLeader:
         if _PARTITION not in assigned:
             return []
         known = await self._read_log()
+        self._has_first = known.newest(MODELS["orders"]) is not None
         passed = [await self._pass_on(record) for record in self._waiting(known)]
         today = to_ms(self._clock.now()) // DAY_MS
         due = [
@@ -125,9 +140,9 @@ class RefitLeader:
         assigned: Callable[[], Collection[int]],
         on_published: Callable[[Sequence[ModelPublished]], None],
     ) -> None:
-        """Look every `every_s` seconds until cancelled."""
+        """Look every `every_s` seconds until cancelled; each minute while there is no generation yet."""
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(every_s if self._has_first else min(every_s, _FIRST_LOOK_S))
             try:
                 records = await self.look(assigned())
             except Unavailable as error:
@@ -166,13 +181,16 @@ class RefitLeader:
             if loaded.fence >= 0:
                 watermarks.append(loaded.watermark_ms)
             sample.add((key, state_of(row)) for key, row in loaded.rows.items())
-        return _States(sample, until_day_of(watermarks, _DELAY_MS), controls)
+        quiet_ms = to_ms(self._clock.now()) - sample.history_came_ms()
+        return _States(sample, until_day_of(watermarks, _DELAY_MS), controls, quiet_ms < _IMPORT_PAUSE_MS)
 
     async def _refit(self, basis: Basis, states: _States, known: Generations) -> ModelPublished | None:
         """Return the generation that the log has for the next version, ours or another leader's, if one is due."""
         name, until_day = MODELS[basis], states.until_day
         newest = _generation(known.newest(name))
         if until_day is None or not is_due(newest, until_day):
+            return None
+        if newest is None and states.is_history_coming:
             return None
         # Python and numpy take turns with the worker's loop meanwhile; a refit is a few seconds in four weeks.
         generation = await asyncio.to_thread(_fitted, basis, states, until_day, newest)
@@ -182,7 +200,7 @@ class RefitLeader:
         record = ModelPublished(
             name=name,
             version=generation.version,
-            in_force_at=from_ms(in_force_at_ms(until_day)),
+            in_force_at=from_ms(holds_from_ms(until_day, newest)),
             model=to_model(generation),
         )
         await self._append(encode(record))

@@ -1,15 +1,25 @@
 """A customer's signals judged, on an event or at a day's end: the alert they raise, change or end. Pure."""
 
-from typing import Final
+from collections.abc import Generator
+from typing import Any, Final
 
 from msgspec.structs import replace
 
-from services.churn_alerts.alert.decide import SEVERITIES, Moment, is_material, is_news, log_odds, signals_alert_id
-from services.churn_alerts.customer.checks import Look, View
+from services.churn_alerts.alert.decide import (
+    SEVERITIES,
+    Moment,
+    is_material,
+    is_news,
+    log_odds,
+    p_with,
+    signals_alert_id,
+)
+from services.churn_alerts.customer.checks import Look, Question, View
 from services.churn_alerts.customer.describe import findings_of, say, tier_of_view
 from services.churn_alerts.customer.followed import Answers, Followed, last_day_of
-from services.churn_alerts.customer.in_force import Policy
-from services.churn_alerts.customer.model import DAY_MS, end_of_day_ms
+from services.churn_alerts.customer.in_force import Basis, Policy
+from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
+from services.churn_alerts.customer.purchases import before_day
 from services.churn_alerts.customer.state import CustomerState
 from services.churn_alerts.signal.model import Finding
 from services.churn_alerts.signal.model import Moment as SignalMoment
@@ -61,7 +71,9 @@ def _judge(followed: Followed, day: int, policy: Policy, moment: Moment, on_even
     total = raising_contribution(findings if on_event is None else on_event)
     alert = state.alert
     if alert is None:
-        if total >= threshold:
+        if total >= threshold and (
+            yield from _is_leaving(basis, silence, view, total, day, policy, is_within_day=on_event is not None)
+        ):
             alert_id = signals_alert_id(followed.key, day, policy.version)
             said = say(followed, findings, view, basis, silence, tier, total - threshold, policy, moment, day)
             followed.raise_alert(alert_id, said, policy, moment, is_silence=False, clearable_from_ms=end_of_day_ms(day))
@@ -81,6 +93,30 @@ def _judge(followed: Followed, day: int, policy: Policy, moment: Moment, on_even
         followed.update_alert(said, moment, is_silence=False)
     elif on_event is None:
         state.alert = replace(alert, ends_day=said.ends_day)
+
+
+def _is_leaving(
+    basis: Basis,
+    silence: Purchases | None,
+    view: View | None,
+    total: float,
+    day: int,
+    policy: Policy,
+    *,
+    is_within_day: bool,
+) -> Generator[Question, Any, bool]:
+    """Return whether the risk with the log-odds `total` of the signals is enough for an alert.
+
+    Of a customer without a risk the signals' own threshold decides. Within a day the risk is that of the days before:
+    whether he also buys today may not depend on the order.
+    """
+    if is_within_day and silence is not None:
+        before = before_day(silence, day)
+        view = None
+        if before.recent and before.n_days >= policy.silence(basis).min_purchases:
+            view = yield Look(before, basis, day - last_day_of(before))
+    rules = policy.in_force.rules
+    return view is None or total >= rules.alone_log_odds or p_with(view.p, total) >= rules.least_p_leaving
 
 
 def _bought_after_evidence(followed: Followed, day: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import Any
 
-from services.churn_alerts.alert.decide import Moment, log_odds, silence_alert_id
+from services.churn_alerts.alert.decide import MOST_ADDED, Moment, log_odds, silence_alert_id
 from services.churn_alerts.customer.checks import Crossed, Crossing, Look, Question, View
 from services.churn_alerts.customer.describe import findings_of, say, tier_of_view
 from services.churn_alerts.customer.followed import Answers, Followed, last_day_of
@@ -27,8 +27,11 @@ def has_checks(followed: Followed, silence: Purchases | None, until_u: int, basi
     return first < min(until_u, policy.lost_after_days)
 
 
-def check(followed: Followed, basis: Basis, silence: Purchases, until_u: int, is_history: bool) -> Answers:
-    """Carry out the checks of the running silence before `until_u` days of it, in the customer's own event time."""
+def check(followed: Followed, basis: Basis, silence: Purchases, until_u: int) -> Answers:
+    """Carry out the checks of the running silence before `until_u` days of it, in the customer's own event time.
+
+    A silence that imported history itself ends is not checked: nobody could have been told in time.
+    """
     if not has_checks(followed, silence, until_u, basis):
         return
     state = followed.present()
@@ -54,7 +57,7 @@ def check(followed: Followed, basis: Basis, silence: Purchases, until_u: int, is
     state.next_check = crossed.next_check
     if crossed.view is not None:
         state.next_check = DONE
-        _alert_silence(followed, basis, silence, crossed.view, is_history)
+        _alert_silence(followed, basis, silence, crossed.view)
 
 
 def _rearm(followed: Followed, silence: Purchases, basis: Basis) -> Generator[Question, Any, bool]:
@@ -70,12 +73,12 @@ def _rearm(followed: Followed, silence: Purchases, basis: Basis) -> Generator[Qu
     return True
 
 
-def _alert_silence(followed: Followed, basis: Basis, silence: Purchases, view: View, is_history: bool) -> None:
+def _alert_silence(followed: Followed, basis: Basis, silence: Purchases, view: View) -> None:
     """Raise the alert of a silence at the check that crossed, or add the silence to the alert that is open."""
     state = followed.present()
     day = last_day_of(silence) + view.silence_days
     policy = followed.in_force.policy_for_day(day)
-    moment = Moment(end_of_day_ms(day), followed.now_ms, is_history)
+    moment = Moment(end_of_day_ms(day), followed.now_ms, is_history=False)
     findings = findings_of(followed, day, policy, view, basis)
     tier = tier_of_view(silence, basis, view, policy)
     excess = log_odds(view.p) + raising_contribution(findings) - log_odds(policy.silence_threshold(tier, basis))
@@ -134,4 +137,4 @@ def _sigma(followed: Followed, day: int, policy: Policy, basis: Basis) -> float:
     if basis == "contacts":
         # Contact silence is what is being checked; it may not count twice.
         findings = [finding for finding in findings if finding.signal.name != "contact_falling_silent"]
-    return round(raising_contribution(findings), 4)
+    return round(min(raising_contribution(findings), MOST_ADDED), 4)

@@ -1,6 +1,6 @@
 """Every signal, in the order in which an alert shows equal ones; to add a signal, add its module and a line here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from services.churn_alerts.signal import (
@@ -21,7 +21,7 @@ from services.churn_alerts.signal.contact_falling_silent import ContactSilence
 from services.churn_alerts.signal.model import Finding, Moment, SignalRule
 from services.churn_alerts.signal.purchase_overdue import Silence
 from services.churn_alerts.signal.state import SignalState
-from shared.contracts.alert import SignalName
+from shared.contracts.alert import Signal, SignalName
 
 SIGNALS: tuple[SignalRule, ...] = (
     purchase_overdue.RULE,
@@ -45,6 +45,9 @@ Weights = Mapping[SignalName, tuple[float, float]]
 
 PRIOR_WEIGHTS: Weights = {rule.name: (rule.weight, rule.threshold) for rule in SIGNALS}
 
+# What unhappy texts bring about.
+_ABOUT_TEXTS: frozenset[SignalName] = frozenset({"complaints_surging", "expectation_mismatch", "sentiment_sliding"})
+
 _ON_EVENTS = tuple(rule for rule in SIGNALS if rule.judged == "event")
 
 
@@ -62,7 +65,21 @@ def find_all(
 
 def raising_contribution(findings: list[Finding]) -> float:
     """Return the log-odds that the findings add to what the silence score says."""
-    return sum(finding.signal.contribution for finding in findings if BY_NAME[finding.signal.name].can_raise)
+    return added_log_odds(finding.signal for finding in findings)
+
+
+def added_log_odds(signals: Iterable[Signal]) -> float:
+    """Return the log-odds that signals add together: of those that rest on the same texts, the strongest alone counts.
+
+    A complaint after an order is a surge, a mismatch and a worse mood at once; it happened once.
+    """
+    total = said = 0.0
+    for signal in signals:
+        if signal.name in _ABOUT_TEXTS:
+            said = max(said, signal.contribution)
+        elif BY_NAME[signal.name].can_raise:
+            total += signal.contribution
+    return total + said
 
 
 def _parts(state: SignalState, silence: Silence | None, contacts: ContactSilence | None) -> dict[SignalName, Any]:

@@ -13,7 +13,8 @@ from services.churn_alerts.customer.generation import GROUP_NAMES
 from services.churn_alerts.signal.aspects import aspect_bits, causes_of
 from services.churn_alerts.signal.expectation_mismatch import Negative
 from services.churn_alerts.signal.model import DAY_MS
-from shared.contracts.alert import Cause, Signal
+from services.churn_alerts.signal.registry import added_log_odds
+from shared.contracts.alert import Cause, Signal, SignalName
 from shared.contracts.enriched import AspectHit, Sentiment
 from shared.errors import Reject
 
@@ -64,6 +65,25 @@ def test_cause_is_what_unhappy_texts_are_about_and_silence_alone_is_unknown() ->
     cause, p_cause = cause_of(about_price, [], 20)
     assert cause == "price" and 0.5 < p_cause < 0.8
     assert cause_of(about_price, [], 200) == ("unknown", 1.0)
+
+
+def test_a_silence_is_explained_by_what_was_said_around_the_last_purchase() -> None:
+    about_price = [Negative(12 * DAY_MS, "a", 900, PRICE)]
+
+    assert cause_of(about_price, [], 70)[0] == "unknown"
+    assert cause_of(about_price, [], 70, quiet_since_day=10) == cause_of(about_price, [], 12)
+    assert cause_of(about_price, [], 11, quiet_since_day=10) == ("unknown", 1.0)
+    assert cause_of(about_price, [], 150, quiet_since_day=140) == ("unknown", 1.0)
+
+
+def test_what_rests_on_the_same_texts_counts_once() -> None:
+    def signal(name: SignalName, contribution: float) -> Signal:
+        return Signal(name=name, value=1.0, threshold=1.0, contribution=contribution, reason_en="", reason_zh="")
+
+    said = [signal("complaints_surging", 1.6), signal("expectation_mismatch", 2.4), signal("sentiment_sliding", 1.0)]
+
+    assert added_log_odds(said) == 2.4
+    assert added_log_odds([*said, signal("low_csat", 1.0), signal("purchase_overdue", 2.0)]) == pytest.approx(3.4)
 
 
 def test_talk_of_a_competitor_is_heard_in_both_languages() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.churn_alerts.customer.columns import Columns
+from services.churn_alerts.customer.columns import Columns, Floats
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.fit import (
     Snapshots,
@@ -16,6 +16,8 @@ from services.churn_alerts.customer.fit import (
 from services.churn_alerts.customer.generation import PRIOR, prior_for
 from services.churn_alerts.customer.history import CustomerDays, History, history_of
 from services.churn_alerts.customer.load import threshold_for
+from services.churn_alerts.customer.mixture import class_masses, silence
+from services.churn_alerts.customer.score import risk
 from tests.factories.purchase_log import FIRST_DAY, purchase_log, until
 
 POLICY = SilencePolicy(min_purchases=2, lost_after_days=42, window_days=21)
@@ -25,6 +27,10 @@ NOW = FIRST_DAY + 200
 def history(n_customers: int, n_days: int = 240) -> History:
     customers: list[CustomerDays] = purchase_log(n_customers, n_days)
     return history_of(customers, 28.0)
+
+
+def span_of(columns: Columns) -> Floats:
+    return (columns.last_day - columns.first_day).astype(np.float64)
 
 
 def snapshots(past: History, until_day: int) -> Snapshots:
@@ -54,11 +60,27 @@ def test_nobody_yet_means_the_shipped_prior() -> None:
     assert generation.weights == PRIOR.weights
 
 
-def test_a_few_customers_are_drawn_to_the_prior() -> None:
+def test_a_few_customers_are_drawn_to_what_their_outcomes_fit_best() -> None:
     generation = fit(history(150), NOW, NOW, POLICY, version=3)
 
-    assert (generation.version, generation.origin, generation.is_prior) == (3, "towards_prior", False)
-    assert np.abs(np.array(generation.weights) - np.array(PRIOR.weights)).max() < 0.5
+    # The log of the test is lived by the mixture's own process.
+    assert (generation.version, generation.origin, generation.is_prior) == (3, "towards_mixture", False)
+    assert generation.weights[0] == pytest.approx(PRIOR.deviations[0], abs=0.5)
+    assert np.abs(generation.weights[1:]).max() < 0.5
+
+
+def test_before_outcomes_are_known_the_mixture_is_the_score() -> None:
+    day = FIRST_DAY + 27
+    past = history(1_200)
+    generation = fit(past, day, day, POLICY, version=1)
+    columns = past.columns.take(past.scored(day, 2, 42))
+    silence_days = (day - columns.last_day).astype(np.float64)
+    classes = class_masses(columns.n_gaps, span_of(columns), columns.sum_log_gap, generation.mixture)
+
+    assert (generation.origin, generation.is_prior) == ("mixture", False)
+    assert risk(columns, day - columns.last_day, generation) == pytest.approx(
+        silence(classes, silence_days, 28.0).p_silent, abs=2e-6
+    )
 
 
 def test_a_fit_looks_at_nothing_after_its_day() -> None:

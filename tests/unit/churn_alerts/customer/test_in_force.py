@@ -12,7 +12,7 @@ from shared.kafka.controls import Controls
 from shared.kafka.processor import Control
 
 CUTS = TierCuts(frequency=(1.0, 2.0, 3.0, 5.0))
-FITTED = replace(prior_for(90), thresholds=dict.fromkeys(TIERS, 0.3), tier_cuts=CUTS)
+FITTED = replace(prior_for(90), thresholds=dict.fromkeys(TIERS, 0.75), tier_cuts=CUTS)
 
 
 def controls(*published: tuple[str, int, int, dict[str, Any]]) -> Controls:
@@ -32,15 +32,23 @@ def test_a_generation_brings_thresholds_and_cuts() -> None:
     before, after = (ReadDocuments().policy(known, at_ms) for at_ms in (9, 10))
 
     assert (before.silence_threshold("gold"), before.tier_cuts) == (0.5, TierCuts())
-    assert (after.silence_threshold("gold"), after.tier_cuts) == (0.3, CUTS)
+    assert (after.silence_threshold("gold"), after.tier_cuts) == (0.75, CUTS)
     assert after.version == 1
+
+
+def test_no_generation_lowers_a_threshold_under_what_an_alert_needs() -> None:
+    eager = to_model(replace(FITTED, thresholds=dict.fromkeys(TIERS, 0.2)))
+    rules = to_document(Rules(least_p_leaving=0.35))
+
+    assert threshold(20, ("churn", 1, 10, eager)) == 0.7
+    assert threshold(20, ("churn", 1, 15, eager), ("rules", 2, 10, rules)) == 0.35
 
 
 def test_newer_rules_outrank_an_older_generation() -> None:
     rules = to_document(Rules(silence_thresholds=dict.fromkeys(TIERS, 0.8)))
 
     assert threshold(20, ("churn", 1, 10, to_model(FITTED)), ("rules", 2, 15, rules)) == 0.8
-    assert threshold(20, ("churn", 1, 15, to_model(FITTED)), ("rules", 2, 10, rules)) == 0.3
+    assert threshold(20, ("churn", 1, 15, to_model(FITTED)), ("rules", 2, 10, rules)) == 0.75
 
 
 def test_rules_may_hold_their_thresholds() -> None:

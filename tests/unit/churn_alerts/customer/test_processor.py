@@ -91,10 +91,22 @@ def test_imported_history_notifies_nobody_and_leaves_the_lost_lost() -> None:
 
     log = decided([tick(now), *history, *(tick(now + timedelta(minutes=minute)) for minute in range(60))])
 
-    assert kinds(log.alerts)[:2] == ["raised", "lost"]
+    assert kinds(log.alerts) == ["raised", "lost"]
     assert all(record.is_historical for record in log.alerts)
-    assert log.alerts[1].at == at(133 + 121)
+    assert log.alerts[1].at == at(300 + 121)
     assert log.risks["a"].state == "lost"
+
+
+def test_silence_that_history_itself_ended_is_never_told() -> None:
+    now = at(310)
+    history: list[Heard] = [
+        calm(order("a", at(day, 720), received=now)) for day in (*range(0, 140, 7), *range(300, 309, 4))
+    ]
+
+    log = decided([tick(now), *history, *(tick(now + timedelta(minutes=minute)) for minute in range(60))])
+
+    assert log.alerts == []
+    assert log.risks["a"].n_purchases == 23
 
 
 def test_imported_customer_is_not_judged_before_he_has_settled() -> None:
@@ -116,6 +128,21 @@ def test_complaints_raise_at_once_and_a_client_retry_changes_nothing() -> None:
     assert kinds(log.alerts)[0] == "raised"
     assert log.alerts[0].at == at(200, 3)
     assert kinds(log.alerts) == kinds(decided(said).alerts)
+
+
+def test_few_complaints_of_who_most_likely_stays_raise_nothing_whatever_the_order_of_the_day() -> None:
+    orders = regular("a", 20)
+    said = [complaint("a", at(19 * 7 + 2, minute)) for minute in (1, 2, 3)]
+    today = calm(order("a", at(19 * 7 + 2, 30)))
+    loud = [complaint("a", at(19 * 7 + 2, minute)) for minute in range(1, 7)]
+    bold = published(2, at(0), Rules(least_p_leaving=0.0))
+
+    assert decided([*orders, *said]).alerts == decided([*orders, today, *said]).alerts == []
+    assert kinds(decided([*orders, *loud]).alerts)[:1] == ["raised"]
+    told = decided([bold, *orders, *said, today])
+    assert kinds(told.alerts)[:1] == ["raised"]
+    assert kinds(decided([bold, *orders, today, *said]).alerts)[:1] == ["raised"]
+    assert told.alerts[0].at == at(19 * 7 + 2, 2)
 
 
 def test_alert_carries_evidence_cause_playbook_and_one_sentence_in_both_languages() -> None:

@@ -87,7 +87,7 @@ def test_states_refit_to_the_bytes_of_the_log(last_day: int) -> None:
     of_log = fit(history_of(LOG, 28.0), last_day, last_day, policy, 1)
     of_states = fit(sample.history("orders", 28.0, last_day), last_day, last_day, policy, 1)
 
-    assert of_states.origin == "towards_prior"
+    assert of_states.origin == "towards_mixture"
     assert msgspec.json.encode(to_model(of_states)) == msgspec.json.encode(to_model(of_log))
 
 
@@ -100,7 +100,7 @@ async def test_one_generation_reaches_every_partition_once() -> None:
     [record] = first
     assert second == []
     assert generations(kafka) == [[msgspec.json.encode(record)]] * PARTITIONS
-    assert record.in_force_at == from_ms((TODAY + 3) * DAY_MS)
+    assert record.in_force_at == from_ms(0)
     generation = from_model(record.model)
     assert generation.decided_until_day == TODAY and generation.thresholds is not None
     assert generation.tier_cuts is not None and generation.tier_cuts.frequency != Rules().tier_cuts.frequency
