@@ -1,21 +1,25 @@
-"""The engine beside its peers on work W1: `python -m bench.engine [--runs N] [--only NAME…]`.
+"""The engine beside its peers on work W1: `python -m bench.engine [--runs N] [--only NAME…] [--parts FILE]`.
 
 Same bytes, same broker, one engine at a time, alternated; medians and best, into bench/RESULTS.md. Rates come from the
 broker's append times of the outputs. Peers live in an environment of their own, made on first use in `.venv-bench`.
+With `--parts`, what was measured is added to a file and the report is made from all of it: an idle machine can be had
+for minutes at a time, each with ours and a few peers. Ratios are taken round by round, within the same minutes.
 """
 
 import argparse
 import asyncio
-import statistics
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from bench.engine import kafka_streams
 from bench.engine.broker import SOURCE, Stretch, broker, count_outputs, create_topics, fill, output_stretch
 from bench.engine.latency import Latency, measure_latency
-from bench.engine.report import write_report
+from bench.engine.report import report_lines, write_report
 from bench.engine.state_load import StateLoad, measure_state_load
 from bench.peers.work import EVENTS
 
@@ -35,6 +39,8 @@ class EngineUnderTest:
     events: int = EVENTS
     # It makes its own topics.
     makes_changelog: bool = False
+    # It runs on the JDK; `module` is its name alone.
+    is_java: bool = False
 
 
 ENGINES = (
@@ -43,6 +49,7 @@ ENGINES = (
     EngineUnderTest("bare confluent-kafka", "bench.peers.confluent_loop", is_peer=True),
     EngineUnderTest("bytewax", "bench.peers.bytewax_flow", is_peer=True, makes_changelog=True),
     EngineUnderTest("quixstreams", "bench.peers.quixstreams_app", is_peer=True, makes_changelog=True),
+    EngineUnderTest("Kafka Streams", "KafkaStreamsApp", makes_changelog=True, is_java=True),
     EngineUnderTest("Faust, event by event", "bench.peers.faust_per_event", events=EVENTS // 15, makes_changelog=True),
 )
 
@@ -76,8 +83,11 @@ async def run_once(bootstrap: str, engine: EngineUnderTest, number: int) -> Run:
 
 def start(engine: EngineUnderTest, *arguments: str) -> subprocess.Popen[bytes]:
     """Start an engine's process; what it says is lost unless it fails to start at all."""
-    python = str(_PEERS_ENVIRONMENT / "bin" / "python") if engine.is_peer else sys.executable
-    command = [python, "-W", "ignore", "-m", engine.module, *arguments]
+    if engine.is_java:
+        command = [*kafka_streams.command(_PEERS_ENVIRONMENT), *arguments]
+    else:
+        python = str(_PEERS_ENVIRONMENT / "bin" / "python") if engine.is_peer else sys.executable
+        command = [python, "-W", "ignore", "-m", engine.module, *arguments]
     return subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL)
 
 
@@ -97,50 +107,75 @@ def prepare_peers() -> None:
     subprocess.run(pip, check=True)
 
 
-async def compare(bootstrap: str, engines: list[EngineUnderTest], n_runs: int) -> dict[str, list[Run]]:
-    """Return the runs of each engine, alternated."""
+async def compare(bootstrap: str, engines: list[EngineUnderTest], n_runs: int) -> list[list[Run]]:
+    """Return the rounds, one run of each engine in each."""
     await create_topics(bootstrap, SOURCE)
     await fill(bootstrap)
-    runs: dict[str, list[Run]] = {engine.name: [] for engine in engines}
+    rounds: list[list[Run]] = []
     for number in range(n_runs):
+        rounds.append([])
         for engine in engines:
             run = await run_once(bootstrap, engine, number)
-            runs[engine.name].append(run)
+            rounds[-1].append(run)
             print(
                 f"{engine.name:32} {run.stretch.per_second:10,.0f} /s  cpu {run.cpu_s:6.1f} s  {run.rss_mb:5.0f} MB"
                 f"{'' if run.is_complete else '  INCOMPLETE'}",
                 flush=True,
             )
-    return runs
+    return rounds
+
+
+@dataclass
+class Measured:
+    """What a report is made of, possibly from several invocations; the latest latencies and load count."""
+
+    rounds: list[list[Run]]
+    latencies: list[Latency]
+    load: StateLoad | None
+
+
+def add_to_parts(file: Path, measured: Measured) -> Measured:
+    """Add what was measured to the file's; return all of it."""
+    before = msgspec.json.decode(file.read_bytes(), type=Measured) if file.exists() else Measured([], [], None)
+    total = Measured(
+        before.rounds + measured.rounds, measured.latencies or before.latencies, measured.load or before.load
+    )
+    file.write_bytes(msgspec.json.encode(total))
+    return total
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--parts", type=Path)
     parser.add_argument("--skip-state", action="store_true")
     parser.add_argument("--skip-latency", action="store_true")
     options = parser.parse_args()
-    engines = [engine for engine in ENGINES if not options.only or any(word in engine.name for word in options.only)]
+    wanted = [engine for engine in ENGINES if not options.only or any(word in engine.name for word in options.only)]
+    engines = wanted if options.runs else []
     if any(engine.is_peer for engine in engines):
         prepare_peers()
+    if any(engine.is_java for engine in engines):
+        if kafka_streams.has_jdk():
+            kafka_streams.compile_into(_PEERS_ENVIRONMENT)
+        else:
+            print("no javac on the path: Kafka Streams is left out")
+            engines = [engine for engine in engines if not engine.is_java]
     started = time.monotonic()
     with broker() as bootstrap:
-        runs = await compare(bootstrap, engines, options.runs)
+        rounds = await compare(bootstrap, engines, options.runs) if options.runs else []
         latencies: list[Latency] = []
         if not options.skip_latency:
             latencies = [await measure_latency(bootstrap, rate) for rate in (100, 1_000)]
         load: StateLoad | None = None if options.skip_state else await measure_state_load(bootstrap)
-    medians = {name: statistics.median(run.stretch.per_second for run in of) for name, of in runs.items()}
-    ours = medians.get(ENGINES[0].name, 0.0)
-    for name, rate in sorted(medians.items(), key=lambda one: -one[1]):
-        print(f"{name:32} median {rate:10,.0f} /s   ours is {ours / rate if rate else 0:6.2f} x")
-    for latency in latencies:
-        print(latency)
-    if load is not None:
-        print(load)
-    if not options.only:
-        write_report(runs, latencies, load, ENGINES[0].name)
+    measured = Measured(rounds, latencies, load)
+    if options.parts is not None:
+        measured = add_to_parts(options.parts, measured)
+    lines = report_lines(measured.rounds, measured.latencies, measured.load, ENGINES[0].name)
+    print("\n".join(lines))
+    if options.parts is not None or not options.only:
+        write_report(lines)
     print(f"{time.monotonic() - started:.0f} s")
 
 

@@ -45,23 +45,23 @@ class Jar:
         return f"{self.artifact}-{self.version}.jar"
 
 
-def locked_jars() -> tuple[Jar, ...]:
-    """Return the jars the lock names."""
-    return tuple(Jar(**entry) for entry in tomllib.loads(LOCK.read_text("utf-8"))["jar"])
+def locked_jars(lock: Path = LOCK) -> tuple[Jar, ...]:
+    """Return the jars a lock names."""
+    return tuple(Jar(**entry) for entry in tomllib.loads(lock.read_text("utf-8"))["jar"])
 
 
-def class_path(progress: Progress | None = None) -> str:
-    """Return the class path of the embedded broker, fetching the jars on first use.
+def class_path(progress: Progress | None = None, lock: Path = LOCK) -> str:
+    """Return the class path of a lock, the embedded broker's by default, fetching the jars on first use.
 
     Raises JarError when one cannot be fetched or its SHA-256 differs; nothing is kept then.
     """
-    jars = locked_jars()
-    folder = make_once(_folder(), lambda staging: _fetch_all(jars, staging, progress))
+    jars = locked_jars(lock)
+    folder = make_once(_folder(lock), lambda staging: _fetch_all(jars, staging, progress))
     return os.pathsep.join(str(folder / jar.file_name) for jar in jars)
 
 
-def _folder() -> Path:
-    return cache_dir() / "kafka" / hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
+def _folder(lock: Path = LOCK) -> Path:
+    return cache_dir() / "kafka" / hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
 
 
 def aot_cache() -> Path | None:

@@ -90,7 +90,9 @@ class Engine(Generic[E, S]):
         self._state = processor.state_topic.full_name(topic_prefix)
         self._dead_letters = DEAD_LETTERS.full_name(topic_prefix)
         self._cells: dict[int, _Cell[E, S]] = {}
+        # Inputs and poison of the latest works, and the sums of both: at a record a batch there are 10,000 of them.
         self._recent: deque[tuple[int, int]] = deque()
+        self._recent_inputs = self._recent_poison = 0
 
     def partition(self, number: int) -> Partition[E, S] | None:
         """Return the partition's memory, None before its first batch."""
@@ -284,12 +286,13 @@ class Engine(Generic[E, S]):
 
     def _check_poison(self, work: Work) -> None:
         """Raise Stop when too many of the latest inputs were poison; nothing of the work is published then."""
-        recent = self._recent
-        recent.append((work.n_inputs, len(work.poison)))
-        n_inputs = sum(inputs for inputs, _ in recent)
+        recent, added = self._recent, (work.n_inputs, len(work.poison))
+        recent.append(added)
+        n_inputs, n_poison = self._recent_inputs + added[0], self._recent_poison + added[1]
         while len(recent) > 1 and n_inputs - recent[0][0] >= _POISON_WINDOW:
-            n_inputs -= recent.popleft()[0]
-        n_poison = sum(poison for _, poison in recent)
+            gone = recent.popleft()
+            n_inputs, n_poison = n_inputs - gone[0], n_poison - gone[1]
+        self._recent_inputs, self._recent_poison = n_inputs, n_poison
         if n_poison >= _POISON_GRACE and n_poison > self._max_poison_ratio * n_inputs:
             last = work.poison[-1].reason if work.poison else ""
             raise Stop(

@@ -206,6 +206,10 @@ class Publisher:
         except (KafkaError, OSError, TimeoutError) as error:
             await _stop(producer)
             raise Unavailable("kafka", f"cannot connect to {self._bootstrap}: {error!r}") from error
+        except BaseException:
+            # Given up by the caller: nobody else knows the producer and its connections.
+            await _stop(producer)
+            raise
         return producer
 
     def replace(self, producer: Any, error: BaseException) -> None:

@@ -6,6 +6,7 @@ that once per batch. The message's value is the list of aiokafka's records, its 
 `faust.transports` and, for a checkout that is not installed, by importing this module.
 """
 
+import asyncio
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar, Final
@@ -30,6 +31,15 @@ class RecordBatchConsumerThread(AIOKafkaConsumerThread):
         # Not assigned anything yet, so that nothing has been fetched.
         consumer: Any = self._consumer
         consumer._fetcher._records = _PlainResults()
+
+    async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109  Faust's
+        """Return what was fetched, as the original, without its queue of calls between the threads and its workers.
+
+        Each of their turns waits for a loop to come round: at 1,000 events/s that was most of the way from the broker.
+        """
+        consumer: Any = self._ensure_consumer()
+        fetching = self._fetch_records(consumer, active_partitions or set(), timeout, consumer._max_poll_records)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(fetching, self.thread_loop))
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
@@ -82,6 +92,36 @@ class RecordBatchConsumer(Consumer):
 
     def _new_consumer_thread(self) -> RecordBatchConsumerThread:
         return RecordBatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Hand over what is fetched until either is stopped, as the original at a fraction of its cost for a batch.
+
+        The original makes six tasks for a message and a time-out for a round, looks for gaps and counts towards a
+        commit every so many messages; neither of the last two means anything here.
+        """
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                # A round may end without having waited for anything.
+                await asyncio.sleep(0)
+                async for tp, message in self.getmany(1.0):
+                    await self._hand_over(message)
+                    self._read_offset[tp] = message.offset
+        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _hand_over(self, message: ConsumerMessage) -> None:
+        """Put a batch into the agent's queue; give it up when a rebalance begins while there is no room for it."""
+        putting = asyncio.ensure_future(self.callback(message))
+        try:
+            # With room in the queue one turn of the loop is enough.
+            await asyncio.sleep(0)
+            if putting.done():
+                putting.result()
+            else:
+                await self.wait_first(putting, self.suspend_flow.wait())
+        finally:
+            putting.cancel()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109  Faust's
         """Yield one message per partition that has records, guarded as the original: flow, generation, assignment."""

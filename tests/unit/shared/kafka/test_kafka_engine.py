@@ -172,6 +172,16 @@ async def test_a_little_poison_does_not_stop() -> None:
     assert len(kafka.logs[DEAD_LETTERS.name, 0]) == 100
 
 
+async def test_poison_of_more_than_ten_thousand_inputs_ago_counts_no_more() -> None:
+    engine = _engine(FakeKafka(), ratio=0.001)
+    poison = [FakeRecord(offset, b"a", b"no json") for offset in range(49)]
+    await engine.handle(0, poison, _ours)
+
+    for first in range(49, 10_049, 1_000):
+        await engine.handle(0, [sighting(at, "a", 1_000) for at in range(first, first + 1_000)], _ours)
+    await engine.handle(0, [FakeRecord(10_049, b"a", b"no json")], _ours)
+
+
 async def test_the_same_poison_has_the_same_letter_every_time() -> None:
     kafka = FakeKafka()
     for _ in range(2):

@@ -1,3 +1,6 @@
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from shared.errors import Unavailable
@@ -41,3 +44,27 @@ async def test_nothing_is_accepted_after_the_stop() -> None:
 
     with pytest.raises(Unavailable):
         await publisher.publish("t", [OutRecord(0, b"a", b"1")])
+
+
+async def test_a_start_that_is_given_up_midway_leaves_no_connection_behind() -> None:
+    connected: asyncio.Future[asyncio.StreamReader] = asyncio.get_running_loop().create_future()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set_result(reader)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        starting = asyncio.create_task(Publisher(f"127.0.0.1:{port}").start())
+        reader = await connected
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+        await _until(reader.at_eof)
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        await asyncio.sleep(0.01)

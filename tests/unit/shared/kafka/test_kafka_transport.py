@@ -1,5 +1,6 @@
 """The traps of Faust's offset bookkeeping, with batches for messages."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -175,3 +176,77 @@ async def test_what_is_read_again_after_a_seek_back_is_handed_out_again(
     seen = [consumer._read_offset[tp] async for tp, _ in consumer.getmany(1.0)]
 
     assert seen == [None]
+
+
+class _Fetched:
+    """Rounds of fetched records; the fetcher stops when all of them were asked for."""
+
+    should_stop = False
+
+    def __init__(self, *rounds: Any) -> None:
+        self._rounds = list(rounds)
+
+    async def next(self, _: float) -> Any:
+        records = self._rounds.pop(0)
+        self.should_stop = not self._rounds
+        return records, set(records)
+
+
+def _drain_from(consumer: RecordBatchConsumer, monkeypatch: pytest.MonkeyPatch, fetched: _Fetched) -> None:
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched.next)
+    monkeypatch.setattr(consumer, "highwater", lambda _: 100)
+
+
+async def test_every_fetched_batch_is_handed_over_in_order(
+    consumer: RecordBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[int] = []
+
+    async def hand_over(message: Any) -> None:
+        handed.append(message.offset)
+
+    fetched = _Fetched({_TP: _batch(0, 9)}, {}, {_TP: _batch(10, 14)})
+    _drain_from(consumer, monkeypatch, fetched)
+    consumer.callback = hand_over
+    await consumer._drain_messages(fetched)
+
+    assert handed == [9, 14]
+
+
+async def test_a_rebalance_ends_the_wait_for_room_in_the_queue(
+    consumer: RecordBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = asyncio.Event()
+    given_up: list[int] = []
+
+    async def wait_for_room(message: Any) -> None:
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            given_up.append(message.offset)
+            raise
+
+    fetched = _Fetched({_TP: _batch(0, 9)})
+    _drain_from(consumer, monkeypatch, fetched)
+    consumer.callback = wait_for_room
+    draining = asyncio.create_task(consumer._drain_messages(fetched))
+    await waiting.wait()
+    consumer.stop_flow()
+    await draining
+
+    assert given_up == [9]
+
+
+async def test_what_goes_wrong_while_handing_over_ends_the_fetching(
+    consumer: RecordBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: Any) -> None:
+        raise ValueError("no")
+
+    fetched = _Fetched({_TP: _batch(0, 9)}, {_TP: _batch(10, 19)})
+    _drain_from(consumer, monkeypatch, fetched)
+    consumer.callback = fail
+
+    with pytest.raises(ValueError, match="no"):
+        await consumer._drain_messages(fetched)
