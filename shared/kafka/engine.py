@@ -1,7 +1,9 @@
 """A batch from start to end: load the partition's state, decide, publish outputs, then store states. No Faust here.
 
 The order is the promise. Outputs are acked before the first state row is written: a row that landed before its outputs
-would make the replay skip them. Offsets are the worker's, after all of this (worker.py).
+would make the replay skip them. Offsets are the worker's, after all of this (worker.py). While a batch's rows are on
+their way the next one may be decided and its outputs may leave, for a replay makes the same outputs again; its own rows
+wait for those before them.
 """
 
 import asyncio
@@ -90,6 +92,8 @@ class Engine(Generic[E, S]):
         self._state = processor.state_topic.full_name(topic_prefix)
         self._dead_letters = DEAD_LETTERS.full_name(topic_prefix)
         self._cells: dict[int, _Cell[E, S]] = {}
+        # The latest write of each partition's states, done or not.
+        self._stores: dict[int, asyncio.Task[None]] = {}
         # Inputs and poison of the latest works, and the sums of both: at a record a batch there are 10,000 of them.
         self._recent: deque[tuple[int, int]] = deque()
         self._recent_inputs = self._recent_poison = 0
@@ -114,22 +118,30 @@ class Engine(Generic[E, S]):
     async def handle(
         self, number: int, records: Sequence[InRecord], is_ours: Callable[[], bool], input_end: int | None = None
     ) -> None:
-        """Return when everything that follows from the records is durable.
+        """Return when everything that follows from the records is durable. Errors as `begin`."""
+        await (await self.begin(number, records, is_ours, input_end))
 
-        Kafka's failures are repeated until they end or `is_ours()` turns false, which raises AbandonedError. Raises
-        GapError for a batch that is out of turn, Stop when going on would be wrong. After any exception the batch must
-        be handed in again, here or elsewhere.
+    async def begin(
+        self, number: int, records: Sequence[InRecord], is_ours: Callable[[], bool], input_end: int | None = None
+    ) -> "asyncio.Task[None]":
+        """Return when all outputs that follow from the records are acked; the task ends when their states are as well.
+
+        The partition's next batch may be begun meanwhile; it fails as the task does. Kafka's failures are repeated
+        until they end or `is_ours()` turns false, which raises AbandonedError. Raises GapError for a batch that is out
+        of turn, Stop when going on would be wrong. After any exception the batch must be handed in again, here or
+        elsewhere.
         """
         try:
-            await self._handle(number, records, is_ours, input_end)
+            await self._begin(number, records, is_ours, input_end)
         except GapError:
             raise
         except BaseException:
             # What is in memory may be ahead of what is durable.
             self.drop(number)
             raise
+        return self._stores[number]
 
-    async def _handle(
+    async def _begin(
         self, number: int, records: Sequence[InRecord], is_ours: Callable[[], bool], input_end: int | None
     ) -> None:
         cell = await self._cell(number, is_ours)
@@ -137,19 +149,15 @@ class Engine(Generic[E, S]):
         _check_against_input(partition.fence, input_end, f"{self._input}/{number}")
         await self._check_turn(number, partition.fence + 1, records[0].offset, is_ours)
         works = partition.advance(records)
-        is_overwritten = False
         while True:
             started = monotonic()
             work = next(works, None)
             if work is None:
                 break
             stage["decide"].observe(monotonic() - started)
-            is_overwritten |= await self._perform(number, cell, work, is_ours)
+            await self._perform(number, cell, work, is_ours)
         self._metrics.batches.inc()
         self._metrics.state(number, len(partition.states), len(partition.timers), partition.watermark_ms)
-        if is_overwritten:
-            _log.warning("another worker wrote the state of %s/%d: it is loaded again", self._input, number)
-            self.drop(number)
 
     async def _check_turn(self, number: int, wanted: int, first: int, is_ours: Callable[[], bool]) -> None:
         """Raise GapError when there are records between the fence and the batch: the fence is the truth."""
@@ -160,24 +168,42 @@ class Engine(Generic[E, S]):
         if offset < first:
             raise GapError(f"{self._input}/{number}", offset, first)
 
-    async def _perform(self, number: int, cell: _Cell[E, S], work: Work, is_ours: Callable[[], bool]) -> bool:
-        """Publish, then store; return whether somebody else wrote to the state topic in between."""
+    async def _perform(self, number: int, cell: _Cell[E, S], work: Work, is_ours: Callable[[], bool]) -> None:
+        """Publish the outputs, wait for the states before these, and leave the writing of these to a task."""
         self._check_poison(work)
         monotonic, metrics = self._clock.monotonic, self._metrics
         batches = await self._outputs(number, work)
         started = monotonic()
         if batches:
             await self._persist(number, lambda: self._publisher.publish_batches(batches), is_ours)
-        published = monotonic()
-        metrics.stage["publish"].observe(published - started)
-        is_overwritten = await self._store(number, cell, work.rows, is_ours)
-        metrics.stage["store"].observe(monotonic() - published)
+        metrics.stage["publish"].observe(monotonic() - started)
+        before = self._stores.get(number)
+        if before is not None:
+            await asyncio.wait([before])
+            before.result()
+        store = asyncio.get_running_loop().create_task(self._finish(number, cell, work, is_ours))
+        # Whoever would have waited for it may have failed first.
+        store.add_done_callback(_mark_retrieved)
+        self._stores[number] = store
+
+    async def _finish(self, number: int, cell: _Cell[E, S], work: Work, is_ours: Callable[[], bool]) -> None:
+        """Write the states; forget the partition's memory when that fails, or when somebody else wrote in between."""
+        monotonic, metrics = self._clock.monotonic, self._metrics
+        started = monotonic()
+        try:
+            is_overwritten = await self._store(number, cell, work.rows, is_ours)
+        except BaseException:
+            self.drop(number)
+            raise
+        metrics.stage["store"].observe(monotonic() - started)
         metrics.records.inc(work.n_inputs)
         metrics.outputs.inc(len(work.outputs))
         for poison in work.poison:
             metrics.poison(poison.kind)
         self._on_progress(number)
-        return is_overwritten
+        if is_overwritten:
+            _log.warning("another worker wrote the state of %s/%d: it is loaded again", self._input, number)
+            self.drop(number)
 
     async def _outputs(self, number: int, work: Work) -> dict[Place, list[Message]]:
         """Return the work's outputs and dead letters by place, in order."""
@@ -224,6 +250,8 @@ class Engine(Generic[E, S]):
 
     async def _cell(self, number: int, is_ours: Callable[[], bool]) -> _Cell[E, S]:
         cell = self._cells.get(number)
+        if cell is None or not cell.is_checked:
+            cell = await self._settled(number)
         if cell is not None and not cell.is_checked:
             # Every batch writes at least one row: an end that has not moved proves that nobody else was at work.
             end = await self._persist(number, lambda: self._reader.end_offset(self._state, number), is_ours)
@@ -235,6 +263,13 @@ class Engine(Generic[E, S]):
         if cell is None:
             cell = self._cells[number] = await self._load(number, is_ours)
         return cell
+
+    async def _settled(self, number: int) -> _Cell[E, S] | None:
+        """Return the partition's memory when nothing of it is on its way to the state topic any more."""
+        store = self._stores.pop(number, None)
+        if store is not None:
+            await asyncio.wait([store])
+        return self._cells.get(number)
 
     async def _load(self, number: int, is_ours: Callable[[], bool]) -> _Cell[E, S]:
         started = self._clock.monotonic()
@@ -305,6 +340,11 @@ class Engine(Generic[E, S]):
         if name is None:
             name = self._names[topic.name] = topic.full_name(self._prefix)
         return name
+
+
+def _mark_retrieved(store: "asyncio.Task[None]") -> None:
+    if not store.cancelled():
+        store.exception()
 
 
 def _nowhere(_message: Message) -> None:

@@ -21,8 +21,10 @@ import gc
 import logging
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, Generic
 
@@ -127,6 +129,8 @@ class Worker(Generic[E, S]):
         self._app: Any = None
         self._assigned: frozenset[int] | None = None
         self._in_hand: dict[int, asyncio.Task[None]] = {}
+        # Batches whose outputs are acked and whose states are on their way.
+        self._finishing: dict[int, asyncio.Task[None]] = {}
         self._inboxes: dict[int, Inbox] = {}
         self._handled: dict[int, tuple[int, int]] = {}
         # When a partition was last seen without lag: what waits there now came later.
@@ -277,13 +281,39 @@ class Worker(Generic[E, S]):
             del self._in_hand[number]
 
     async def _handle(self, number: int, events: list[Any]) -> None:
-        """Perform and ack batches that follow one another; never raises: Faust would ack what failed, or rest."""
-        message, records = events[-1].message, records_of(events)
-        generation, began = message.generation_id, self._clock.now()
-        try:
-            await self._engine.handle(
+        """Perform batches that follow one another, up to the writing of their states, which is left to a task."""
+        message, records, began = events[-1].message, records_of(events), self._clock.now()
+        generation = message.generation_id
+        async with self._judged(number, events):
+            store = await self._engine.begin(
                 number, records, lambda: self._is_ours(generation), self._app.consumer.highwater(message.tp)
             )
+            finishing = asyncio.get_running_loop().create_task(self._finish(number, events, records, began, store))
+            self._finishing[number] = finishing
+
+    async def _finish(
+        self, number: int, events: list[Any], records: list[Any], began: datetime, store: "asyncio.Task[None]"
+    ) -> None:
+        """Ack the batches when their states are written."""
+        message = events[-1].message
+        async with self._judged(number, events):
+            await store
+            for event in events:
+                event.ack()
+            self._handled[number] = (message.offset + 1, records[-1].timestamp)
+            ended = self._clock.now()
+            self._metrics.record_age.observe(max(0, to_ms(ended) - records[0].timestamp) / 1000)
+            if self._tracing is not None:
+                headers = (record.headers for record in records)
+                self._tracing.batch(self._processor.name, headers, began, ended, len(records))
+            self._watchdog.moved(number)
+
+    @asynccontextmanager
+    async def _judged(self, number: int, events: list[Any]) -> AsyncIterator[None]:
+        """Let no error out: Faust would ack what failed, or rest. Each has its kind."""
+        message = events[-1].message
+        try:
+            yield
         except AbandonedError as error:
             _log.info("%s", error)
             self._give_up(events)
@@ -294,16 +324,6 @@ class Worker(Generic[E, S]):
         except (PulselineError, Exception) as error:  # noqa: BLE001  a bug of ours: end, and let a restart replay
             _log.exception("batch %s/%d ending at %d failed", self._topic, number, message.offset)
             self._fail(error)
-        else:
-            for event in events:
-                event.ack()
-            self._handled[number] = (message.offset + 1, records[-1].timestamp)
-            ended = self._clock.now()
-            self._metrics.record_age.observe(max(0, to_ms(ended) - records[0].timestamp) / 1000)
-            if self._tracing is not None:
-                headers = (record.headers for record in records)
-                self._tracing.batch(self._processor.name, headers, began, ended, len(records))
-            self._watchdog.moved(number)
 
     def _give_up(self, events: list[Any]) -> None:
         """Let Faust forget batches without an offset to commit for them: they are read again, here or elsewhere."""
@@ -364,7 +384,8 @@ class Worker(Generic[E, S]):
                 # What waits is younger than the last record handled, and than the last look at which nothing waited.
                 waits_since_ms = max(timestamp_ms, self._clear_at_ms.get(number, 0)) or self._assigned_at_ms
                 self._metrics.lag(number, behind, max(0, now_ms - waits_since_ms) / 1000)
-                if behind or number in self._in_hand:
+                finishing = self._finishing.get(number)
+                if behind or number in self._in_hand or (finishing is not None and not finishing.done()):
                     lagging.append(number)
         self._metrics.lag_measured.set(now_ms / 1000)
         self._show_controls()
@@ -384,8 +405,9 @@ class Worker(Generic[E, S]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._in_hand:
-            await asyncio.wait(self._in_hand.values(), timeout=_FINISH_TIMEOUT_S)
+        for working in (self._in_hand, self._finishing):
+            if working:
+                await asyncio.wait(working.values(), timeout=_FINISH_TIMEOUT_S)
         if self._app is not None:
             await self._leave_group()
         await self._publisher.stop()

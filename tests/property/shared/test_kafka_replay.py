@@ -50,15 +50,14 @@ def _log(moves: Sequence[tuple[object, ...]]) -> list[FakeRecord]:
 async def _run(
     kafka: FakeKafka, log: list[FakeRecord], cuts: Sequence[int], shortest_wake_ms: int, n_rows: int = 1_000
 ) -> None:
-    """Handle the log from the state's own fence on, in batches cut at `cuts`."""
+    """Handle the log from the state's own fence on, in batches cut at `cuts`, each begun before the last one's end."""
     processor = Watch(shortest_wake_ms=shortest_wake_ms)
     engine = Engine(
         processor, kafka, kafka, _METRICS, FakeClock(), max_poison_ratio=1.0, wake_keys=n_rows, work_rows=n_rows
     )
     bounds = [0, *sorted({cut % (len(log) + 1) for cut in cuts}), len(log)]
-    for start, end in pairwise(bounds):
-        if start < end:
-            await engine.handle(0, log[start:end], lambda: True)
+    stores = [await engine.begin(0, log[start:end], lambda: True) for start, end in pairwise(bounds) if start < end]
+    await stores[-1]
 
 
 def _state(kafka: FakeKafka) -> tuple[object, ...]:

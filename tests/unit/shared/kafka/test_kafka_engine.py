@@ -1,6 +1,8 @@
 """What the engine does when Kafka, the processor or another worker misbehaves."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,7 +12,7 @@ from shared.kafka import engine as engine_module
 from shared.kafka.changelog import load
 from shared.kafka.engine import AbandonedError, Engine, GapError
 from shared.kafka.metrics import WorkerMetrics
-from shared.kafka.publisher import Message, Place
+from shared.kafka.publisher import Acked, Message, Place
 from shared.kafka.rows import Row, encode_row, partition_row, state_of
 from shared.topics import DEAD_LETTERS
 from tests.factories.kafka_processors import NOTES, WATCH_STATE, Seen, Sighting, Watch, seen_of, sighting
@@ -232,3 +234,70 @@ async def test_offsets_that_no_record_has_are_no_gap() -> None:
     await engine.handle(0, [sighting(5, "a", 1_050)], _ours)
 
     assert await _n_seen(kafka, "a") == 1
+
+
+class _SlowStates(FakeKafka):
+    """Kafka that acks no state before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_ack = asyncio.Event()
+        self.asked: list[Place] = []
+
+    async def publish_batches(self, batches: Mapping[Place, Sequence[Message]]) -> dict[Place, list[Acked]]:
+        self.asked += batches
+        if _STATE in batches:
+            await self.may_ack.wait()
+        return await super().publish_batches(batches)
+
+
+async def _begin_two(
+    engine: Engine[Sighting, Seen], kafka: _SlowStates, is_ours: Callable[[], bool] = _ours
+) -> tuple[Any, "asyncio.Task[Any]"]:
+    """Begin a batch and the one after it; return the first one's write and the second's beginning."""
+    first = await engine.begin(0, [sighting(0, "a", 1_000)], is_ours)
+    second = asyncio.create_task(engine.begin(0, [sighting(1, "a", 1_010)], is_ours))
+    while kafka.asked.count(_NOTES) < 2:
+        await asyncio.sleep(0)
+    return first, second
+
+
+async def test_outputs_leave_while_the_states_before_them_are_on_their_way() -> None:
+    kafka = _SlowStates()
+
+    first, second = await _begin_two(_engine(kafka), kafka)
+
+    assert not first.done()
+    assert not second.done()
+    assert len(kafka.logs[_NOTES]) == 2
+    kafka.may_ack.set()
+    await (await second)
+
+
+async def test_states_wait_for_the_states_before_them() -> None:
+    kafka = _SlowStates()
+    _, second = await _begin_two(_engine(kafka), kafka)
+
+    asked_before = kafka.asked.count(_STATE)
+    kafka.may_ack.set()
+    await (await second)
+
+    assert asked_before == 1
+    assert kafka.asked.count(_STATE) == 2
+    assert await _n_seen(kafka, "a") == 2
+
+
+async def test_a_batch_fails_with_the_states_before_it_and_both_can_be_handed_in_again() -> None:
+    kafka, owned = _SlowStates(), [True]
+    engine = _engine(kafka)
+    first, second = await _begin_two(engine, kafka, lambda: bool(owned))
+    owned.clear()
+    kafka.before_write = _failing(1)
+    kafka.may_ack.set()
+
+    for batch in (first, second):
+        with pytest.raises(AbandonedError):
+            await batch
+    await engine.handle(0, [sighting(0, "a", 1_000), sighting(1, "a", 1_010)], _ours)
+
+    assert await _n_seen(kafka, "a") == 2
