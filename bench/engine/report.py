@@ -71,7 +71,8 @@ def report_lines(rounds: Sequence[Sequence[Any]], latencies: Sequence[Any], load
 
 
 def _median_rate(runs: Sequence[Any]) -> float:
-    return statistics.median(run.stretch.per_second for run in runs)
+    rate: float = statistics.median(run.stretch.per_second for run in runs)
+    return rate
 
 
 def _machine() -> str:

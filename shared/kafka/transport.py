@@ -99,6 +99,7 @@ class RecordBatchConsumer(Consumer):
         The original makes six tasks for a message and a time-out for a round, looks for gaps and counts towards a
         commit every so many messages; neither of the last two means anything here.
         """
+        endings: tuple[type[BaseException], ...] = (asyncio.CancelledError, *self.consumer_stopped_errors)
         try:
             while not (self.should_stop or fetcher.should_stop):
                 # A round may end without having waited for anything.
@@ -106,7 +107,7 @@ class RecordBatchConsumer(Consumer):
                 async for tp, message in self.getmany(1.0):
                     await self._hand_over(message)
                     self._read_offset[tp] = message.offset
-        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+        except endings:
             if not self.transport.app.should_stop:
                 raise
 
@@ -171,9 +172,12 @@ class RecordBatchConsumer(Consumer):
         The original counts single offsets: with batches it sticks, or commits into a batch that is not finished.
         """
         acked, handed_out, done = self._acked_index[tp], self._handed_out[tp], None
-        while handed_out and handed_out[0] in acked:
-            done = handed_out.popleft()
-            acked.discard(done)
+        committed = self._committed_offset[tp] or 0
+        # Faust keeps no ack of what it has committed before; where the state is behind that, it is read again.
+        while handed_out and (handed_out[0] in acked or handed_out[0] < committed):
+            last = handed_out.popleft()
+            acked.discard(last)
+            done = last if last >= committed else done
         if done is None:
             return None
         self._acked[tp] = [offset for offset in self._acked[tp] if offset in acked]

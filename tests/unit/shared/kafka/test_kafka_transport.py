@@ -87,6 +87,20 @@ async def test_a_batch_read_again_after_a_seek_replaces_the_one_never_acked(cons
     assert consumer._new_offset(_TP) == 15
 
 
+async def test_what_is_read_again_from_before_the_committed_offset_does_not_hold_the_commit(
+    consumer: RecordBatchConsumer,
+) -> None:
+    consumer._committed_offset[_TP] = 15
+    again = [_hand_out(consumer, 0, 9), _hand_out(consumer, 10, 19)]
+
+    _ack(consumer, again[0])
+    before = consumer._new_offset(_TP)
+    _ack(consumer, again[1])
+
+    assert before is None
+    assert consumer._new_offset(_TP) == 20
+
+
 async def test_a_full_buffer_does_not_stop_the_partition(consumer: RecordBatchConsumer) -> None:
     consumer._set_active_tps({_TP})
 
