@@ -14,14 +14,14 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.contracts.identity import History, HistoryLeft, HistoryMoved
+from shared.contracts.identity import History, HistoryLeft, HistoryMoved, Hop
 from shared.ids import CustomerId, digest_id
 
 LINKED_ID_HEADER: Final = "linked_id"
 """The header of an event that reached its customer over a link: whose history it adds to."""
 
 PATH_HEADER: Final = "forwarded_by"
-"""The header of an event that linked customers passed on: their ids, oldest first, with US (0x1f) between them."""
+"""The header of an event that linked customers passed on: their hops in JSON, oldest first."""
 
 _MINTED: Final = re.compile(r"cus_[0-9a-f]{26}")
 _FINGERPRINT_BYTES: Final = 8
@@ -30,7 +30,7 @@ _KEPT: Final = 64
 
 
 class Member(Struct, frozen=True, array_like=True, gc=False):
-    """A history that was joined: under which linked id it came (empty: its own link), and that link's version."""
+    """A history that was joined: under which linked id it came (empty: its own link), its own link's version."""
 
     under: str = ""
     version: int = -1
@@ -62,11 +62,15 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """These histories stay. `links` is what is kept from now on; `is_freed`: this customer is a root after all."""
+    """These histories stay. `links` is what is kept from now on; `is_freed`: this customer is a root after all.
+
+    `returned` came although their links have ended here already: each goes home.
+    """
 
     histories: Sequence[History]
     links: Links
     is_freed: bool = False
+    returned: Sequence[HistoryMoved] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,16 @@ def with_taken(links: Links, record_id: str) -> Links:
     return replace(links, taken=taken)
 
 
-def is_root_of_cycle(key: str, path: Sequence[str]) -> bool:
-    """Return whether what was passed on came back to where it has been, and this is the customer to keep it.
+def is_root_of_cycle(key: str, links: Links, path: Sequence[Hop]) -> bool:
+    """Return whether what was passed on came back over the link it left by, and this is the customer to keep it.
 
-    Two customers merged into each other at the same time would pass histories on for ever: the least id stays.
+    Two customers merged into each other at the same time would pass histories on for ever: the least id stays. A link
+    that was made anew meanwhile is no part of the circle that was seen: what left by the old one follows the new one.
     """
-    return key in path and key == min(path[path.index(key) :])
+    last = next((place for place in range(len(path) - 1, -1, -1) if path[place].id == key), None)
+    if last is None or path[last].version != links.version:
+        return False
+    return key == min(hop.id for hop in path[last:])
 
 
 def members_under(links: Links, linked_id: str) -> list[str]:
@@ -120,7 +128,7 @@ def take_moved(key: str, links: Links, moved: HistoryMoved, offset: int) -> Forw
     """Return what becomes of histories that arrive at `key` at `offset`; None when they are known already."""
     if is_taken(links, moved.id):
         return None
-    is_freed = bool(links.merged_into) and is_root_of_cycle(key, moved.path)
+    is_freed = bool(links.merged_into) and is_root_of_cycle(key, links, moved.path)
     if links.merged_into and not is_freed:
         return Forwarded(
             replace(
@@ -128,28 +136,59 @@ def take_moved(key: str, links: Links, moved: HistoryMoved, offset: int) -> Forw
                 to_id=links.merged_into,
                 via_id=key,
                 version=links.version,
-                histories=[_passed_on(key, history) for history in moved.histories],
-                path=[*moved.path, key],
+                histories=[_passed_on(key, history, links.version) for history in moved.histories],
+                path=[*moved.path, Hop(key, links.version)],
             )
         )
     if moved.via_id and links.departed.get(moved.via_id, -1) >= moved.version:
         return Forwarded(replace(moved, to_id=moved.via_id, via_id="", version=-1, path=[]))
     arrived = [replace(history, under="") if history.under == key else history for history in moved.histories]
+    returned = _returned(key, links, moved, arrived)
+    gone = {history.of_id for one in returned for history in one.histories}
+    arrived = [history for history in arrived if history.of_id not in gone]
     members = dict(links.members)
     for history in arrived:
         if history.of_id != key:
-            version = moved.version if history.of_id == moved.via_id else -1
-            members[history.of_id] = Member(history.under, version)
+            members[history.of_id] = Member(history.under, history.version)
     kept = with_taken(replace(links, members=members), moved.id)
     if is_freed:
         kept = replace(kept, merged_into="", version=offset)
-    return Accepted(arrived, kept, is_freed)
+    return Accepted(arrived, kept, is_freed, returned)
+
+
+def _returned(key: str, links: Links, moved: HistoryMoved, arrived: Sequence[History]) -> list[HistoryMoved]:
+    """Return the way home of histories whose link's end came here before them, each with what came under it.
+
+    One whose version nobody knew goes home as well: the linked id knows, and sends it back if it still belongs here.
+    """
+    parted = [
+        history.of_id
+        for history in arrived
+        if history.of_id != key and history.version <= links.departed.get(history.of_id, -2)
+    ]
+    ways: list[HistoryMoved] = []
+    gone: set[str] = set()
+    under = {history.of_id: Member(history.under) for history in arrived}
+    for of_id in sorted(parted):
+        ids = set(members_under(Links(members=under), of_id)) - gone
+        gone |= ids
+        histories = [
+            replace(history, under="", version=-1) if history.of_id == of_id else history
+            for history in arrived
+            if history.of_id in ids
+        ]
+        order_id = digest_id("mov", "home", moved.id, key, of_id)
+        ways.append(HistoryMoved(id=order_id, at=moved.at, to_id=of_id, histories=histories))
+    return ways
 
 
 def take_left(key: str, links: Links, left: HistoryLeft) -> HistoryLeft | Removed:
     """Return what goes home now that a link has ended, or the record to pass on because `key` is linked itself."""
-    if links.merged_into and not is_root_of_cycle(key, left.path):
-        return replace(left, to_id=links.merged_into, path=[*left.path, key])
+    if links.merged_into and not is_root_of_cycle(key, links, left.path):
+        return replace(left, to_id=links.merged_into, path=[*left.path, Hop(key, links.version)])
+    if left.linked_id == key:
+        # The least id of a circle hears of the end that it gave to it.
+        return Removed([], links)
     departed = dict(links.departed)
     departed[left.linked_id] = max(left.version, departed.pop(left.linked_id, -1))
     while len(departed) > _KEPT:
@@ -175,14 +214,16 @@ def moved_out(
         to_id=into_id,
         via_id=key,
         version=version,
-        histories=[_passed_on(key, history) for history in histories],
-        path=[key],
+        histories=[_passed_on(key, history, version) for history in histories],
+        path=[Hop(key, version)],
     )
     return replace(links, merged_into=into_id, version=version, members={}), moved
 
 
-def _passed_on(key: str, history: History) -> History:
-    return replace(history, under="") if history.of_id == key else replace(history, under=history.under or key)
+def _passed_on(key: str, history: History, version: int) -> History:
+    if history.of_id == key:
+        return replace(history, under="", version=version)
+    return replace(history, under=history.under or key)
 
 
 def _fingerprint(record_id: str) -> bytes:

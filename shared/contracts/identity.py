@@ -12,7 +12,15 @@ from msgspec import Meta, Raw, Struct
 from shared.contracts.enriched import Engagement
 from shared.contracts.event import Handle, Identifier, Instant, Name, Text
 
-Path = Annotated[list[Identifier], Meta(max_length=256)]
+
+class Hop(Struct, frozen=True, array_like=True, gc=False):
+    """A customer that passed something on, and the version of its link at that time."""
+
+    id: Identifier
+    version: int
+
+
+Path = Annotated[list[Hop], Meta(max_length=256)]
 
 
 class LinkClaimed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="identity.claimed"):
@@ -43,10 +51,14 @@ class LinkDissolved(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class History(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a stage keeps of `of_id`, as that stage encodes it; `under` is the linked id that brought it along."""
+    """What a stage keeps of `of_id`, as that stage encodes it; `under` is the linked id that brought it along.
+
+    `version` is that of `of_id`'s own link, so that a parting that was quicker on another way is not undone.
+    """
 
     of_id: Identifier
     under: str = ""
+    version: int = -1
     state: Raw
 
 

@@ -36,7 +36,7 @@ from shared.contracts.identity import (
     HistoryMoved,
 )
 from shared.ids import digest_id
-from shared.links import Forwarded, Links, is_newer, moved_out, take_left, take_moved
+from shared.links import Forwarded, Links, Member, is_newer, moved_out, take_left, take_moved
 
 LinkRecord = CustomerLinked | CustomerUnlinked | HistoryMoved | HistoryLeft | HistoryErased
 
@@ -70,7 +70,7 @@ def hear(key: str, state: CustomerState, record: LinkRecord, offset: int) -> Tur
             freed = replace(links, merged_into="", version=record.version)
             return Turn(replace(state, merged_into="", links=freed), is_restated=True)
         case HistoryMoved():
-            return _arrive(key, state, record, offset)
+            return _arrive(key, state, record)
         case HistoryLeft():
             return _part(key, state, record)
         case HistoryErased():
@@ -125,9 +125,10 @@ def _depart(key: str, state: CustomerState, linked: CustomerLinked, offset: int)
     """Return the customer without its history, which is on its way to the one it belongs to now."""
     links = state.links or _NO_LINKS
     own = state.own or _history_of(state)
-    histories = [] if own.clock_ms == 0 and state.alert is None else [_history(key, "", own, state.alert)]
+    # Sent even when there is nothing: the way it came is what parts it again.
+    histories = [_history(key, Member(), own, state.alert)]
     histories.extend(
-        _history(of_id, links.members[of_id].under if of_id in links.members else key, part, None)
+        _history(of_id, links.members.get(of_id, Member(key)), part, None)
         for of_id, part in sorted(state.parts.items())
     )
     name = digest_id("mov", "churn", key, str(offset))
@@ -135,17 +136,21 @@ def _depart(key: str, state: CustomerState, linked: CustomerLinked, offset: int)
     kept, moved = moved_out(key, links, histories, into_id=linked.into_id, version=linked.version, cause=order)
     left = new_state(own.signals.since_day)
     left.links, left.merged_into = kept, linked.into_id
-    return Turn(left, [moved] if histories else [])
+    # What the stage before repeats after a crash was counted in the history that has gone.
+    left.seen_day, left.seen_today, left.seen_earlier = state.seen_day, state.seen_today, state.seen_earlier
+    return Turn(left, [moved])
 
 
-def _arrive(key: str, state: CustomerState, moved: HistoryMoved, offset: int) -> Turn:
-    verdict = take_moved(key, state.links or _NO_LINKS, moved, offset)
+def _arrive(key: str, state: CustomerState, moved: HistoryMoved) -> Turn:
+    links = state.links or _NO_LINKS
+    # Versions are told by the stage before; one that this partition counted would hide what it tells later.
+    verdict = take_moved(key, links, moved, links.version)
     if verdict is None:
         return Turn(state)
     if isinstance(verdict, Forwarded):
         return Turn(state, [verdict.moved])
     own, parts = state.own or _history_of(state), dict(state.parts)
-    turn = Turn(state, is_restated=True)
+    turn = Turn(state, list(verdict.returned), is_restated=True)
     alert, alert_home, parked = state.alert, state.alert_home, state.parked
     for history in verdict.histories:
         arrived = decode_state(bytes(history.state))
@@ -182,7 +187,7 @@ def _part(key: str, state: CustomerState, left: HistoryLeft) -> Turn:
     histories = [
         _history(
             of_id,
-            "" if of_id == left.linked_id else links.members[of_id].under if of_id in links.members else left.linked_id,
+            Member() if of_id == left.linked_id else links.members.get(of_id, Member(left.linked_id)),
             state.parts[of_id],
             state.alert if of_id == state.alert_home else None,
         )
@@ -230,6 +235,6 @@ def _history_of(state: CustomerState) -> CustomerState:
     return history
 
 
-def _history(of_id: str, under: str, state: CustomerState, alert: OpenAlert | None) -> History:
+def _history(of_id: str, member: Member, state: CustomerState, alert: OpenAlert | None) -> History:
     carried = state if alert is None else replace(state, alert=alert)
-    return History(of_id=of_id, under=under, state=Raw(encode_state(carried)))
+    return History(of_id=of_id, under=member.under, version=member.version, state=Raw(encode_state(carried)))

@@ -167,7 +167,7 @@ def _link(key: str, step: Step, claim: LinkClaimed, offset: int) -> Step:
     order = HistoryMoved(id=digest_id("mov", claim.id, key), at=claim.at, to_id=claim.into_id, histories=[])
     histories = [History(of_id=key, state=_raw(_own(state)))]
     histories.extend(
-        History(of_id=of_id, under=member.under, state=_raw(state.parts[of_id]))
+        History(of_id=of_id, under=member.under, version=member.version, state=_raw(state.parts[of_id]))
         for of_id, member in links.members.items()
     )
     kept, moved = moved_out(key, kept, histories, into_id=claim.into_id, version=offset, cause=order)
@@ -199,10 +199,15 @@ def _dissolve(key: str, state: EngagementState, command: LinkDissolved, offset: 
 
 def _unlink(key: str, state: EngagementState, at: datetime, by: str, reason: str, offset: int) -> Step:
     links = state.links or _NO_LINKS
-    parent = links.merged_into
-    left = HistoryLeft(id=digest_id("lft", key, str(offset)), at=at, to_id=parent, linked_id=key, version=links.version)
     freed = _freed(key, links, at, by, reason, offset)
-    return Step(replace(state, links=replace(links, merged_into="", version=offset)), [Post(parent, left), *freed])
+    state = replace(state, links=replace(links, merged_into="", version=offset))
+    return Step(state, [_left(key, links, at, offset), *freed])
+
+
+def _left(key: str, links: Links, at: datetime, offset: int) -> Post:
+    parent = links.merged_into
+    name = digest_id("lft", key, str(offset))
+    return Post(parent, HistoryLeft(id=name, at=at, to_id=parent, linked_id=key, version=links.version))
 
 
 def _freed(key: str, links: Links, at: datetime, by: str, reason: str, offset: int) -> list[Effect]:
@@ -235,8 +240,17 @@ def _take_moved(key: str, state: EngagementState, moved: HistoryMoved, offset: i
             parts[history.of_id] = arrived if known is None else merge(known, arrived)
     effects: list[Effect] = []
     if verdict.is_freed:
-        effects = _freed(key, links, moved.at, "pulseline", "merged in a circle: the least id stays", offset)
+        # What went on over the ended link may have found an end of its own there.
+        effects = [
+            _left(key, links, moved.at, offset),
+            *_freed(key, links, moved.at, "pulseline", "merged in a circle: the least id stays", offset),
+        ]
     state = replace(own, links=verdict.links, parts=parts)
+    for home in verdict.returned:
+        ids = [history.of_id for history in home.histories]
+        version = links.departed[home.to_id]
+        told = HistoryLeft(id=home.id, at=moved.at, to_id=key, linked_id=home.to_id, version=version, ids=ids)
+        effects += [Post(home.to_id, home), Notice(told)]
     return Step(state, [*effects, _restated(key, state, moved.at)])
 
 
@@ -244,8 +258,10 @@ def _take_left(key: str, state: EngagementState, left: HistoryLeft) -> Step:
     verdict = take_left(key, state.links or _NO_LINKS, left)
     if isinstance(verdict, HistoryLeft):
         return Step(state, [Post(verdict.to_id, verdict)])
+    told = replace(left, to_id=key, ids=list(verdict.ids), path=[])
     if not verdict.ids:
-        return Step(replace(state, links=verdict.links))
+        # The next stage may have the history already, or get it later: it must know, too.
+        return Step(replace(state, links=verdict.links), [Notice(told)])
     members = (state.links or _NO_LINKS).members
     home = HistoryMoved(
         id=digest_id("mov", left.id, key),
@@ -255,6 +271,7 @@ def _take_left(key: str, state: EngagementState, left: HistoryLeft) -> Step:
             History(
                 of_id=of_id,
                 under="" if of_id == left.linked_id else members[of_id].under,
+                version=-1 if of_id == left.linked_id else members[of_id].version,
                 state=_raw(state.parts[of_id]),
             )
             for of_id in verdict.ids
@@ -262,7 +279,6 @@ def _take_left(key: str, state: EngagementState, left: HistoryLeft) -> Step:
     )
     parts = {of_id: part for of_id, part in state.parts.items() if of_id not in verdict.ids}
     state = replace(state, links=verdict.links, parts=parts)
-    told = replace(left, to_id=key, ids=list(verdict.ids), path=[])
     return Step(state, [Post(left.linked_id, home), _restated(key, state, left.at), Notice(told)])
 
 

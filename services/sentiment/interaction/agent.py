@@ -18,7 +18,7 @@ from shared.clock import to_ms
 from shared.contracts.codec import decode_json, encode
 from shared.contracts.enriched import Engagement, Origin, Sentiment
 from shared.contracts.event import Customer, CustomerErased, CustomerMerged, Event, EventBase
-from shared.contracts.identity import HandleOwner, IdentityCommand
+from shared.contracts.identity import HandleOwner, Hop, IdentityCommand
 from shared.errors import Reject
 from shared.kafka.processor import NEVER_WAKES, ControlView, Decisions, Headers, Input, Output, StateView
 from shared.links import LINKED_ID_HEADER, PATH_HEADER, Links, is_root_of_cycle
@@ -27,7 +27,7 @@ from shared.topics import ENGAGEMENT, ENRICHED, IDENTITIES, INTERACTIONS, Topic
 _SCHEMA = ("schema", ENRICHED.schema.encode())
 _EVENT_HEADERS = (("schema", INTERACTIONS.schema.encode()),)
 _NOT_PASSED_ON = frozenset(("schema", LINKED_ID_HEADER, PATH_HEADER))
-_PATH_SEPARATOR = "\x1f"
+_path_decoder = msgspec.json.Decoder(list[Hop])
 Heard = EventBase | IdentityCommand
 _decoder: msgspec.json.Decoder[Heard] = msgspec.json.Decoder(Event | IdentityCommand)
 
@@ -193,16 +193,16 @@ def _elsewhere(one: Input[Heard], links: Links | None, linked_id: str) -> Output
     An event whose link is not known here goes back to the linked id, which knows where it belongs.
     """
     if links is not None and links.merged_into:
-        path = [name for name in _header(one.headers, PATH_HEADER).split(_PATH_SEPARATOR) if name]
-        if not is_root_of_cycle(one.key, path):
-            path.append(one.key)
+        path = _path_decoder.decode(_header(one.headers, PATH_HEADER) or "[]")
+        if not is_root_of_cycle(one.key, links, path):
+            path.append(Hop(one.key, links.version))
             return _sent_on(one, links.merged_into, linked_id or one.key, path)
     if linked_id and (links is None or linked_id not in links.members):
         return _sent_on(one, linked_id, "", [])
     return None
 
 
-def _sent_on(one: Input[Heard], to_id: str, linked_id: str, path: Sequence[str]) -> Output:
+def _sent_on(one: Input[Heard], to_id: str, linked_id: str, path: Sequence[Hop]) -> Output:
     event = one.event
     if not isinstance(event, EventBase):
         raise TypeError("commands are passed on by what they say")
@@ -210,7 +210,7 @@ def _sent_on(one: Input[Heard], to_id: str, linked_id: str, path: Sequence[str])
     if linked_id and linked_id != to_id:
         headers.append((LINKED_ID_HEADER, linked_id.encode()))
     if path:
-        headers.append((PATH_HEADER, _PATH_SEPARATOR.join(path).encode()))
+        headers.append((PATH_HEADER, encode(path)))
     value = encode(replace(event, customer=Customer(to_id, event.customer.handles)))
     return Output(INTERACTIONS, to_id, value, headers, is_rerouted=True)
 
