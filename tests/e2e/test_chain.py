@@ -141,8 +141,8 @@ async def test_imported_orders_are_exact_whatever_is_killed(
 
         expected = sum(Decimal(row.values["amount"]) for row in rows)
         assert await _totals(database_url) == (len(rows), expected)
-        alerts = system.get("/v1/alerts?historical=true&limit=50").json()["items"]
-        assert alerts and all(alert["signals"] for alert in alerts)
+        # What was over in the past is not alerted, and what is silent now only after a quarter of an hour.
+        assert system.get("/v1/alerts?historical=true&limit=50").json()["items"] == []
 
 
 def _found(system: System, customer: str) -> Any:

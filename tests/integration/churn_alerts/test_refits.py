@@ -95,4 +95,4 @@ async def test_every_partition_gets_one_generation_though_the_leader_is_killed(
     assert len({value for values in found for value in values}) == 1
     record = msgspec.json.decode(found[0][0], type=ModelPublished)
     assert (record.name, record.version) == ("churn", 1)
-    assert record.in_force_at > now and record.model["n_repeat_customers"] > 100
+    assert record.in_force_at < now and record.model["n_repeat_customers"] > 100
