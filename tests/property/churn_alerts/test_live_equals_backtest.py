@@ -52,4 +52,5 @@ def test_live_and_imported_purchases_raise_where_the_rule_says(gaps: list[int]) 
     expected = named_by_the_rule(days)
 
     assert raised_live(days, is_import=False) == expected
-    assert raised_live(days, is_import=True) == expected
+    # Of an import, the silence that is still running.
+    assert raised_live(days, is_import=True) == [day for day in expected if day >= days[-1]]

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def events(tmp_path: Path) -> Path:
     said = [
-        message(f"c{customer}", at(60, 3 * customer + n), "Terrible quality, it broke again. I want my money back.")
+        message(f"c{customer}", at(60, 6 * customer + n), "Terrible quality, it broke again. I want my money back.")
         for customer in range(3)
-        for n in range(4)
+        for n in range(6)
     ]
     bought = [event for customer in range(6) for event, _ in regular(f"c{customer}", 8, 7, customer)]
     in_order = sorted([*said, *bought], key=lambda event: event.occurred_at)
