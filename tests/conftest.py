@@ -163,12 +163,14 @@ def shared_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In CI a test of real services is tried once more, since its machine is shared; chaos and pure tests never are."""
-    if os.environ.get("CI"):
-        for item in items:
-            names = {mark.name for mark in item.iter_markers()}
-            if names & {"integration", "browser"} and "chaos" not in names:
-                item.add_marker(pytest.mark.flaky(reruns=1))
+    """Slow tests get minutes; in CI a test of real services is tried once more, chaos and pure tests never are."""
+    for item in items:
+        names = {mark.name for mark in item.iter_markers()}
+        if "slow" in names and "timeout" not in names:
+            item.add_marker(pytest.mark.timeout(240))
+        # CI's machine is shared with others.
+        if os.environ.get("CI") and names & {"integration", "browser"} and "chaos" not in names:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
