@@ -28,6 +28,8 @@ N_DAYS = 400
 
 def imported(now: datetime) -> list[tuple[str, bytes]]:
     """Return a year of orders that ends yesterday, as an import brings them."""
+    # Received a while ago: while history still comes in, a first fit waits.
+    received_at = now - timedelta(minutes=5)
     shift = now - timedelta(days=1) - datetime(1970, 1, 1, tzinfo=UTC) - timedelta(days=FIRST_DAY + N_DAYS)
     events = []
     for owner, purchases, _ in purchase_log(200, N_DAYS):
@@ -37,7 +39,7 @@ def imported(now: datetime) -> list[tuple[str, bytes]]:
                 id=f"{owner}-{day}",
                 source="test",
                 occurred_at=at,
-                received_at=now,
+                received_at=received_at,
                 customer=Customer(id=owner),
                 order_id=f"{owner}-{day}",
                 amount=f"{(cents or 0) / 100:.2f}",
