@@ -13,7 +13,7 @@ from tests.conftest import RunningKafka
 from tests.e2e.system import System, eventually
 from tests.e2e.test_chain import PARTITIONS, prepare
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
 WECHAT, PHONE, MAIL = "wechat:gh_shop/oLi", "tel:+8613800000001", "mailto:li@example.cn"
 NOW = datetime.now(UTC)

@@ -17,7 +17,7 @@ from shared.postgres.api_keys import insert_key, new_key
 from tests.conftest import RunningKafka
 from tests.e2e.system import System, eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = 2

@@ -14,7 +14,7 @@ from tests.conftest import RunningKafka
 from tests.e2e.system import eventually
 from tests.watching.watched import Watched
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 class Collector:

@@ -13,7 +13,7 @@ from tests.factories.records import enriched, order, raised
 from tests.integration.api.conftest import Api
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
 ENRICHED = "interactions.enriched"
 
 

@@ -10,7 +10,7 @@ from tests.integration.api.conftest import Api
 from tests.service_process import ServiceProcess
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 N_ALERTS = 4_000
 N_CLIENTS = 50
 MEMORY = "process_resident_memory_bytes"

@@ -20,7 +20,7 @@ from tests.conftest import RunningKafka
 from tests.factories.purchase_log import FIRST_DAY, purchase_log
 from tests.service_process import ServiceProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
 
 PARTITIONS = 3
 N_DAYS = 400

@@ -17,7 +17,7 @@ from tests.conftest import RunningKafka
 from tests.factories.churn_log import Log, at, complaint, regular, tick
 from tests.service_process import ServiceProcess
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
 
 PARTITIONS = 3
 END = at(250)

@@ -10,7 +10,7 @@ from services.churn_alerts.backtest.orders import read_orders
 from tests.conftest import RunningKafka
 from tests.factories.three_ways import Company, company_of, of_backtest, of_kafka, of_replay
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 ONE_IN = 60
 
