@@ -29,8 +29,13 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                content = self.rfile.read(int(self.headers["content-length"])).decode()
-                receiver.requests.append(({name.lower(): value for name, value in self.headers.items()}, content))
+                length = int(self.headers["content-length"])
+                content = self.rfile.read(length)
+                if len(content) < length:  # its sender was killed in the midst of it
+                    self.close_connection = True
+                    return
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.requests.append((headers, content.decode()))
                 self.send_response(503 if len(receiver.requests) <= receiver.n_refusals else 204)
                 self.send_header("content-length", "0")
                 self.end_headers()
