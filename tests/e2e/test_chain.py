@@ -124,6 +124,7 @@ async def test_customer_events_keep_their_trace_from_http_to_alert(system: Syste
     assert len(alert["correlation_id"]) == 32
 
 
+@pytest.mark.slow
 async def test_imported_orders_are_exact_whatever_is_killed(
     kafka: RunningKafka, topic_prefix: str, database_url: str, tmp_path: Path, shared_data: Path
 ) -> None:

@@ -84,6 +84,7 @@ def test_an_alert_arrives_live_and_history_does_not(api: Api) -> None:
     assert (event["type"], event["alert_id"]) == ("alert.raised", "a1")
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_or_repeated_across_breaks_and_processes(api: Api) -> None:
     with api.make_process("second").start() as second:
         urls, seen = [api.process.url, second.url], list[int]()
