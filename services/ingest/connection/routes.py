@@ -47,8 +47,9 @@ class PublicAddress:
         """Return the URL the provider called, which some of them sign."""
         # The path as it came: decoding and encoding it again would change what was signed.
         raw_path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-        path, query = raw_path.partition(b"?")[0], request.scope["query_string"]
-        target = (path + b"?" + query if query else path).decode("latin-1")
+        target = raw_path.partition(b"?")[0].decode("latin-1")
+        if query := request.scope["query_string"]:
+            target += "?" + query.decode("utf-8", "replace")
         if self.base_url:
             return self.base_url.rstrip("/") + target
         if request.client is not None and request.client.host in self.trusted_proxies:
