@@ -29,10 +29,31 @@ class JsonFormatter(logging.Formatter):
         }
         if (correlation := correlation_id.get()) is not None:
             line["correlation_id"] = correlation
-        line.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
+        line.update(_extra(record))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return _encoder.encode(line).decode("utf-8", "replace")
+
+
+class TextFormatter(logging.Formatter):
+    """For eyes: one line, what the record carries beside its message appended as name=value."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, the library's name
+        shown = [f"{name}={_on_one_line(value)}" for name, value in _extra(record).items() if name != "action"]
+        return " ".join([super().formatMessage(record), *shown])
+
+
+def _on_one_line(value: Any) -> str:
+    # A sender's words may be among the values: a line break in them must not look like a record of ours.
+    text = str(value)
+    return text if text.isprintable() else ascii(text)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
 def configure_logging(service: str, level: str = "info", style: Literal["json", "text"] = "json") -> None:
@@ -41,7 +62,7 @@ def configure_logging(service: str, level: str = "info", style: Literal["json", 
     if style == "json":
         formatter: logging.Formatter = JsonFormatter(service)
     else:
-        formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
+        formatter = TextFormatter()
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

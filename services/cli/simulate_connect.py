@@ -19,6 +19,7 @@ from services.simulator.connections import (
     write_secret,
 )
 from services.simulator.provider.catalogue import PROVIDERS
+from shared.connection.seal import TEST_HEADER
 
 _PATIENCE_S: Final = 60.0
 
@@ -87,9 +88,13 @@ def _checked(response: httpx2.Response) -> httpx2.Response:
 
 
 def _wait_known(ingest_url: str, accounts: Accounts) -> None:
-    """Wait until ingest has read the connections: an unsigned delivery is then refused, and no longer unknown."""
+    """Wait until ingest has read the connections: a forged test is then refused, and no longer unknown.
+
+    A test, because ingest counts none: a refused delivery would stand on the channels page as a rejection.
+    """
     deadline = time.monotonic() + _PATIENCE_S
-    with httpx2.Client(base_url=ingest_url, timeout=30.0, trust_env=False) as http:
+    forged = {TEST_HEADER: "is the connection known?"}
+    with httpx2.Client(base_url=ingest_url, headers=forged, timeout=30.0, trust_env=False) as http:
         for account in accounts.values():
             while http.post(f"/v1/channels/{account.connection_id}", content=b"").status_code in (404, 503):
                 if time.monotonic() > deadline:
