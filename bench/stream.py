@@ -198,7 +198,8 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _start_api(database_url: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
+def start_api(database_url: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start an API process without a broker, its log in `folder`."""
     environment = os.environ | {
         "PULSELINE_DATABASE_URL": database_url,
         "PULSELINE_API_PORT": str(port),
@@ -211,7 +212,7 @@ def _start_api(database_url: str, folder: Path, port: int) -> subprocess.Popen[b
         return subprocess.Popen([sys.executable, "-m", "services.api"], env=environment, stdout=log, stderr=log)
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     for _ in range(300):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1).close()
@@ -241,10 +242,10 @@ def main() -> None:
         try:
             upgrade(server.url())
             key = asyncio.run(create_admin_key(server.url()))
-            ports = [_free_port() for _ in range(options.processes)]
-            apis = [_start_api(server.url(), folder, port) for port in ports]
+            ports = [free_port() for _ in range(options.processes)]
+            apis = [start_api(server.url(), folder, port) for port in ports]
             for port in ports:
-                _wait_for(port)
+                wait_for(port)
             measure(server.url(), ports, key, options, apis)
         finally:
             for api in apis:
@@ -253,7 +254,7 @@ def main() -> None:
             server.kill()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -14,8 +14,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-# Prefixes whose addresses carry an IPv4 address: NAT64 (RFC 6052, 8215) and 6to4 (RFC 3056).
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+# Addresses of this prefix carry an IPv4 address (NAT64, RFC 6052).
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# All that IANA has given out as public IPv6 so far, and what lies in it and is not (documentation, RFC 9637).
+_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
+_DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
+# Public by the registries, private by what answers there: protocol assignments, among them Oracle's metadata service
+# (192.0.0.192), and the service that every machine in Azure reaches its host by.
+_PRIVATE_IN_PRACTICE = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
 
 
 class Target(Struct, frozen=True):
@@ -57,7 +63,7 @@ class AddressGuard:
             raise Reject("an address starts with https:// and names a host")
         if parts.username is not None or parts.password is not None or parts.fragment:
             raise Reject("an address holds no user, password or fragment")
-        if any(character <= " " or character == "\\" for character in url):
+        if not url.isprintable() or " " in url or "\\" in url:
             raise Reject("an address holds no spaces, control characters or backslashes")
         return parts
 
@@ -67,6 +73,8 @@ class AddressGuard:
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
+            # As it goes over the wire: headers and TLS know no other letters.
+            host = host.encode("idna").decode("ascii")
             found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
         except (OSError, UnicodeError, ValueError) as error:
             raise Reject(f"{host} cannot be resolved") from error
@@ -86,15 +94,15 @@ class AddressGuard:
 
 def is_public(address: Address) -> bool:
     """Return whether an address is on the public internet, looking through every form that hides an IPv4 one."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and any(address in network for network in _NAT64):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-        if int(address) >> 32 == 0:
-            return False
-    return address.is_global and not address.is_multicast
+    if isinstance(address, ipaddress.IPv4Address):
+        is_taken = any(address in network for network in _PRIVATE_IN_PRACTICE)
+        return address.is_global and not address.is_multicast and not is_taken
+    inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    if inner is None and address in _NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if inner is not None:
+        return is_public(inner)
+    return address.is_global and address in _PUBLIC_IPV6 and address not in _DOCUMENTATION
 
 
 async def resolve_host(host: str, port: int) -> list[str]:

@@ -30,13 +30,14 @@ class Mailer(Protocol):
 class Sender:
     """Sends over HTTP and, when a mail server is set, by e-mail."""
 
-    def __init__(self, guard: AddressGuard, clock: Clock, mailer: Mailer | None = None) -> None:
+    def __init__(
+        self, guard: AddressGuard, clock: Clock, mailer: Mailer | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._guard = guard
         self._clock = clock
         self._mailer = mailer
-        self._client = httpx2.AsyncClient(
-            timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False, verify=ssl.create_default_context()
-        )
+        verify = tls or ssl.create_default_context()
+        self._client = httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False, verify=verify)
 
     async def stop(self) -> None:
         await self._client.aclose()
@@ -55,7 +56,7 @@ class Sender:
             return Outcome(False, error=reject.reason)
         except TimeoutError:
             return Outcome(False, error=f"no answer in {_TIMEOUT_S:g} s")
-        except (httpx2.HTTPError, OSError, smtplib.SMTPException) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, smtplib.SMTPException) as error:
             return Outcome(False, error=f"{type(error).__name__}: {error}"[:500])
 
     async def _post(self, endpoint: Endpoint, rows: Sequence[AlertEventRow], message_id: str) -> Outcome:

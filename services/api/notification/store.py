@@ -259,6 +259,8 @@ _CHANGEABLE = (
     "severities",
     "rate_per_minute",
     "includes_held_out",
+    "quiet_hours",
+    "digest_minutes",
     "is_enabled",
 )
 

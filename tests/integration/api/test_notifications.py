@@ -20,11 +20,12 @@ pytestmark = pytest.mark.integration
 
 
 class Receiver:
-    """A receiver on loopback that refuses its first `n_refusals` requests."""
+    """A receiver on loopback that refuses its first `n_refusals` requests, or sends everybody to `redirect_to`."""
 
     def __init__(self, n_refusals: int = 0) -> None:
         self.requests: list[tuple[dict[str, str], str]] = []
         self.n_refusals = n_refusals
+        self.redirect_to: str | None = None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -36,7 +37,11 @@ class Receiver:
                     return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.requests.append((headers, content.decode()))
-                self.send_response(503 if len(receiver.requests) <= receiver.n_refusals else 204)
+                if receiver.redirect_to is not None:
+                    self.send_response(307)
+                    self.send_header("location", receiver.redirect_to)
+                else:
+                    self.send_response(503 if len(receiver.requests) <= receiver.n_refusals else 204)
                 self.send_header("content-length", "0")
                 self.end_headers()
 
@@ -115,6 +120,18 @@ def test_only_what_an_endpoint_asked_for_is_sent(api: Api) -> None:
         deliveries = api.get(f"/v1/webhooks/{endpoint['id']}/deliveries")["items"]
 
     assert len(deliveries) == 1
+
+
+def test_only_what_is_sent_of_an_endpoint_is_changed(api: Api) -> None:
+    quiet = {"time_zone": "Asia/Shanghai", "start": "21:00", "end": "08:00"}
+    endpoint = add(api, "https://127.0.0.1/hook", digest_minutes=30)
+    with api.client() as client:
+        changed = client.patch(f"/v1/webhooks/{endpoint['id']}", json={"quiet_hours": quiet}).json()
+        client.patch(f"/v1/webhooks/{endpoint['id']}", json={"quiet_hours": None, "digest_minutes": 60})
+
+    now = api.get(f"/v1/webhooks/{endpoint['id']}")
+    assert (changed["quiet_hours"], changed["digest_minutes"]) == ({**quiet, "except_severities": ["critical"]}, 30)
+    assert (now["quiet_hours"], now["digest_minutes"], now["url"]) == (None, 60, endpoint["url"])
 
 
 @pytest.mark.parametrize("url", ["https://10.0.0.1/", "https://169.254.169.254/", "https://[::ffff:10.0.0.1]/"])

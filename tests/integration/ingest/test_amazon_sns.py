@@ -4,10 +4,9 @@ import asyncio
 import base64
 import json
 import ssl
-import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,12 +14,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client import CollectorRegistry
 
 from services.ingest.bootstrap import build
@@ -30,6 +27,7 @@ from shared.clock import SystemClock
 from shared.errors import Unavailable
 from shared.kafka.topics_admin import ensure_topics
 from tests.conftest import RunningKafka
+from tests.fakes.tls_server import serve_tls, signed_certificate
 
 pytestmark = pytest.mark.integration
 
@@ -37,33 +35,6 @@ HOST = "sns.eu-west-1.amazonaws.com"
 PEM_PATH = "/SimpleNotificationService-0123abc.pem"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:calls"
 CONNECTIONS = f"- {{id: desk, provider: amazon_connect, credentials: {{topic_arn: '{TOPIC}'}}}}"
-
-
-def signed_certificate(name: str, key: Any, issuer: str, issuer_key: Any, *, is_authority: bool) -> x509.Certificate:
-    def named(text: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    now = datetime.now(UTC)
-    unsigned = (
-        x509.CertificateBuilder()
-        .subject_name(named(name))
-        .issuer_name(named(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-    )
-    if is_authority:
-        usage = dict.fromkeys(
-            ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-             "encipher_only", "decipher_only"], False
-        )  # fmt: skip
-        unsigned = unsigned.add_extension(x509.KeyUsage(key_cert_sign=True, crl_sign=True, **usage), critical=True)
-    return unsigned.sign(issuer_key, SHA256())
 
 
 @cache
@@ -83,27 +54,9 @@ class Amazon:
     trust: ssl.SSLContext = field(default_factory=lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
     def serve(self, folder: Path, name: str = HOST) -> ThreadingHTTPServer:
-        authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        authority = signed_certificate(
-            "a test authority", authority_key, "a test authority", authority_key, is_authority=True
-        )
-        certificate = signed_certificate(name, server_key, "a test authority", authority_key, is_authority=False)
-        file = folder / "server.pem"
-        private = server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        file.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
-        self.trust.load_verify_locations(cadata=authority.public_bytes(Encoding.PEM).decode())
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(file)
-        server = _Server(("127.0.0.1", 0), handler_of(self))
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server = serve_tls(folder, name, handler_of(self), self.trust)
         self.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return server
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, *_: Any) -> None:
-        """A client that refuses our certificate is what a test wants."""
 
 
 def handler_of(amazon: Amazon) -> type[BaseHTTPRequestHandler]:

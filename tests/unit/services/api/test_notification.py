@@ -116,6 +116,9 @@ def test_an_answer_counts_by_its_status_and_a_bots_own_code(
         "0.0.0.0",
         "224.0.0.1",
         "255.255.255.255",
+        "192.0.0.192",
+        "168.63.129.16",
+        "100.100.100.200",
         "::1",
         "::",
         "fe80::1",
@@ -124,7 +127,12 @@ def test_an_answer_counts_by_its_status_and_a_bots_own_code(
         "::127.0.0.1",
         "64:ff9b::7f00:1",
         "64:ff9b:1::a00:1",
+        "64:ff9b:1:a00:0:100::",
         "2002:7f00:1::1",
+        "fec0::1",
+        "fd00:ec2::254",
+        "2001:db8::1",
+        "3fff::1",
         "ff02::1",
     ],
 )
@@ -148,6 +156,19 @@ async def test_what_was_judged_is_what_is_connected_to() -> None:
     assert target.host_header == "rebinding.example:8443"
 
 
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "１２７.0.0.1", "[::]"])
+async def test_an_address_in_another_notation_is_judged_as_what_it_is(host: str) -> None:
+    with pytest.raises(Reject):
+        await AddressGuard().admit(f"https://{host}/")
+
+
+async def test_a_host_in_other_letters_is_named_as_the_wire_knows_it() -> None:
+    async def resolve(_: str, __: int) -> list[str]:
+        return ["93.184.216.34"]
+
+    assert (await AddressGuard(resolve=resolve).admit("https://bücher.example/")).host == "xn--bcher-kva.example"
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -156,6 +177,8 @@ async def test_what_was_judged_is_what_is_connected_to() -> None:
         "https://user:pw@example.com/",
         "https://example.com/#f",
         "https://exa mple.com/",
+        "https://example.com/\x7f",
+        "https://example.com/\u2028",
         "https://example.com\\@127.0.0.1/",
         "https://example.com:99999/",
         "file:///etc/passwd",
