@@ -337,7 +337,7 @@ def run(folder: Path, options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     password = "bench"
-    server = EmbeddedPostgres(folder / "data", password=password, settings={"max_wal_size": "8GB"})
+    server = EmbeddedPostgres(folder / "data", password=password, settings={"max_wal_size": "2GB"})
     server.start()
     try:
         upgrade(server.url())

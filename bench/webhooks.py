@@ -32,6 +32,7 @@ from services.ingest.connection.book import ConnectionBook
 from services.ingest.connection.decide import decide
 from services.ingest.connection.figures import Figures
 from services.ingest.connection.routes import ChannelDoor, PublicAddress, channel_routes
+from services.ingest.event.body import OpenBodies
 from services.ingest.event.send import EventSender
 from services.ingest.identity.table import HandleTable
 from services.ingest.metrics import IngestMetrics
@@ -119,7 +120,8 @@ def application(folder: Path) -> Callable[..., Awaitable[None]]:
     figures = Figures(metrics, book.is_gone)
     sender = EventSender(_AckedAtOnce(), "", metrics, clock)  # type: ignore[arg-type]
     address, handles = PublicAddress("", frozenset()), HandleTable()
-    door = ChannelDoor(book, None, figures, AmazonSns(clock), sender, address, handles, metrics, clock)
+    bodies = OpenBodies(128 * 1024 * 1024, metrics)
+    door = ChannelDoor(book, None, figures, AmazonSns(clock), sender, bodies, address, handles, metrics, clock)
     return build_app(channel_routes(door, metrics, clock), lifespan)
 
 

@@ -18,6 +18,7 @@ from services.ingest.connection.figures import Figures
 from services.ingest.connection.mail import MailDoors
 from services.ingest.connection.routes import ChannelDoor, PublicAddress, channel_routes
 from services.ingest.connection.segment import SegmentDoor, segment_routes
+from services.ingest.event.body import OpenBodies
 from services.ingest.event.routes import event_routes
 from services.ingest.event.send import EventSender
 from services.ingest.identity.agent import HandleFollower
@@ -96,7 +97,10 @@ def build(
         settings.ingest_public_url, frozenset(filter(None, settings.ingest_trusted_proxies.replace(" ", "").split(",")))
     )
     mail = MailDoors(book, sender, known_handles, figures, metrics, clock, settings.state_dir)
-    channel_door = ChannelDoor(book, secrets_key, figures, amazon, sender, address, known_handles, metrics, clock)
+    bodies = OpenBodies(settings.ingest_open_bodies_mb * 1024 * 1024, metrics)
+    channel_door = ChannelDoor(
+        book, secrets_key, figures, amazon, sender, bodies, address, known_handles, metrics, clock
+    )
 
     async def keys_are_known() -> str | None:
         return None if len(keys) else "no API key is known; PostgreSQL must answer once"
@@ -129,7 +133,7 @@ def build(
                     await asyncio.to_thread(tracing.close)
 
     routes = [
-        *event_routes(sender, door, known_handles, metrics, clock),
+        *event_routes(sender, door, bodies, known_handles, metrics, clock),
         *channel_routes(channel_door, metrics, clock),
         *segment_routes(SegmentDoor(book, channel_door, door, sender, known_handles), metrics, clock),
         *health_routes({"kafka": publisher.check, "api_keys": keys_are_known, "identities": follower.check}, registry),

@@ -45,6 +45,16 @@ class IngestMetrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
         )
+        self.open_body_bytes = Gauge(
+            "pulseline_ingest_open_body_bytes",
+            "Bytes of request bodies held in memory, from their first byte to their answer.",
+            registry=registry,
+        )
+        self.bodies_refused = Counter(
+            "pulseline_ingest_bodies_refused_total",
+            "Request bodies refused because the open ones left no room for them.",
+            registry=registry,
+        )
         self.connection_events = Counter(
             "pulseline_ingest_connection_events_total",
             "Events accepted and deliveries refused, by connection and outcome.",

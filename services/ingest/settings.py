@@ -23,6 +23,11 @@ class IngestSettings(ServiceSettings):
     ingest_events_burst: Annotated[int, Field(ge=1)] = Field(
         100_000, description="Events a key may send at once before the rate applies."
     )
+    ingest_open_bodies_mb: Annotated[int, Field(ge=16)] = Field(
+        128,
+        description="Most MB of request bodies held at once, from their first byte to their answer; what would go "
+        "over it is answered 503 with Retry-After.",
+    )
     ingest_public_url: str = Field(
         "",
         description="Public base URL of this service as providers call it (https://…), for signatures over the URL; "

@@ -140,7 +140,7 @@ def run(drills: Drills, place: Place, receivers: list[Receiver]) -> None:
     )
     swollen = Drill(
         ("PulselineMemoryHigh",),
-        "110 uploads of 5 MB to ingest that are never finished",
+        "110 uploads of 5 MB to ingest that are never finished, its bound on open bodies lifted",
         partial(faults.swollen, place, "ingest"),
     )
     crowded = Drill(

@@ -63,6 +63,8 @@ class Watched:
                 "PULSELINE_API_CENSUS_EVERY_S": "1",
                 "PULSELINE_API_HOLDOUT_RATIO": "0",
                 "PULSELINE_API_ALLOWED_NETWORKS": "127.0.0.0/8",
+                # A drill fills ingest's memory, which this bound would otherwise prevent.
+                "PULSELINE_INGEST_OPEN_BODIES_MB": "2048",
                 **(settings or {}),
             },
         )

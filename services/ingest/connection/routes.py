@@ -3,6 +3,8 @@
 import logging
 import math
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -18,7 +20,7 @@ from services.ingest.connection.book import ConnectionBook
 from services.ingest.connection.decide import Delivery, decide
 from services.ingest.connection.figures import Figures
 from services.ingest.connection.replays import ReplayGuard
-from services.ingest.event.body import BodyError, read_body
+from services.ingest.event.body import BodyError, OpenBodies
 from services.ingest.event.send import EventSender
 from services.ingest.identity.resolve import KnownHandles
 from services.ingest.metrics import IngestMetrics
@@ -71,6 +73,7 @@ class ChannelDoor:
         figures: Figures,
         amazon: AmazonSns,
         sender: EventSender,
+        bodies: OpenBodies,
         address: PublicAddress,
         known_handles: KnownHandles,
         metrics: IngestMetrics,
@@ -81,6 +84,7 @@ class ChannelDoor:
         self._figures = figures
         self._amazon = amazon
         self._sender = sender
+        self._bodies = bodies
         self._address = address
         self._known = known_handles
         self._metrics = metrics
@@ -99,22 +103,27 @@ class ChannelDoor:
         if connection.provider == "smtp":
             return problem(404, "this connection takes mail, by SMTP or from a mailbox; nothing comes in here")
         try:
-            seen = await self.read(request)
+            async with self.read(request) as seen:
+                if (mark := request.headers.get(TEST_HEADER)) is not None:
+                    return self._rehearse(connection, seen, mark)
+                return await self.take(connection, seen, traceparent)
         except BodyError as error:
+            if error.status == 503:
+                self._count(connection, "unavailable")
+                return error.answer()
             return self._refuse(connection, error.status, "body", error.detail)
-        if (mark := request.headers.get(TEST_HEADER)) is not None:
-            return self._rehearse(connection, seen, mark)
-        return await self.take(connection, seen, traceparent)
 
-    async def read(self, request: Request) -> ChannelRequest:
-        """Return the request as its sender made it. Raises `BodyError`."""
-        return ChannelRequest(
-            method=request.method,
-            url=self._address.url_of(request),
-            headers=request.headers.items(),
-            body=await read_body(request),
-            received_at=self._clock.now(),
-        )
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[ChannelRequest]:
+        """Yield the request as its sender made it; its body is open until the block ends. Raises `BodyError`."""
+        async with self._bodies.read(request) as body:
+            yield ChannelRequest(
+                method=request.method,
+                url=self._address.url_of(request),
+                headers=request.headers.items(),
+                body=body,
+                received_at=self._clock.now(),
+            )
 
     async def take(self, connection: Connection, seen: ChannelRequest, traceparent: str) -> Response:
         """Return the answer to a delivery; 200 once the broker has what it held."""

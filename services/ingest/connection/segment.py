@@ -52,9 +52,12 @@ class SegmentDoor:
         traceparent = request_traceparent(request.headers)
         correlation_id.set(trace_id(traceparent))
         try:
-            seen = await self._channels.read(request)
+            async with self._channels.read(request) as seen:
+                return await self._take(seen, traceparent)
         except BodyError as error:
-            return problem(error.status, error.detail)
+            return error.answer()
+
+    async def _take(self, seen: ChannelRequest, traceparent: str) -> Response:
         connection = self._connection_of(seen)
         if connection is not None:
             answer = await self._channels.take(connection, seen, traceparent)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.ingest.access.door import Door
-from services.ingest.event.body import BodyError, read_body
+from services.ingest.event.body import BodyError, OpenBodies
 from services.ingest.event.cloudevents import BATCH, STRUCTURED, from_binary, from_structured, is_binary
 from services.ingest.event.decide import MAX_EVENTS, Rejected, Verdict, decide
 from services.ingest.event.send import EventSender
@@ -20,13 +20,19 @@ from services.ingest.trace import request_traceparent, trace_id
 from shared.clock import Clock
 from shared.errors import Reject, Unavailable
 from shared.logs import correlation_id
+from shared.postgres.api_keys import ApiKeyRow
 from shared.problem import problem
 
 _NDJSON = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 
 
 def event_routes(
-    sender: EventSender, door: Door, known_handles: KnownHandles, metrics: IngestMetrics, clock: Clock
+    sender: EventSender,
+    door: Door,
+    bodies: OpenBodies,
+    known_handles: KnownHandles,
+    metrics: IngestMetrics,
+    clock: Clock,
 ) -> list[Route]:
     """Return the route; `known_handles` is the live map of handles to customers."""
 
@@ -37,15 +43,19 @@ def event_routes(
         if isinstance(admission, Response):
             return admission
         try:
-            body = await read_body(request)
-            raw_events, convert = split_request(request.headers, body)
+            async with bodies.read(request) as body:
+                return await take(request, body, admission, traceparent)
         except BodyError as error:
-            return problem(error.status, error.detail)
+            return error.answer()
+
+    async def take(request: Request, body: bytes, key: ApiKeyRow, traceparent: str) -> Response:
+        try:
+            raw_events, convert = split_request(request.headers, body)
         except Reject as reject:
             return _none_valid([Rejected(0, reject.pointer, reject.reason)])
         if len(raw_events) > MAX_EVENTS:
             return problem(413, f"a request has at most {MAX_EVENTS} events")
-        if (limited := door.limit(admission, len(raw_events))) is not None:
+        if (limited := door.limit(key, len(raw_events))) is not None:
             return limited
         verdict = _decide(raw_events, convert, clock, known_handles)
         if not verdict.accepted and verdict.rejected:

@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import json
+import select
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from shared.postgres.api_keys import Role, insert_key, new_key
 from tests.conftest import RunningKafka
 from tests.service_process import ServiceProcess
 from tests.unit.services.ingest.test_decide import MALFORMED, raw
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -115,6 +118,49 @@ async def test_record_carries_cloudevents_headers_and_the_trace(ingest: Ingest) 
     assert headers["traceparent"] == trace.encode()
     assert (headers["ce_id"], headers["ce_type"], headers["schema"]) == (b"m-7", b"interaction", b"event/1")
     assert record.key == b"c-1"
+
+
+async def test_open_bodies_are_bounded_together_and_make_room_when_they_end(
+    kafka: RunningKafka, topic_prefix: str, database_url: str, tmp_path: Path
+) -> None:
+    ingest = await running(
+        kafka.bootstrap, topic_prefix, database_url, tmp_path, {"PULSELINE_INGEST_OPEN_BODIES_MB": "16"}
+    )
+    with ingest.service:
+        uploads = [unfinished(ingest, 4_000_000) for _ in range(6)]
+        eventually(lambda: sum(map(readable, uploads)) == 2)
+        refused = [upload for upload in uploads if readable(upload)]
+        told = b"".join(upload.recv(4_096) for upload in refused).lower()
+        held = metric(ingest, "pulseline_ingest_open_body_bytes")
+        for upload in uploads:
+            upload.close()
+        eventually(lambda: metric(ingest, "pulseline_ingest_open_body_bytes") == 0)
+        answer = ingest.post(raw(id="m-8"))
+
+    assert held == 4 * 3_999_999
+    assert told.count(b"503 service unavailable") == told.count(b"retry-after: 2") == len(refused)
+    assert told.count(b"application/problem+json") == len(refused)
+    assert answer.status_code == 202
+
+
+def unfinished(ingest: Ingest, n_bytes: int) -> socket.socket:
+    """Return a connection over which all but the last byte of a request has been sent."""
+    upload = socket.create_connection(("127.0.0.1", ingest.service.port), 30)
+    head = (
+        f"POST /v1/events HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {ingest.key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {n_bytes}\r\n\r\n"
+    )
+    upload.sendall(head.encode() + b" " * (n_bytes - 1))
+    return upload
+
+
+def readable(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+def metric(ingest: Ingest, name: str) -> float:
+    text = httpx2.get(f"{ingest.service.url}/metrics", timeout=30, trust_env=False).text
+    return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 @pytest.mark.parametrize(
