@@ -7,6 +7,7 @@ while u < lost_after_days; the first check whose risk reaches the threshold rais
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -47,14 +48,15 @@ class InForce:
 
 
 def floor_days(columns: Columns, generation: Generation, policy: SilencePolicy) -> Days:
-    """Return the first silence worth a check: a quarter of W and a share of the customer's usual gap, whole days up.
+    """Return the first silence worth a check: a share of W and one of the customer's usual gap, whole days up.
 
-    The share is half, unless the company's past showed the generation's fit that earlier is better (`floor.py`).
+    A quarter and a half, unless the company's past showed the generation's fit that another floor is better
+    (`floor.py`).
     `generation` is the one in force at the end of the day before the purchase, so the floor is known with the purchase.
     Source: churn.md, alert policy: a threshold alone puts two thirds of the alerts on the day of the purchase itself.
     """
     own = np.ceil(np.round(generation.floor_gap_share * usual_gap_days(columns, generation.baseline), 6))
-    least = max(1, -(-policy.window_days // 4))
+    least = max(1, ceil(round(generation.floor_window_share * policy.window_days, 6)))
     # Beyond lost_after_days nothing is checked; the bound only keeps absurd gaps inside integers.
     return np.minimum(np.maximum(own, least), max(least, policy.lost_after_days)).astype(np.int64)
 

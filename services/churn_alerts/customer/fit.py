@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.features import terms
-from services.churn_alerts.customer.floor import floor_gap_share
+from services.churn_alerts.customer.floor import with_best_floor
 from services.churn_alerts.customer.generation import REGULARITIES, Baseline, Generation, Mixture, Origin, prior_for
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.maximum import maximise
@@ -90,7 +90,7 @@ def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy
         return _recentre(base, history, snapshots) if n_repeat < MIXTURE_CUSTOMERS else _score_by_mixture(base)
     is_long = until_day - int(history.day.min()) >= OWN_FIT_HORIZONS * horizon
     fitted = _fit_weights(base, history, snapshots, is_own=is_long and n_repeat >= OWN_FIT_CUSTOMERS)
-    return replace(fitted, floor_gap_share=floor_gap_share(history, until_day, fitted, policy))
+    return with_best_floor(fitted, history, until_day, policy)
 
 
 def is_publishable(

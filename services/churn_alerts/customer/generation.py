@@ -40,8 +40,10 @@ GROUP_NAMES: Final = tuple(name for name, _ in GROUPS)
 REGULARITIES: Final = (1, 2, 4, 8)
 """Gamma shapes of the gaps, one class of regularity each; 1 is random buying, 8 is clockwork."""
 
-USUAL_GAP_SHARE: Final = 0.5
-"""Of the customer's own usual gap: before so much of it, no silence is alerted (`floor.py` may find less)."""
+FLOOR_WINDOW_SHARE: Final = 0.25
+FLOOR_GAP_SHARE: Final = 0.5
+"""Of the plain rule's window, and of the customer's own usual gap: before so much of either, no silence is alerted,
+unless the company's past says otherwise (`floor.py`)."""
 
 Origin = Literal["prior", "prior_recentred", "mixture", "towards_prior", "towards_mixture", "own"]
 """Where the weights come from: the shipped prior, the company's own mixture (S_mix is the score), its labels drawn to
@@ -100,7 +102,8 @@ class Generation(Struct, frozen=True):
     n_rows: int = 0
     spend: Spend | None = None
     decided_until_day: int | None = None
-    floor_gap_share: Probability = USUAL_GAP_SHARE
+    floor_window_share: Probability = FLOOR_WINDOW_SHARE
+    floor_gap_share: Probability = FLOOR_GAP_SHARE
     thresholds: dict[Tier, Probability] | None = None
     tier_cuts: TierCuts | None = None
 
