@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
+from services.churn_alerts.alert.control_log import ControlLog
 from services.churn_alerts.alert.send import CapacityController
 from services.churn_alerts.customer.agent import ChurnAlerts, EnrichedRecord
 from services.churn_alerts.customer.followed import SilenceCheck
@@ -95,7 +96,6 @@ class ChurnService:
         self._metrics = ChurnMetrics(registry)
         self._publisher = Publisher(settings.kafka_bootstrap, client_id="pulseline-churn-rules")
         self._every_s = settings.churn_alerts_capacity_every_s
-        self._controller = CapacityController(self._publisher, settings.topic_prefix, clock)
         worker_settings = WorkerSettings(
             bootstrap=settings.kafka_bootstrap,
             topic_prefix=settings.topic_prefix,
@@ -104,7 +104,9 @@ class ChurnService:
         )
         self._reader = KafkaStateReader(settings.kafka_bootstrap, client_id="pulseline-churn-refits")
         self._look_every_s = settings.churn_alerts_refit_look_every_s
-        self._refits = RefitLeader(self._publisher, self._reader, settings.topic_prefix, clock)
+        log = ControlLog(self._publisher, self._reader, settings.topic_prefix, from_model)
+        self._controller = CapacityController(self._publisher, log, settings.topic_prefix, clock)
+        self._refits = RefitLeader(self._publisher, self._reader, log, settings.topic_prefix, clock)
         self._watch = DecisionWatch(self._metrics, self._controller)
         processor = ChurnAlerts(self._watch, self._watch.unreadable)
         self._worker: Worker[EnrichedRecord, CustomerState] = Worker(

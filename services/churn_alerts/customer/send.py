@@ -1,18 +1,12 @@
-"""Publishes generations of the model: every partition gets the same ones, whoever leads and whenever it dies.
-
-The log of generations (`churn.models`, one partition) decides: of a name and version the first record counts. Only what
-stands there is passed on to the customers' partitions, by whichever process leads then (docs/adr/0017).
-"""
+"""Refits and publishes generations of the model through the log that decides which count (`alert/control_log.py`)."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-from msgspec import Struct
-
+from services.churn_alerts.alert.control_log import LEADING_PARTITION, ControlLog, Standing
 from services.churn_alerts.customer.generation import Generation, from_model, to_model
 from services.churn_alerts.customer.in_force import MODELS, Basis, ReadDocuments
 from services.churn_alerts.customer.model import DAY_MS
@@ -25,64 +19,22 @@ from services.churn_alerts.customer.refit import (
     until_day_of,
 )
 from shared.clock import Clock, from_ms, to_ms
-from shared.contracts.codec import encode
 from shared.contracts.control import ModelPublished
 from shared.errors import Unavailable
 from shared.kafka.changelog import StateReader, load
 from shared.kafka.controls import Controls
 from shared.kafka.publisher import BatchPublisher
 from shared.kafka.rows import state_of
-from shared.kafka.ticker import publish_control
-from shared.topics import CHURN_MODELS, CHURN_STATE, ENRICHED
+from shared.topics import CHURN_STATE, ENRICHED
 
 _log = logging.getLogger(__name__)
 
-_PARTITION: Final = 0
 # A day's stragglers: the state read then has them.
 _DELAY_MS: Final = 3_600_000
 # History that came within so long may go on; it is judged a quarter of an hour after it came (`SETTLE_MS`).
 _IMPORT_PAUSE_MS: Final = 180_000
 # Until there is a first generation, imported history may wait for it: how often that is looked for.
 _FIRST_LOOK_S: Final = 60.0
-
-
-class ModelPassedOn(Struct, frozen=True, tag_field="type", tag="model.passed_on"):
-    """Every partition has generation `version` of the model `name`."""
-
-    name: str
-    version: int
-
-
-_decoder: Final = msgspec.json.Decoder(ModelPublished | ModelPassedOn)
-
-
-@dataclass(slots=True)
-class Generations:
-    """The log of generations as it stands: of a name and version the first record; `passed_on` reached everyone."""
-
-    records: dict[tuple[str, int], ModelPublished] = field(default_factory=dict)
-    passed_on: set[tuple[str, int]] = field(default_factory=set)
-
-    def add(self, value: bytes | None) -> None:
-        try:
-            record = _decoder.decode(value or b"")
-            if isinstance(record, ModelPublished):
-                from_model(record.model)
-        except (msgspec.MsgspecError, ValueError) as error:
-            _log.error("a record of %s cannot be read: %s", CHURN_MODELS.name, error)
-            return
-        if isinstance(record, ModelPassedOn):
-            self.passed_on.add((record.name, record.version))
-        else:
-            self.records.setdefault((record.name, record.version), record)
-
-    def newest(self, name: str) -> ModelPublished | None:
-        """Return the highest version of a model, whether or not it was passed on."""
-        return max(
-            (record for record in self.records.values() if record.name == name),
-            key=lambda record: record.version,
-            default=None,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +51,12 @@ class _States:
 class RefitLeader:
     """Refits every 28 days of event time. One worker leads, the owner of partition 0; two at once do no harm."""
 
-    def __init__(self, publisher: BatchPublisher, reader: StateReader, topic_prefix: str, clock: Clock) -> None:
+    def __init__(
+        self, publisher: BatchPublisher, reader: StateReader, log: ControlLog, topic_prefix: str, clock: Clock
+    ) -> None:
         self._publisher = publisher
         self._reader = reader
-        self._log = CHURN_MODELS.full_name(topic_prefix)
+        self._log = log
         self._states = CHURN_STATE.full_name(topic_prefix)
         self._input = ENRICHED.full_name(topic_prefix)
         self._clock = clock
@@ -115,24 +69,24 @@ class RefitLeader:
 
         Raises Unavailable; the next look goes on where this one stopped.
         """
-        if _PARTITION not in assigned:
+        if LEADING_PARTITION not in assigned:
             return []
-        known = await self._read_log()
-        self._has_first = known.newest(MODELS["orders"]) is not None
-        passed = [await self._pass_on(record) for record in self._waiting(known)]
+        known = await self._log.read()
+        self._has_first = known.newest_model(MODELS["orders"]) is not None
+        passed = await self._log.pass_on_waiting(known)
         today = to_ms(self._clock.now()) // DAY_MS
         due = [
             basis
             for basis, name in MODELS.items()
-            if self._vain_day.get(name, -1) < today - 1 and is_due(_generation(known.newest(name)), today - 1)
+            if self._vain_day.get(name, -1) < today - 1 and is_due(_generation(known.newest_model(name)), today - 1)
         ]
         if due:
             states = await self._read_states()
             for basis in due:
                 record = await self._refit(basis, states, known)
                 if record is not None:
-                    passed.append(await self._pass_on(record))
-        return passed
+                    passed.append(await self._log.decide(record))
+        return [record for record in passed if isinstance(record, ModelPublished)]
 
     async def run(
         self,
@@ -153,30 +107,11 @@ class RefitLeader:
                 extra = {"action": "model_published", "model": record.name, "version": record.version}
                 _log.info("generation published, in force from %s", record.in_force_at, extra=extra)
 
-    async def _read_log(self) -> Generations:
-        known = Generations()
-        async for records in self._reader.read(self._log, _PARTITION):
-            for record in records:
-                known.add(record.value)
-        return known
-
-    def _waiting(self, known: Generations) -> list[ModelPublished]:
-        """Return the generations that a crash may have kept from some partition."""
-        return [record for at, record in sorted(known.records.items()) if at not in known.passed_on]
-
-    async def _pass_on(self, record: ModelPublished) -> ModelPublished:
-        await publish_control(self._publisher, self._input, record)
-        await self._append(encode(ModelPassedOn(record.name, record.version)))
-        return record
-
-    async def _append(self, value: bytes) -> None:
-        await self._publisher.publish_batches({(self._log, _PARTITION): [(b"model", value, (), None)]})
-
     async def _read_states(self) -> _States:
         sample, watermarks, controls = Sample(), [], Controls()
         for partition in range(await self._publisher.partition_count(self._input)):
             loaded = await load(self._reader, self._states, partition)
-            if partition == _PARTITION:
+            if partition == LEADING_PARTITION:
                 controls = Controls(row for row in loaded.controls if row.offset <= loaded.fence)
             if loaded.fence >= 0:
                 watermarks.append(loaded.watermark_ms)
@@ -184,10 +119,10 @@ class RefitLeader:
         quiet_ms = to_ms(self._clock.now()) - sample.history_came_ms()
         return _States(sample, until_day_of(watermarks, _DELAY_MS), controls, quiet_ms < _IMPORT_PAUSE_MS)
 
-    async def _refit(self, basis: Basis, states: _States, known: Generations) -> ModelPublished | None:
-        """Return the generation that the log has for the next version, ours or another leader's, if one is due."""
+    async def _refit(self, basis: Basis, states: _States, known: Standing) -> ModelPublished | None:
+        """Return the next generation, if one is due."""
         name, until_day = MODELS[basis], states.until_day
-        newest = _generation(known.newest(name))
+        newest = _generation(known.newest_model(name))
         if until_day is None or not is_due(newest, until_day):
             return None
         if newest is None and states.is_history_coming:
@@ -197,14 +132,12 @@ class RefitLeader:
         if generation is None:
             self._vain_day[name] = until_day
             return None
-        record = ModelPublished(
+        return ModelPublished(
             name=name,
             version=generation.version,
             in_force_at=from_ms(holds_from_ms(until_day, newest)),
             model=to_model(generation),
         )
-        await self._append(encode(record))
-        return (await self._read_log()).records[name, record.version]
 
 
 def _fitted(basis: Basis, states: _States, until_day: int, newest: Generation | None) -> Generation | None:

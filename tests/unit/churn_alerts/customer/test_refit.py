@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from services.churn_alerts.alert.control_log import ControlLog
 from services.churn_alerts.alert.rules import InForceRules, Rules, SilenceRules, to_document
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.fit import fit
@@ -68,7 +69,8 @@ def kafka_with(last_day: int) -> FakeKafka:
 
 
 def leader(kafka: FakeKafka, day: int = TODAY) -> RefitLeader:
-    return RefitLeader(kafka, kafka, "t.", FakeClock(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day + 2)))
+    log = ControlLog(kafka, kafka, "t.", from_model)
+    return RefitLeader(kafka, kafka, log, "t.", FakeClock(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day + 2)))
 
 
 def generations(kafka: FakeKafka) -> list[list[bytes]]:
