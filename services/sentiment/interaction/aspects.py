@@ -3,8 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from operator import add
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from services.sentiment.interaction.features import (
     han_hash,
     word_hash,
 )
-from shared.contracts.enriched import ASPECT_NAMES, Aspect, AspectHit
+from shared.contracts.enriched import ASPECT_NAMES, AspectHit
 
 COMPLAINT: Final = "complaint"
 URGENT: Final = "urgent"
@@ -144,25 +143,39 @@ def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[C
     return cues
 
 
-def _by_beginning(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the words by their first two letters, longest first."""
-    found: dict[str, tuple[str, ...]] = {}
-    for word in sorted(words, key=len, reverse=True):
-        found[word[:2]] = (*found.get(word[:2], ()), word)
-    return found
-
-
 _zh_cues: Final = _cues_by_word(_ZH, " ")
 _en_cues: Final = _cues_by_word(_EN, "|")
-_cues: Final = {**_zh_cues, **_en_cues}
-_zh_by_beginning: Final = _by_beginning(_zh_cues)
-_en_by_beginning: Final = _by_beginning(_en_cues)
 _IN_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*|0+")
 _first_words: Final = frozenset(token.group() for cue in _en_cues if (token := _EN_TOKEN.match(cue)))
 _first_pairs: Final = frozenset(cue[:2] for cue in _zh_cues if not cue.isascii())
-_ASPECT_OF: Final[Mapping[Cue, Aspect]] = {aspect: aspect for aspect in ASPECT_NAMES}
-_place_of: Final[Mapping[Cue, int]] = {aspect: place for place, aspect in enumerate(ASPECT_NAMES)}
+_PAIR_START: Final = re.compile(
+    "[{}](?=[{}])".format(*("".join(sorted(set(ends))) for ends in zip(*_first_pairs, strict=True)))
+)
+
+
+class _CueWord(NamedTuple):
+    """A word or phrase that speaks for `cues`; an English one counts only where no letter or digit touches it."""
+
+    word: str
+    is_whole: bool
+    cues: tuple[Cue, ...]
+
+
+def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
+    """Return the words by their first two letters, in the order tried: Chinese ones, then English ones, longest first.
+
+    A word of both lists speaks for what the English one says.
+    """
+    found: dict[str, tuple[_CueWord, ...]] = {}
+    for words, is_whole in ((_zh_cues, False), (_en_cues, True)):
+        for word in sorted(words, key=len, reverse=True):
+            cue = _CueWord(word, is_whole, _en_cues.get(word, _zh_cues.get(word, ())))
+            found[word[:2]] = (*found.get(word[:2], ()), cue)
+    return found
+
+
+_words_by_beginning: Final = _by_beginning()
 _START_BITS: Final = 16
 
 
@@ -181,8 +194,7 @@ def possible_starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[li
 
     None is missed; a few are false, because buckets are shared.
     """
-    at = _starts(batch.at_tokens["word"], batch.token_bounds, _word_starts, is_wanted)
-    at = batch.token_starts[at]
+    at = batch.token_starts[_starts(batch.at_tokens["word"], batch.token_bounds, _word_starts, is_wanted)]
     if "han2" in batch.at_characters:
         at = np.sort(np.concatenate([at, _starts(batch.at_characters["han2"], batch.bounds, _pair_starts, is_wanted)]))
     edges = np.searchsorted(at, np.append(batch.bounds[:-1][is_wanted], batch.bounds[-1])).tolist()
@@ -193,9 +205,9 @@ def possible_starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[li
 def _starts(
     places: Codes, bounds: Positions, starts: NDArray[np.bool_], is_wanted: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
-    at = np.flatnonzero(np.repeat(is_wanted, np.diff(bounds)))
-    may_start = starts.take(places.take(at) >> np.uint32(BUCKET_BITS - _START_BITS))
-    return at[np.flatnonzero(may_start)]
+    may_start = starts.take(places[: bounds[-1]] >> np.uint32(BUCKET_BITS - _START_BITS), mode="clip")
+    may_start &= np.repeat(is_wanted, np.diff(bounds))
+    return np.flatnonzero(may_start)
 
 
 def may_begin_cue(word: str) -> bool:
@@ -206,8 +218,7 @@ def starts_in(folded: str, word_starts: Sequence[int]) -> Sequence[int]:
     """Return the places in one text where a cue may begin, ascending, from those where a word may begin one."""
     if folded.isascii():
         return word_starts
-    pairs = map(add, folded, folded[1:])
-    han_starts = itertools.compress(itertools.count(), map(_first_pairs.__contains__, pairs))
+    han_starts = [found.start() for found in _PAIR_START.finditer(folded)]
     return sorted([*word_starts, *han_starts])
 
 
@@ -216,36 +227,23 @@ def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
     found: dict[Cue, list[str]] = {}
     end = 0
     for start in starts:
-        if start >= end and (word := _cue_at(folded, start)):
-            end = start + len(word)
-            for cue in _cues[word]:
-                words = found.get(cue)
-                if words is None:
-                    found[cue] = [word]
-                elif word not in words:
-                    words.append(word)
+        if start < end:
+            continue
+        for word, is_whole, cues in _words_by_beginning.get(folded[start : start + 2], ()):
+            if folded.startswith(word, start) and not (is_whole and _is_inside_word(folded, start, start + len(word))):
+                end = start + len(word)
+                for cue in cues:
+                    words = found.setdefault(cue, [])
+                    if word not in words:
+                        words.append(word)
+                break
     return found
 
 
-def _cue_at(folded: str, start: int) -> str:
-    """Return the longest cue that begins there, Chinese ones first; English ones are whole words. "" for none."""
-    beginning = folded[start : start + 2]
-    for word in _zh_by_beginning.get(beginning, ()):
-        if folded.startswith(word, start):
-            return word
-    for word in _en_by_beginning.get(beginning, ()):
-        end = start + len(word)
-        if (
-            folded.startswith(word, start)
-            and folded[end : end + 1] not in _IN_WORD
-            and folded[max(start - 1, 0) : start] not in _IN_WORD
-        ):
-            return word
-    return ""
+def _is_inside_word(folded: str, start: int, end: int) -> bool:
+    return folded[end : end + 1] in _IN_WORD or folded[max(start - 1, 0) : start] in _IN_WORD
 
 
 def aspect_hits(found: Mapping[Cue, list[str]]) -> list[AspectHit]:
     """Return the aspects among the cues, in the order of the contract."""
-    return [
-        AspectHit(_ASPECT_OF[cue], found[cue]) for cue in sorted(found.keys() & _ASPECT_OF, key=_place_of.__getitem__)
-    ]
+    return [AspectHit(aspect, found[aspect]) for aspect in ASPECT_NAMES if aspect in found]

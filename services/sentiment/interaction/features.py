@@ -50,13 +50,11 @@ _BASE_INVERSE: Final = pow(_BASE, -1, 1 << 32)
 _SEEDS: Final = {family: (0x11 * (n + 1)) * 0x01010101 & _MASK for n, family in enumerate(FAMILIES)}
 _HAN_FAMILIES: Final = ("han1", "han2", "han3")
 _HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in _HAN_FAMILIES], np.uint32)
-_MIXER, _LAST_MIXER, _FIRST, _SECOND, _THIRD, _FOURTH = (
-    np.uint32(_MIX[0]),
-    np.uint32(_MIX[1]),
-    *(np.uint32(factor) for factor in _MIX[2:]),
-)
-_HAN_FACTORS: Final = np.array([[factor] for factor in _MIX[2:5]], np.uint32)
-_MIXER_SHIFT, _BUCKET_SHIFT, _ONE = np.uint32(15), np.uint32(32 - BUCKET_BITS), np.uint32(1)
+# Arrays without dimensions: numpy takes them up twice as fast as its scalars, which counts where arrays are short.
+_MIXER, _LAST_MIXER, _FIRST, _SECOND, _THIRD, _FOURTH = (np.array(factor, np.uint32) for factor in _MIX)
+# The hashes of a Han character, of two and of three, from three in a row.
+_HAN_GRAMS: Final = np.array([(1, 0, 0), (*_MIX[2:4], 0), _MIX[2:5]], np.uint32)
+_MIXER_SHIFT, _BUCKET_SHIFT, _ONE = (np.array(number, np.uint32) for number in (15, 32 - BUCKET_BITS, 1))
 HAN_RUN: Final = 2
 """A run of Han characters stands in a word pair as this one hash: what touches it is punctuation, Latin or an end."""
 _BOUNDARY: Final = 1
@@ -212,19 +210,21 @@ def hash_han(letters: Codes, is_han: NDArray[np.bool_]) -> Codes:
     return _places(grams, _HAN_SEEDS, is_gram)
 
 
-def han_places(letters: Codes, is_han: NDArray[np.bool_]) -> Codes:
-    """Return the places of one text's Han 1-, 2- and 3-grams, without gaps: as few calls as a short text wants."""
-    grams = np.empty((3, len(letters)), np.uint32)
-    is_gram = np.zeros(grams.shape, np.bool_)
-    first, second, third = letters * _HAN_FACTORS
-    grams[0], is_gram[0] = letters, is_han
-    pairs = np.add(first[:-1], second[1:], out=grams[1, :-1])
-    np.add(pairs[:-1], third[2:], out=grams[2, :-2])
-    are_two = np.logical_and(is_han[:-1], is_han[1:], out=is_gram[1, :-1])
-    np.logical_and(are_two[:-1], is_han[2:], out=is_gram[2, :-2])
-    places: Codes = _bucket(grams, _HAN_SEEDS)[is_gram]
-    places += _ONE
-    return places
+def han_buckets(folded: str, is_han: bytes) -> Codes:
+    """Return the buckets of one text's Han 1-, 2- and 3-grams, without gaps: as few calls as a short text wants.
+
+    `is_han` has a byte 1 for each Han character of the text, 0 for any other.
+    """
+    count = len(folded)
+    codes = f"{folded}\n\n".encode("utf-32-le", "surrogatepass")
+    # Row i begins i characters later.
+    windows = np.ndarray((3, count), "<u4", codes, strides=(4, 4))
+    ones = int.from_bytes(is_han, "little")
+    twos = ones & ones >> 8
+    are_grams = ones | twos << 8 * count | (twos & ones >> 16) << 16 * count
+    is_gram = np.frombuffer(are_grams.to_bytes(3 * count, "little"), np.bool_)
+    buckets: Codes = _bucket(_HAN_GRAMS @ windows, _HAN_SEEDS).ravel()[is_gram]
+    return buckets
 
 
 def hash_grams(letters: Codes, is_letter: NDArray[np.bool_]) -> Codes:

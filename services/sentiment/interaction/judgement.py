@@ -65,8 +65,14 @@ def judgements(
     kinds = np.where(is_negative, _NEGATIVE, np.where(neutral >= positive, _NEUTRAL, _POSITIVE))
     p_negative, p_neutral, p_positive = (parts.T / PARTS).tolist()
     scores = ((positive - negative) / PARTS).tolist()
-    is_sure = (is_negative & (negative >= _SURE_COMPLAINT)).tolist()
-    judged = [
+    are_complaints = (is_negative & (negative >= _SURE_COMPLAINT)).tolist()
+    kinds_list = kinds.tolist()
+    urgencies = [_URGENCIES[kind] for kind in kinds_list]
+    hits: list[list[aspects.AspectHit]] = [[] for _ in kinds_list]
+    for text, cues in _cues(batch, is_negative):
+        are_complaints[text], urgencies[text] = True, _urgency(cues)
+        hits[text] = aspects.aspect_hits(cues)
+    return [
         Sentiment(
             label=_LABELS[kind],
             score=score,
@@ -74,17 +80,24 @@ def judgements(
             p_neutral=of_neutral,
             p_positive=of_positive,
             language=LANGUAGE_NAMES[language],
+            aspects=of_text,
             is_complaint=is_complaint,
-            urgency=_URGENCIES[kind],
+            urgency=urgency,
             model=model,
         )
-        for kind, score, of_negative, of_neutral, of_positive, language, is_complaint in zip(
-            kinds.tolist(), scores, p_negative, p_neutral, p_positive, languages.tolist(), is_sure, strict=True
+        for kind, score, of_negative, of_neutral, of_positive, language, of_text, is_complaint, urgency in zip(
+            kinds_list,
+            scores,
+            p_negative,
+            p_neutral,
+            p_positive,
+            languages.tolist(),
+            hits,
+            are_complaints,
+            urgencies,
+            strict=True,
         )
     ]
-    for text, cues in _cues(batch, is_negative):
-        judged[text] = _with_cues(judged[text], cues)
-    return judged
 
 
 def _cues(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> Iterator[tuple[int, dict[aspects.Cue, list[str]]]]:
@@ -101,6 +114,11 @@ def _with_cues(judged: Sentiment, cues: Mapping[aspects.Cue, list[str]]) -> Sent
     return replace(
         judged,
         is_complaint=True,
-        urgency="high" if aspects.URGENT in cues else "normal",
+        urgency=_urgency(cues),
         aspects=aspects.aspect_hits(cues),
     )
+
+
+def _urgency(cues: Mapping[aspects.Cue, list[str]]) -> Urgency:
+    """Return how urgent a negative text with these cues is."""
+    return "high" if aspects.URGENT in cues else "normal"

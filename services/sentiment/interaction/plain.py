@@ -4,7 +4,6 @@ A batch pays a fixed price for its numpy passes; one text is cheaper here. Sums 
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -29,8 +28,7 @@ _LATIN_LETTERS: Final = frozenset("abcq")
 _IS_HAN: Final = bytes(letter in b"hk" for letter in range(256))
 
 
-@dataclass(frozen=True, slots=True)
-class TextSums:
+class TextSums(NamedTuple):
     """Weights of a text summed over its `count` features, its language, its number of letters and its folded form.
 
     `cue_starts` are the places of the words that may begin a cue.
@@ -104,7 +102,7 @@ class PlainReader:
     def __init__(self, table: NDArray[np.uint32], weights: NDArray[np.int16]) -> None:
         self._fold = _Translation(table & np.uint32(characters.CODE_MASK))
         self._classify = _Translation(_class_letters(table))
-        self._weights = weights
+        self._bucket_weights = weights[1:]
         self._one_weight = memoryview(weights.data)
         self._words: dict[str, _Word] = {}
         self._pairs: dict[tuple[int, int], int] = {}
@@ -183,13 +181,10 @@ class PlainReader:
 
     def _han(self, folded: str, classes: str) -> tuple[int, int, int]:
         """Return polarity, neutrality and count of the Han n-grams; numpy, since no two texts share many of them."""
-        letters = np.frombuffer(folded.encode("utf-32-le", "surrogatepass"), np.uint32)
-        is_han = np.frombuffer(classes.encode("ascii").translate(_IS_HAN), np.bool_)
-        packed = self._weights.take(features.han_places(letters, is_han))
-        neutrality, polarity = np.add.reduce(
-            packed.astype("<i2", copy=False).view(np.int8).reshape(-1, 2), dtype=np.int64
-        )
-        return int(polarity), int(neutrality), len(packed)
+        buckets = features.han_buckets(folded, classes.encode("ascii").translate(_IS_HAN))
+        halves = self._bucket_weights.take(buckets).astype("<i2", copy=False).view(np.int8)
+        neutrality, polarity = (np.add.reduce(half, dtype=np.int64) for half in (halves[::2], halves[1::2]))
+        return int(polarity), int(neutrality), len(buckets)
 
     def _learn_pair(self, pair: tuple[int, int]) -> int:
         if len(self._pairs) >= _MEMORY:
