@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from services.sentiment.interaction import aspects
 from services.sentiment.interaction.features import HashedBatch
 from services.sentiment.interaction.language import LANGUAGE_NAMES
-from shared.contracts.enriched import Sentiment, SentimentLabel, Urgency
+from shared.contracts.enriched import AspectHit, Sentiment, SentimentLabel, Urgency
 
 PARTS: Final = 10_000
 """Probabilities are whole ten-thousandths, so that they sum to 1 and print short."""
@@ -68,7 +68,7 @@ def judgements(
     are_complaints = (is_negative & (negative >= _SURE_COMPLAINT)).tolist()
     kinds_list = kinds.tolist()
     urgencies = [_URGENCIES[kind] for kind in kinds_list]
-    hits: list[list[aspects.AspectHit]] = [[] for _ in kinds_list]
+    hits: list[list[AspectHit]] = [[] for _ in kinds_list]
     for text, cues in _cues(batch, is_negative):
         are_complaints[text], urgencies[text] = True, _urgency(cues)
         hits[text] = aspects.aspect_hits(cues)

@@ -7,6 +7,7 @@ import re
 from typing import Final, NamedTuple
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.sentiment.interaction import aspects, characters, features
@@ -28,7 +29,7 @@ _LATIN_LETTERS: Final = frozenset("abcq")
 _IS_HAN: Final = bytes(letter in b"hk" for letter in range(256))
 
 
-class TextSums(NamedTuple):
+class TextSums(Struct, frozen=True, gc=False):
     """Weights of a text summed over its `count` features, its language, its number of letters and its folded form.
 
     `cue_starts` are the places of the words that may begin a cue.

@@ -130,8 +130,9 @@ class Scorer:
         sums += self._sum_families(batch.at_tokens, batch.token_bounds)
         if len(negated):
             text_of = np.searchsorted(batch.token_bounds, batch.negated_tokens, side="right") - 1
-            for column, values in enumerate((*_halves(negated), np.ones(len(negated)))):
-                sums[:, column] += np.bincount(text_of, values, len(sums)).astype(np.int64)
+            sums[:, 2] += np.bincount(text_of, minlength=len(sums))
+            for head, weights in enumerate(_halves(negated)):
+                sums[:, head] += np.bincount(text_of, weights, len(sums)).astype(np.int64)
         return sums[:, :2], sums[:, 2]
 
     def _sum_families(self, families: Mapping[str, NDArray[np.uint32]], bounds: Positions) -> NDArray[np.int64]:
