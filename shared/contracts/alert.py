@@ -38,7 +38,7 @@ Tier = Literal["new", "bronze", "silver", "gold", "platinum"]
 ClearReason = Literal["returned", "lost", "evidence_undone", "recovered", "merged", "erased"]
 
 
-class Signal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Signal(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One reason: what was measured against what, how much it weighs, and the ids of the events that prove it."""
 
     name: SignalName
@@ -50,7 +50,7 @@ class Signal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason_zh: str
 
 
-class RiskReason(Struct, frozen=True):
+class RiskReason(Struct, frozen=True, gc=False):
     """One group of model terms and how far it moves the log-odds of leaving away from the average customer."""
 
     group: Name
@@ -59,7 +59,7 @@ class RiskReason(Struct, frozen=True):
     reason_zh: str
 
 
-class Risk(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Risk(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """The calibrated probability of no purchase within `horizon_days`, as of `as_of`."""
 
     p_churn: Probability
@@ -77,7 +77,9 @@ class Risk(Struct, frozen=True, kw_only=True, omit_defaults=True):
     currency: Currency = "USD"
 
 
-class CustomerRisk(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="risk.updated"):
+class CustomerRisk(
+    Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type", tag="risk.updated"
+):
     """The newest risk of a customer; compacted by customer id. `risk` is null for lost and unscored ones."""
 
     customer_id: Identifier

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, log
 from typing import Final
 
@@ -66,8 +65,7 @@ class OpenAlert(Struct, frozen=True, array_like=True, gc=False):
     is_historical: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True, gc=False):
     """When something is decided: its event time, the partition's watermark, and whether history decided it."""
 
     at_ms: int

@@ -4,7 +4,6 @@ A customer's answer does not depend on who else asks: every computation is eleme
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
@@ -47,8 +46,7 @@ class View(Struct, frozen=True, gc=False):
         return tier_of(self.n_purchases, self.silence_days / self.usual_gap_days, self.frequency, self.money, cuts)
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(Struct, frozen=True, gc=False):
     """Asks for the first check in [first_check, until_u) whose risk reaches the threshold.
 
     `first_check` is on the ladder of checks, or UNPLANNED: then the ladder starts at the floor, and checks before
@@ -64,16 +62,14 @@ class Crossing:
     from_u: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Crossed:
+class Crossed(Struct, frozen=True, gc=False):
     """The check that raises with what the score says there (`view` None: no check raises), and the first one after."""
 
     view: View | None
     next_check: int
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True, gc=False):
     """Asks what the score says after `silence_days`; a plain look, no check."""
 
     purchases: Purchases
@@ -109,8 +105,7 @@ def answer(questions: Sequence[Question], in_force: InForce) -> list[View | Cros
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True, gc=False):
     """What is asked of a customer at the end of a run: a look after `silence_days` (None: no look), and his floor.
 
     `needs_value`: with his residual value, which costs as much as all the rest.

@@ -4,7 +4,6 @@ What changes him is in `decide.py` (events, wake-ups), `silence_check.py` and `s
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from msgspec import Struct
@@ -68,8 +67,7 @@ class SilenceCheck(Struct, frozen=True):
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True, gc=False):
     """What an alert says, and the first day on which time alone may change it."""
 
     body: AlertBody
@@ -171,10 +169,9 @@ class Followed(Struct, gc=False):
 
 def last_day_of(silence: Purchases) -> int:
     """Return the day on which the silence began; raises `ValueError` where nothing was ever heard."""
-    last_day = silence.last_day
-    if last_day is None:
+    if not silence.recent:
         raise ValueError("a silence begins with a purchase")
-    return last_day
+    return silence.recent[-1].day
 
 
 def _trace_id(headers: Headers) -> str | None:

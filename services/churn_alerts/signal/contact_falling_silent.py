@@ -1,6 +1,6 @@
 """Contact falling silent: a customer who used to get in touch no longer does; the churn score on contacts."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from services.churn_alerts.signal.model import FAR_DAYS, Finding, Moment, SignalRule, strength
 from shared.contracts.alert import Signal
@@ -10,8 +10,7 @@ LEAST_DAYS = 14
 LEAST_RISK = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class ContactSilence:
+class ContactSilence(Struct, frozen=True, gc=False):
     """What is known of the customer's contacts.
 
     `p` is the risk when the churn score was applied to the contacts (businesses without orders), else None.

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from shared.contracts.alert import Signal, SignalName
 
 DAY_MS = 86_400_000
@@ -18,16 +20,14 @@ FAR_DAYS = 3_650
 PROOFS_KEPT = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True, gc=False):
     """`day` is the UTC day judged, events of that day included; `since_day` is the first day anything is known of."""
 
     day: int
     since_day: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True, gc=False):
     """A signal that holds, and the first day on which time alone may end or weaken it."""
 
     signal: Signal

@@ -1,13 +1,12 @@
 """Purchase overdue: silent longer than the customer's own usual gap explains; measured by the churn score itself."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from services.churn_alerts.signal.model import FAR_DAYS, Finding, Moment, SignalRule
 from shared.contracts.alert import Signal
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True, gc=False):
     """What the score knows of the running silence; `p` is the risk, `last_id` the newest order's event id."""
 
     silence_days: int

@@ -83,13 +83,14 @@ def added_log_odds(signals: Iterable[Signal]) -> float:
 
 
 def _parts(state: SignalState, silence: Silence | None, contacts: ContactSilence | None) -> dict[SignalName, Any]:
-    negatives = tuple((negative.at_ms, negative.event_id) for negative in state.mismatch.negatives)
+    moods = state.moods
+    negatives = state.mismatch.negatives if moods.blocks else ()
     return {
         **_parts_of_events(state),
         "purchase_overdue": silence,
-        "sentiment_sliding": (state.moods, negatives),
-        "payment_delayed": state.payments,
-        "inquiry_without_order": (state.inquiries, state.last_order_ms),
+        "sentiment_sliding": (moods, tuple([(one.at_ms, one.event_id) for one in negatives])) if moods.blocks else None,
+        "payment_delayed": state.payments if state.payments.invoices else None,
+        "inquiry_without_order": (state.inquiries, state.last_order_ms) if state.inquiries else None,
         "contact_falling_silent": contacts,
         "purchase_frequency_falling": state.orders,
         "category_frequency_falling": state.categories,
@@ -97,9 +98,10 @@ def _parts(state: SignalState, silence: Silence | None, contacts: ContactSilence
 
 
 def _parts_of_events(state: SignalState) -> dict[SignalName, Any]:
+    mismatch = state.mismatch
     return {
         "complaints_surging": state.complaints,
-        "expectation_mismatch": state.mismatch,
+        "expectation_mismatch": mismatch if mismatch.negatives or mismatch.missed else None,
         "repeated_reopen": state.reopens,
         "low_csat": state.csat,
         "nps_detractor": state.nps,
@@ -111,8 +113,12 @@ def _found(
 ) -> list[Finding]:
     findings = []
     for rule in rules:
+        part = parts[rule.name]
+        # Most customers have nothing of most kinds.
+        if not part:
+            continue
         weight, threshold = weights[rule.name]
-        finding = rule.evaluate(parts[rule.name], moment, weight, threshold)
+        finding = rule.evaluate(part, moment, weight, threshold)
         if finding is not None:
             findings.append(finding)
     findings.sort(key=lambda finding: -finding.signal.contribution)
