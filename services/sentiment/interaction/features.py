@@ -264,14 +264,17 @@ def pair_hash(first: int, second: int) -> int:
     return value ^ value >> 16
 
 
-def inner_grams(word: str) -> list[int]:
-    """Return the hashes of the 4-grams of a word with its two ends marked."""
+def gram_buckets(word: str) -> list[int]:
+    """Return the buckets of the 4-grams of a word with its two ends marked."""
     codes = [_BOUNDARY, *map(ord, word), _BOUNDARY]
     first, second, third, fourth = _MIX[2:6]
-    return [
-        (codes[at] * first + codes[at + 1] * second + codes[at + 2] * third + codes[at + 3] * fourth) & _MASK
-        for at in range(len(codes) - 3)
-    ]
+    seed, mixer, last_mixer = _SEEDS["gram4"], *_MIX[:2]
+    buckets = []
+    for one, two, three, four in zip(codes, codes[1:], codes[2:], codes[3:], strict=False):
+        # `bucket_of` written out: a word has half a dozen of them.
+        mixed = ((one * first + two * second + three * third + four * fourth & _MASK) ^ seed) * mixer & _MASK
+        buckets.append(((mixed ^ mixed >> 15) * last_mixer & _MASK) >> (32 - BUCKET_BITS))
+    return buckets
 
 
 def word_kind(value: int) -> int:

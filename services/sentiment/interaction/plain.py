@@ -104,7 +104,8 @@ class PlainReader:
         self._fold = _Translation(table & np.uint32(characters.CODE_MASK))
         self._classify = _Translation(_class_letters(table))
         self._bucket_weights = weights[1:]
-        self._one_weight = memoryview(weights.data)
+        # Neutrality, polarity of bucket 0, and so on.
+        self._halves = memoryview(self._bucket_weights.astype("<i2", copy=False).view(np.int8).data)
         self._words: dict[str, _Word] = {}
         self._pairs: dict[tuple[int, int], int] = {}
 
@@ -177,8 +178,8 @@ class PlainReader:
         )
 
     def _weight(self, bucket: int) -> int:
-        packed = self._one_weight[bucket + 1]
-        return ((packed >> 8) << _HIGH) + ((packed & 0xFF) ^ 0x80) - 0x80
+        at = 2 * bucket
+        return (self._halves[at + 1] << _HIGH) + self._halves[at]
 
     def _han(self, folded: str, classes: str) -> tuple[int, int, int]:
         """Return polarity, neutrality and count of the Han n-grams; numpy, since no two texts share many of them."""
@@ -200,9 +201,9 @@ class PlainReader:
         weight, count = self._weight(bucket_of("word", value)), 1
         kinds = _CUE * aspects.may_begin_cue(word) | (word_kind(value) if is_latin else 0)
         if is_latin and len(word) >= features.MIN_GRAM_WORD:
-            for gram in features.inner_grams(word):
-                weight += self._weight(bucket_of("gram4", gram))
-                count += 1
+            grams = features.gram_buckets(word)
+            weight += sum(map(self._weight, grams))
+            count += len(grams)
             if word.endswith("'t"):
                 kinds |= NEGATION
         negated_weight = self._weight(bucket_of("negated", value))
