@@ -9,13 +9,13 @@ leaves them, so that neither an event nor what is published of it costs a walk o
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
-from copy import copy as copied
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
 from services.sentiment.engagement.model import (
     ANY_COMPLAINT,
@@ -105,10 +105,8 @@ class Tally(Struct, eq=False, gc=False):
 
     def copy(self) -> "Tally":
         """Return an equal tally to add to."""
-        copy = copied(self)
         # Turns, stale days and parts are replaced, never changed.
-        copy.days, copy._counts, copy._encoded = self.days.copy(), self._counts.copy(), self._encoded.copy()
-        return copy
+        return replace(self, days=self.days.copy(), _counts=self._counts.copy(), _encoded=self._encoded.copy())
 
     def state(self) -> EngagementState:
         """Return the state as it is now; it is the tally's until the next `add`."""
@@ -227,13 +225,16 @@ class Tally(Struct, eq=False, gc=False):
         self.newest_day = day
         if not days:
             return
+        oldest = next(iter(days))
         is_far = day - newest > _FAR_DAYS
         if not is_far:
             for window, length in _WINDOWS:
-                for leaving in range(newest - length + 1, day - length + 1):
-                    if (bucket := days.get(leaving)) is not None:
-                        self._shift(bucket, window, -1)
-        if next(iter(days)) <= day - WINDOW_DAYS:
+                # Not one has left a window in which the oldest still is.
+                if oldest <= day - length:
+                    for leaving in range(newest - length + 1, day - length + 1):
+                        if (bucket := days.get(leaving)) is not None:
+                            self._shift(bucket, window, -1)
+        if oldest <= day - WINDOW_DAYS:
             self._evict(day - WINDOW_DAYS)
         if self._turns and self._turns[0] < 2 * (day - WINDOW_DAYS + 1) * DAY_MS:
             self._set_turns(self._turns)
@@ -286,9 +287,10 @@ class Tally(Struct, eq=False, gc=False):
         elif not is_newest:
             self._is_silence_known = False
         else:
-            before = next((one for one in reversed(self.days.values()) if one.contacts and one is not grown), None)
-            if before is not None:
-                self._silence_ms = max(self._silence_ms, grown.first_ms - before.last_ms)
+            for before in reversed(self.days.values()):
+                if before.contacts and before is not grown:
+                    self._silence_ms = max(self._silence_ms, grown.first_ms - before.last_ms)
+                    break
 
     def _find_silence(self) -> None:
         active = [bucket for bucket in self.days.values() if bucket.contacts]
