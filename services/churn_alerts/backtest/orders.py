@@ -3,8 +3,10 @@
 import csv
 import gzip
 import io
+import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from math import isfinite
@@ -22,6 +24,7 @@ SHOWN_REJECTS = 20
 PROGRESS_ROWS = 5_000
 STRAY_GAP_DAYS = 400
 MAX_STRAY_RATIO = 0.001
+LEAST_DAYS_FOR_STRAYS = 20
 
 TimeForm = Literal["date", "naive", "zoned"]
 
@@ -32,7 +35,7 @@ class UnreadableOrders(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """`line` is 0 where a reason concerns a day of a customer rather than one line."""
+    """`line` counts from 1, the head included; of a row with line breaks inside quotes it is the last."""
 
     line: int
     reason: str
@@ -68,14 +71,26 @@ def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) ->
 
     Columns customer_id and time, optionally event (purchase or return) and amount; others are ignored. Times are ISO
     8601 dates or date-times; without an offset they count as UTC. A purchase of negative amount is a return, as in
-    credit notes. UTF-8 with or without BOM, else GB 18030; comma, semicolon or tab.
+    credit notes. UTF-8 with or without BOM, UTF-16 with one, else GB 18030; comma, semicolon or tab.
 
-    Raises `UnreadableOrders` when a needed column is missing or more than 5 % of the rows cannot be read.
+    Raises `UnreadableOrders` when a needed column is missing, more than 5 % of the rows cannot be read, or the file is
+    cut off or no text.
     """
     try:
-        return _read(path, "utf-8-sig", on_progress)
-    except UnicodeDecodeError:
-        return _read(path, "gb18030", on_progress)
+        with path.open("rb") as raw, _decompressed(raw) as plain:
+            is_utf_16 = plain.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+        if is_utf_16:
+            return _read(path, "utf-16", on_progress)
+        try:
+            return _read(path, "utf-8-sig", on_progress)
+        except UnicodeDecodeError:
+            return _read(path, "gb18030", on_progress)
+    except UnicodeDecodeError as error:
+        raise UnreadableOrders(f"{path.name} is no text in UTF-8, UTF-16 or GB 18030; save it as CSV UTF-8") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnreadableOrders(f"{path.name} is damaged or cut off: {error}") from error
+    except csv.Error as error:
+        raise UnreadableOrders(f"{path.name} is no CSV: {error}") from error
 
 
 def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) -> Orders:
@@ -92,8 +107,8 @@ def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) 
                 "Wanted: customer_id,time and optionally event (purchase or return) and amount."
             )
         orders = Orders()
-        _take_rows(csv.reader(text, delimiter=_delimiter(head)), at, orders, lambda: _tell(raw, on_progress))
-    _drop_stray_days(orders)
+        first_lines = _take_rows(text, _delimiter(head), at, orders, lambda: _tell(raw, on_progress))
+    _drop_stray_days(orders, first_lines)
     if not orders.purchases:
         raise UnreadableOrders(f"no purchase in {path.name} could be read{_first_reject(orders)}")
     if orders.n_rejected > MAX_REJECTED_RATIO * orders.n_rows:
@@ -101,11 +116,16 @@ def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) 
     return orders
 
 
-def _take_rows(rows: Iterator[list[str]], at: dict[str, int], orders: Orders, on_rows: Callable[[], None]) -> None:
+def _take_rows(
+    text: IO[str], delimiter: str, at: dict[str, int], orders: Orders, on_rows: Callable[[], None]
+) -> dict[int, int]:
+    """Read the rows below the head into `orders`; return the line of each day's first purchase."""
+    rows = csv.reader(text, delimiter=delimiter)
+    first_lines: dict[int, int] = {}
     id_at, time_at, event_at, amount_at = at["customer_id"], at["time"], at.get("event"), at.get("amount")
     days_of_date: dict[str, int] = {}
     forms: set[TimeForm] = set()
-    for line, row in enumerate(rows, start=2):
+    for row in rows:
         if not row:
             continue
         orders.n_rows += 1
@@ -124,13 +144,15 @@ def _take_rows(rows: Iterator[list[str]], at: dict[str, int], orders: Orders, on
             orders.n_rejected += 1
             if len(orders.rejected) < SHOWN_REJECTS:
                 reason = "too few columns" if isinstance(error, IndexError) else str(error)
-                orders.rejected.append(RejectedRow(line, reason))
+                orders.rejected.append(RejectedRow(rows.line_num + 1, reason))
             continue
         forms.add(form)
         if event in RETURNS or (cents is not None and cents < 0):
             orders.n_negative_amounts += event not in RETURNS
             orders.returns.setdefault(customer_id, []).append(day)
             continue
+        if day not in first_lines:
+            first_lines[day] = rows.line_num + 1
         orders.n_without_amount += cents is None
         days = orders.purchases.get(customer_id)
         if days is None:
@@ -139,12 +161,15 @@ def _take_rows(rows: Iterator[list[str]], at: dict[str, int], orders: Orders, on
             known = days.get(day)
             days[day] = cents if known is None else known + (cents or 0)
     orders.time_form = "zoned" if "zoned" in forms else "naive" if "naive" in forms else "date"
+    return first_lines
 
 
-def _drop_stray_days(orders: Orders) -> None:
+def _drop_stray_days(orders: Orders, first_lines: dict[int, int]) -> None:
     """Reject the few days more than a year away from all others: zero dates of spreadsheets and mistyped years."""
     n_on_day = Counter(day for days in orders.purchases.values() for day in days)
     days = sorted(n_on_day)
+    if n_on_day.total() < LEAST_DAYS_FOR_STRAYS:
+        return
     allowed = max(MAX_STRAY_RATIO * n_on_day.total(), 1.0)
     early = _stray_end(days, n_on_day, allowed)
     late = _stray_end(days[::-1], n_on_day, allowed)
@@ -157,7 +182,9 @@ def _drop_stray_days(orders: Orders) -> None:
             orders.n_rejected += 1
             if len(orders.rejected) < SHOWN_REJECTS:
                 when = date.fromordinal(day + EPOCH_ORDINAL).isoformat()
-                orders.rejected.append(RejectedRow(0, f"{when} is more than a year away from all other orders"))
+                orders.rejected.append(
+                    RejectedRow(first_lines[day], f"{when} is more than a year away from all other orders")
+                )
         if not known:
             del orders.purchases[customer_id]
 

@@ -108,3 +108,31 @@ def test_an_unknown_event_is_rejected_not_guessed(tmp_path: Path) -> None:
 
     assert orders.n_rejected == 1
     assert "browse" in orders.rejected[0].reason
+
+
+def test_utf_16_as_spreadsheets_save_it_is_read(tmp_path: Path) -> None:
+    orders = read(tmp_path, "customer_id\ttime\n客户\t2024-01-01\n".encode("utf-16"))
+
+    assert list(orders.purchases) == ["客户"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"customer_id,time\n" + b"a,2024-01-01\n" * 9_000)[:60], "damaged or cut off"),
+        (b"\x1f\x8bnot gzip at all", "damaged or cut off"),
+        (b"customer_id,time\na\xff\xff,2024-01-01\n", "no text in UTF-8, UTF-16 or GB 18030"),
+        (b'customer_id,time\n"' + b"a" * 200_000 + b'",2024-01-01\n', "no CSV: field larger than"),
+    ],
+)
+def test_what_is_no_order_file_is_explained(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(UnreadableOrders, match=message):
+        read(tmp_path, content)
+
+
+def test_lines_are_those_of_the_file_despite_breaks_inside_quotes(tmp_path: Path) -> None:
+    good = "".join(f"c{number},2024-01-01,x\n" for number in range(40))
+
+    orders = read(tmp_path, f'customer_id,time,note\na,2024-01-01,"two\nlines"\na,soon,x\na,1999-12-31,x\n{good}')
+
+    assert [rejected.line for rejected in orders.rejected] == [4, 5]

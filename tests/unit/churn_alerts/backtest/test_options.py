@@ -1,0 +1,74 @@
+"""Options left out follow the rhythm of the business, and nothing after the start."""
+
+import random
+
+import pytest
+
+from services.churn_alerts.backtest.options import UnusableOptions, Wishes, choose
+from services.churn_alerts.customer.history import CustomerDays
+from services.churn_alerts.customer.model import PurchaseDay
+from tests.factories.purchase_log import FIRST_DAY, until
+
+
+def every(gap_days: float, n_days: int, n_customers: int = 150) -> list[CustomerDays]:
+    """Return customers who buy about every `gap_days` days and have joined by the middle of the log."""
+    chance = random.Random(3)
+    customers: list[CustomerDays] = []
+    for number in range(n_customers):
+        at = chance.uniform(-n_days / 2, n_days / 2)
+        days = set()
+        while at < n_days:
+            days.add(FIRST_DAY + int(at))
+            at += max(chance.gauss(gap_days, gap_days / 5), 1.0)
+        customers.append((f"c{number:03}", [PurchaseDay(day) for day in sorted(days) if day >= FIRST_DAY], []))
+    return customers
+
+
+@pytest.mark.parametrize(
+    ("gap_days", "n_days", "horizon", "lost_after", "min_purchases", "start"),
+    [
+        (2, 500, 14, 14, 3, 182),
+        (5, 730, 28, 28, 3, 182),
+        (14, 730, 60, 80, 2, 182),
+        (30, 900, 90, 120, 2, 270),
+        (91, 1_500, 180, 240, 2, 540),
+        (365, 2_500, 365, 486, 2, 1_095),
+    ],
+)
+def test_the_horizon_follows_the_usual_gap(
+    gap_days: float, n_days: int, horizon: int, lost_after: int, min_purchases: int, start: int
+) -> None:
+    options = choose(every(gap_days, n_days), Wishes())
+
+    assert (options.horizon_days, options.policy.lost_after_days) == (horizon, lost_after)
+    assert options.policy.min_purchases == min_purchases
+    assert options.start_day == FIRST_DAY + start
+    assert options.chosen == ("start", "horizon", "lost_after", "min_purchases")
+
+
+@pytest.mark.parametrize("gap_days", [5, 30, 91, 365])
+@pytest.mark.parametrize("start", [100, 400, 1_200])
+def test_the_choice_looks_at_nothing_after_the_start(gap_days: float, start: int) -> None:
+    customers = every(gap_days, 1_500)
+    wishes = Wishes(start_day=FIRST_DAY + start)
+
+    known = choose([*until(customers, FIRST_DAY + start), ("later", [PurchaseDay(FIRST_DAY + 1_499)], [])], wishes)
+
+    assert known == choose(customers, wishes)
+
+
+def test_a_short_log_keeps_room_for_outcomes() -> None:
+    options = choose(every(40, 300), Wishes())
+
+    assert options.start_day + options.horizon_days <= FIRST_DAY + 300 - 50
+
+
+def test_a_log_of_customers_who_never_came_back_has_options() -> None:
+    customers: list[CustomerDays] = [(f"c{day}", [PurchaseDay(FIRST_DAY + day)], []) for day in range(200)]
+
+    assert choose(customers, Wishes()).horizon_days == 90
+
+
+def test_a_log_of_one_day_is_explained() -> None:
+    with pytest.raises(UnusableOptions, match="all orders are of 2024-01-01"):
+        choose([("a", [PurchaseDay(FIRST_DAY)], [])], Wishes())
