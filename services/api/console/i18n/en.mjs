@@ -284,7 +284,7 @@ export default {
   "risk.reasons": "What moves the risk",
   "risk.reasons.hint": "Right: more likely to leave than the average customer. Left: less likely.",
   "risk.asof": "As of {when}.",
-  "risk.none": "No score yet. It comes with the next purchase, or after the first full day of purchases that were imported.",
+  "risk.none": "No score yet. It comes with the next purchase, or about a quarter of an hour after purchases were imported.",
 
   "customers.title": "Customers",
   "customers.search": "Name, phone, e-mail, id, or words they wrote",
@@ -356,7 +356,7 @@ export default {
   "atrisk.lead": "Everyone who may leave, by what it would cost: probability of leaving × value over the next 12 months.",
   "atrisk.tier": "Tier",
   "atrisk.empty": "No customer has a risk and a value yet",
-  "atrisk.empty.hint": "Scores need purchases. Import your order history with `pulseline import orders FILE.csv`.",
+  "atrisk.empty.hint": "Scores need purchases. Import your order history with `pulseline import orders FILE.csv`; its risks are computed about a quarter of an hour after the last of it arrived.",
   "atrisk.head.customer": "Customer",
   "atrisk.head.loss": "Expected loss",
   "atrisk.head.risk": "Risk",

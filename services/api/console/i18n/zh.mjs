@@ -284,7 +284,7 @@ export default {
   "risk.reasons": "影响风险的因素",
   "risk.reasons.hint": "向右：比一般客户更可能离开；向左：更不可能。",
   "risk.asof": "截至 {when}。",
-  "risk.none": "尚无评分。下次购买后产生；导入的购买在满一天后产生。",
+  "risk.none": "尚无评分。下次购买后产生；导入的购买约在导入一刻钟后产生。",
 
   "customers.title": "客户",
   "customers.search": "姓名、电话、邮箱、编号或客户说过的话",
@@ -356,7 +356,7 @@ export default {
   "atrisk.lead": "所有可能离开的客户，按损失排序：流失概率 × 未来 12 个月价值。",
   "atrisk.tier": "等级",
   "atrisk.empty": "还没有同时具备风险与价值的客户",
-  "atrisk.empty.hint": "评分需要购买记录。用 `pulseline import orders FILE.csv` 导入订单历史。",
+  "atrisk.empty.hint": "评分需要购买记录。用 `pulseline import orders FILE.csv` 导入订单历史；最后一批到达约一刻钟后算出风险。",
   "atrisk.head.customer": "客户",
   "atrisk.head.loss": "预期损失",
   "atrisk.head.risk": "风险",
