@@ -5,7 +5,7 @@ while u < lost_after_days; the first check whose risk reaches the threshold rais
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -150,16 +150,26 @@ def highest_risk(
     At a threshold t, exactly the silences whose highest risk is ≥ t raise an alert: how a threshold is set to a load.
     """
     highest = np.zeros(len(columns), dtype=np.float64)
+    for rows, _, p in risks_at_checks(columns, floors, from_u, until_u, generation, policy):
+        highest[rows] = np.maximum(highest[rows], p)
+    return highest
+
+
+def risks_at_checks(
+    columns: Columns, floors: Days, from_u: Days, until_u: Days, generation: Generation, policy: SilencePolicy
+) -> Iterator[tuple[Days, Days, Floats]]:
+    """Yield rows, their silences and their risks, check by check, of each silence's checks in [from_u, until_u).
+
+    A row comes once in a round, its silences in order. Where nothing may be alerted the risk is 0.
+    """
     end = np.minimum(until_u, policy.lost_after_days)
     pending = np.flatnonzero((columns.n_gaps + 1 >= policy.min_purchases) & (floors < end))
     u = floors[pending].astype(np.int64)
     while len(pending):
         due = u >= from_u[pending]
-        rows = pending[due]
+        rows, silences = pending[due], u[due]
         asked = columns.take(rows)
-        p = np.where(may_alert(asked, generation), risk(asked, u[due], generation), 0.0)
-        highest[rows] = np.maximum(highest[rows], p)
+        yield rows, silences, np.where(may_alert(asked, generation), risk(asked, silences, generation), 0.0)
         u = np.maximum(u + 1, u * 11 // 10)
         going_on = u < end[pending]
         pending, u = pending[going_on], u[going_on]
-    return highest

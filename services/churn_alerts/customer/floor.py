@@ -8,7 +8,7 @@ window weighs the same for all (docs/churn.md). Which is best is counted, not as
 import numpy as np
 from msgspec.structs import replace
 
-from services.churn_alerts.customer.due import InForce, SilencePolicy, first_crossing, floor_days, highest_risk
+from services.churn_alerts.customer.due import NEVER, SilencePolicy, floor_days, risks_at_checks
 from services.churn_alerts.customer.generation import FLOOR_GAP_SHARE, FLOOR_WINDOW_SHARE, Generation
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.model import refit_days
@@ -49,12 +49,18 @@ def with_best_floor(generation: Generation, history: History, until_day: int, po
     for window_share, gap_share in FLOORS:
         candidate = replace(generation, floor_window_share=window_share, floor_gap_share=gap_share)
         floors = floor_days(columns, candidate, policy)
-        peaks = highest_risk(columns, floors, nowhere, gaps, candidate, policy)
-        threshold = float(np.sort(peaks)[-n_wanted])
-        in_force = [InForce(0, candidate, threshold)]
-        alerted = first_crossing(columns, floors, nowhere, gaps, in_force, policy)
-        is_right = alerted.raised & (gaps > alerted.silence_days + horizon)
-        n_right, n_raised = int(np.count_nonzero(is_right)), int(np.count_nonzero(alerted.raised))
+        rounds = list(risks_at_checks(columns, floors, nowhere, gaps, candidate, policy))
+        peaks = np.zeros(len(rows), dtype=np.float64)
+        for checked, _, p in rounds:
+            peaks[checked] = np.maximum(peaks[checked], p)
+        threshold = np.sort(peaks)[-n_wanted]
+        alerted_at = np.full(len(rows), NEVER, dtype=np.int64)
+        for checked, silences, p in reversed(rounds):
+            crossed = p >= threshold
+            alerted_at[checked[crossed]] = silences[crossed]
+        is_raised = alerted_at != NEVER
+        is_right = is_raised & (gaps > alerted_at + horizon)
+        n_right, n_raised = int(np.count_nonzero(is_right)), int(np.count_nonzero(is_raised))
         precision = n_right / max(n_raised, 1)
         recall = int(np.count_nonzero(is_right & is_churned)) / n_churned
         f1 = 2.0 * precision * recall / max(precision + recall, 1e-9)
