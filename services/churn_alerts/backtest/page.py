@@ -138,7 +138,7 @@ def _seen_table(seen: list[SeenAlert]) -> str:
                 escape(alert.customer_id),
                 f"{alert.silence_days}",
                 f"{alert.score:.0%}",
-                _both(reasons_en, reasons_zh),
+                f'<div class="because">{_both(reasons_en, reasons_zh)}</div>',
                 *_contact_cells(alert),
                 outcome,
             ]
@@ -322,9 +322,10 @@ def _method(summary: Summary) -> str:
     )
     policy = _both(
         "The threshold of each period leaves as many alerts as the fixed rule did in the twelve weeks before it, or as "
-        "many as the given capacity. No alert comes before a quarter of the fixed window and half the own usual gap.",
+        "many as the given capacity. No alert comes before the floor: shares of the fixed window and of the own usual "
+        "gap, of three choices the one that would have alerted best in the past known by then.",
         "每期阈值使预警数与此前十二周固定规则的数量（或给定的处理能力）相当；"
-        "沉默不足固定窗口四分之一或自身平常间隔一半时不预警。",
+        "沉默未到下限（固定窗口与自身平常间隔的比例，三种中取当时已知历史上预警效果最好的一种）时不预警。",
     )
     read = _both(
         f"Rows read: {data['n_rows']:,}; rejected: {data['n_rejected']:,}; without amount: "
@@ -340,6 +341,7 @@ def _method(summary: Summary) -> str:
             _both(*ORIGINS[entry["origin"]]),
             f"{entry['n_repeat_customers']:,}",
             f"{entry['threshold']:.3f}",
+            _floor(entry["floor_window_share"], entry["floor_gap_share"]),
         ]
         for entry in summary.generations
     ]
@@ -349,9 +351,17 @@ def _method(summary: Summary) -> str:
         _both("fitted from", "拟合依据"),
         _both("repeat customers", "回头客"),
         _both("threshold", "阈值"),
+        _both("floor", "下限"),
     ]
     contacts = _contacts_line(summary)
     return f"<p>{settings}</p><p>{policy}</p><p>{read}</p>{contacts}{_table(head, rows)}"
+
+
+def _floor(window_share: float, gap_share: float) -> str:
+    english, chinese = f"{window_share:.0%} of the window", f"窗口的 {window_share:.0%}"
+    if gap_share:
+        english, chinese = f"{english}, {gap_share:.0%} of the gap", f"{chinese}、间隔的 {gap_share:.0%}"
+    return _both(english, chinese)
 
 
 def _contacts_line(summary: Summary) -> str:

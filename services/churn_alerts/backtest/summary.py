@@ -164,6 +164,8 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
                 "version": entry.generation.version,
                 "origin": entry.generation.origin,
                 "n_repeat_customers": entry.generation.n_repeat_customers,
+                "floor_window_share": entry.generation.floor_window_share,
+                "floor_gap_share": entry.generation.floor_gap_share,
                 "threshold": entry.threshold,
             }
             for entry in replay.schedule
