@@ -1,7 +1,8 @@
 """The engine beside its peers on work W1: `python -m bench.engine [--runs N] [--only NAME…] [--parts FILE]`.
 
 Same bytes, same broker, one engine at a time, alternated; medians and best, into bench/RESULTS.md. Rates come from the
-broker's append times of the outputs. Peers live in an environment of their own, made on first use in `.venv-bench`.
+broker's append times of the outputs; those of the second half of them tell what a program does that needs to warm up.
+Peers live in an environment of their own, made on first use in `.venv-bench`.
 With `--parts`, what was measured is added to a file and the report is made from all of it: an idle machine can be had
 for minutes at a time, each with ours and a few peers. Ratios are taken round by round, within the same minutes.
 """
@@ -41,6 +42,13 @@ class EngineUnderTest:
     makes_changelog: bool = False
     # It runs on the JDK; `module` is its name alone.
     is_java: bool = False
+    # Given after the five.
+    option: str = ""
+
+    @property
+    def label(self) -> str:
+        """What its topics and group are called after."""
+        return f"{self.module.rpartition('.')[2]}{self.option}".replace("_", "-")
 
 
 ENGINES = (
@@ -49,7 +57,14 @@ ENGINES = (
     EngineUnderTest("bare confluent-kafka", "bench.peers.confluent_loop", is_peer=True),
     EngineUnderTest("bytewax", "bench.peers.bytewax_flow", is_peer=True, makes_changelog=True),
     EngineUnderTest("quixstreams", "bench.peers.quixstreams_app", is_peer=True, makes_changelog=True),
-    EngineUnderTest("Kafka Streams", "KafkaStreamsApp", makes_changelog=True, is_java=True),
+    EngineUnderTest("Kafka Streams, at least once", "KafkaStreamsApp", makes_changelog=True, is_java=True),
+    EngineUnderTest(
+        "Kafka Streams, exactly once",
+        "KafkaStreamsApp",
+        makes_changelog=True,
+        is_java=True,
+        option="exactly_once_v2",
+    ),
     EngineUnderTest("Faust, event by event", "bench.peers.faust_per_event", events=EVENTS // 15, makes_changelog=True),
 )
 
@@ -67,17 +82,18 @@ class Run:
 
 async def run_once(bootstrap: str, engine: EngineUnderTest, number: int) -> Run:
     """Run one engine over the input from its beginning."""
-    label = f"{engine.module.rpartition('.')[2].replace('_', '-')}-{number}"
+    label = f"{engine.label}-{number}"
     sink, changelog, group = f"{label}-out", f"{label}-log", f"{label}-group"
     await create_topics(bootstrap, sink, *([] if engine.makes_changelog else [changelog]))
-    process = start(engine, bootstrap, SOURCE, sink, changelog, group)
+    options = [engine.option] if engine.option else []
+    process = start(engine, bootstrap, SOURCE, sink, changelog, group, *options)
     try:
         total = await count_outputs(bootstrap, sink, engine.events, within_s=120)
         cpu_s, rss_mb = usage_of(process.pid)
     finally:
         process.kill()
         process.wait()
-    stretch = await output_stretch(bootstrap, sink) if total else Stretch(0, 0.0)
+    stretch = await output_stretch(bootstrap, sink) if total else Stretch(0, 0.0, 0.0)
     return Run(engine.name, stretch, cpu_s, rss_mb, total >= engine.events)
 
 
@@ -117,11 +133,9 @@ async def compare(bootstrap: str, engines: list[EngineUnderTest], n_runs: int) -
         for engine in engines:
             run = await run_once(bootstrap, engine, number)
             rounds[-1].append(run)
-            print(
-                f"{engine.name:32} {run.stretch.per_second:10,.0f} /s  cpu {run.cpu_s:6.1f} s  {run.rss_mb:5.0f} MB"
-                f"{'' if run.is_complete else '  INCOMPLETE'}",
-                flush=True,
-            )
+            rates = f"{run.stretch.per_second:10,.0f} /s, second half {run.stretch.later_per_second:10,.0f} /s"
+            state = "" if run.is_complete else "  INCOMPLETE"
+            print(f"{engine.name:32} {rates}  cpu {run.cpu_s:6.1f} s  {run.rss_mb:5.0f} MB{state}", flush=True)
     return rounds
 
 

@@ -52,10 +52,11 @@ async def fill(bootstrap: str) -> None:
 
 @dataclass(frozen=True)
 class Stretch:
-    """How many records a topic got, and in how many seconds of the broker's clock."""
+    """How many records a topic got, in how many seconds of the broker's clock, and the rate of their second half."""
 
     records: int
     seconds: float
+    later_per_second: float
 
     @property
     def per_second(self) -> float:
@@ -95,5 +96,8 @@ async def output_stretch(bootstrap: str, name: str) -> Stretch:
         for fetched in (await consumer.getmany(timeout_ms=500)).values():
             times += [record.timestamp for record in fetched]
     await consumer.stop()
-    first = min(times)
-    return Stretch(sum(at > first for at in times), (max(times) - first) / 1000)
+    times.sort()
+    first, middle, last = times[0], times[len(times) // 2], times[-1]
+    later_s = (last - middle) / 1000
+    later = sum(at > middle for at in times) / later_s if later_s else 0.0
+    return Stretch(sum(at > first for at in times), (last - first) / 1000, later)

@@ -1,6 +1,5 @@
 """Work W1 as a processor of ours, run by the worker as a service runs it."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from bench.peers.work import count, decode, encode, enrich
+from shared import event_loop
 from shared.clock import SystemClock
 from shared.kafka.processor import NEVER_WAKES, ControlView, Decisions, Input, Output, StateView
 from shared.kafka.worker import WorkerSettings, run_worker
@@ -70,4 +70,4 @@ if __name__ == "__main__":
     EVENTS = Topic(source, "customer", "event/1", "delete", timedelta(days=1), (), ())
     Counting.input_topic = EVENTS
     worker = run_worker(Counting(group, sink, changelog), WorkerSettings(bootstrap), CollectorRegistry(), SystemClock())
-    asyncio.run(worker)
+    event_loop.run(worker)

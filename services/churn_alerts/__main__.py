@@ -1,10 +1,10 @@
 """`python -m services.churn_alerts`: watches customers until SIGTERM."""
 
-import asyncio
 import gc
 
 from services.churn_alerts.bootstrap import build
 from services.churn_alerts.settings import ChurnSettings
+from shared import event_loop
 from shared.clock import SystemClock
 from shared.health import process_registry, serve_health_beside
 from shared.logs import configure_logging
@@ -25,7 +25,7 @@ def main() -> None:
     # States are values without cycles; walking a hundred thousand of them for cycles costs more than the decisions.
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
-    asyncio.run(run(settings))
+    event_loop.run(run(settings))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
 """`python -m services.sentiment`: judges interactions until SIGTERM."""
 
-import asyncio
-
 from services.sentiment.bootstrap import build
 from services.sentiment.settings import SentimentSettings
+from shared import event_loop
 from shared.clock import SystemClock
 from shared.health import process_registry, serve_health_beside
 from shared.logs import configure_logging
@@ -21,7 +20,7 @@ def main() -> None:
     refuse_unknown([SentimentSettings])
     settings = SentimentSettings()
     configure_logging("sentiment", settings.log_level, settings.log_format)
-    asyncio.run(run(settings))
+    event_loop.run(run(settings))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ _ERROR_LENGTH: Final = 4_000
 _NO_STATE: Final = b"null"
 # Leaves room for key and headers in a record that every broker takes.
 MAX_VALUE_BYTES: Final = 950_000
+# A longer one could be read and never be written again, as a state's or an output's.
+MAX_KEY_BYTES: Final = 10_000
 
 
 class InRecord(Protocol):
@@ -225,8 +227,8 @@ class Partition(Generic[E, S]):
                 watermark, fence = self.watermark_ms, offset
                 continue
             try:
-                if value is None or not key_bytes or key_bytes[0] == 0:
-                    raise Reject("the record has no value, or its key is empty or starts with NUL")
+                if value is None or not key_bytes or key_bytes[0] == 0 or len(key_bytes) > MAX_KEY_BYTES:
+                    raise Reject(f"no value, or a key that is empty, starts with NUL or has over {MAX_KEY_BYTES} bytes")
                 event = decode(value)
                 now_ms = event_time_ms(event)
                 key = key_bytes.decode()

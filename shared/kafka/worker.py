@@ -132,6 +132,8 @@ class Worker(Generic[E, S]):
         # Batches whose outputs are acked and whose states are on their way.
         self._finishing: dict[int, asyncio.Task[None]] = {}
         self._inboxes: dict[int, Inbox] = {}
+        # Partitions whose batches came in the present turns of the loop and have not begun.
+        self._to_begin: list[int] = []
         self._handled: dict[int, tuple[int, int]] = {}
         # When a partition was last seen without lag: what waits there now came later.
         self._clear_at_ms: dict[int, int] = {}
@@ -263,12 +265,26 @@ class Worker(Generic[E, S]):
 
     async def _consume(self, stream: Any) -> None:
         """The agent: hand each fetched batch to its partition; partitions are worked off side by side."""
+        queue = stream.channel.queue
         async for event in stream.noack().events():
             number = event.message.partition
             inbox = self._inboxes.setdefault(number, Inbox(self._settings.max_poll_records))
             await inbox.put(event)
-            if number not in self._in_hand:
-                self._in_hand[number] = asyncio.get_running_loop().create_task(self._work_off(number, inbox))
+            if number not in self._in_hand and number not in self._to_begin:
+                self._to_begin.append(number)
+                if len(self._to_begin) == 1:
+                    # The stream gives out one batch a turn.
+                    self._begin_after(queue.qsize())
+
+    def _begin_after(self, turns: int) -> None:
+        """Begin the waiting partitions in one turn of the loop, so that their requests to the broker are shared."""
+        loop = asyncio.get_running_loop()
+        if turns:
+            loop.call_soon(self._begin_after, turns - 1)
+            return
+        for number in self._to_begin:
+            self._in_hand[number] = loop.create_task(self._work_off(number, self._inboxes[number]))
+        self._to_begin.clear()
 
     async def _work_off(self, number: int, inbox: Inbox) -> None:
         try:

@@ -14,6 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
+from shared import event_loop
 from shared.clock import SystemClock
 from shared.kafka import engine as engine_module
 from shared.kafka.changelog import KafkaStateReader, LoadedState, StateRecord, load
@@ -187,4 +188,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    event_loop.run(main())

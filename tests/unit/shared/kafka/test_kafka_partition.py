@@ -163,6 +163,7 @@ def test_controls_that_landed_before_their_batch_did_are_read_again() -> None:
         (FakeRecord(1, b"a", None), "undecodable"),
         (FakeRecord(1, b"\xff", b'{"id":"1","at_ms":1}'), "undecodable"),
         (FakeRecord(1, b"\x00partition", b'{"id":"1","at_ms":1}'), "undecodable"),
+        (FakeRecord(1, b"a" * 10_001, b'{"id":"1","at_ms":1}'), "undecodable"),
         (FakeRecord(1, None, b"no control"), "undecodable"),
         (FakeRecord(1, None, None), "undecodable"),
         (sighting(1, "a", 1_010, "reject"), "rejected"),

@@ -8,11 +8,17 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, PartitionRecords
+from aiokafka.consumer.subscription_state import Assignment
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import by_url
 from faust.types import TP
 from yarl import URL
 
-from shared.kafka.transport import RecordBatchConsumer, RecordBatchTransport
+from shared.kafka.transport import PacedFetches, PlainResult, RecordBatchConsumer, RecordBatchTransport, records_of
 
 _TP = TP("t", 0)
 
@@ -252,6 +258,26 @@ async def test_a_rebalance_ends_the_wait_for_room_in_the_queue(
     assert given_up == [9]
 
 
+async def test_a_batch_without_room_does_not_hold_those_fetched_with_it(
+    consumer: RecordBatchConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[int] = []
+    has_room = asyncio.Event()
+
+    async def hand_over(message: Any) -> None:
+        if message.partition == 0:
+            await has_room.wait()
+        handed.append(message.partition)
+        has_room.set()
+
+    fetched = _Fetched({TP("t", number): _batch(0, 9) for number in range(3)})
+    _drain_from(consumer, monkeypatch, fetched)
+    consumer.callback = hand_over
+    await consumer._drain_messages(fetched)
+
+    assert handed == [1, 2, 0]
+
+
 async def test_what_goes_wrong_while_handing_over_ends_the_fetching(
     consumer: RecordBatchConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,3 +290,98 @@ async def test_what_goes_wrong_while_handing_over_ends_the_fetching(
 
     with pytest.raises(ValueError, match="no"):
         await consumer._drain_messages(fetched)
+
+
+async def _answer(_assignment: Any, _node_id: int, _request: Any) -> bool:
+    return True
+
+
+async def test_fetches_of_a_broker_leave_apart_and_those_of_two_do_not_wait_for_each_other() -> None:
+    loop = asyncio.get_running_loop()
+    left: list[tuple[int, float]] = []
+
+    async def fetch(_assignment: Any, node_id: int, _request: Any) -> bool:
+        left.append((node_id, loop.time()))
+        return True
+
+    paced = PacedFetches(fetch, 0.05)
+    await paced(None, 0, None)
+    again = asyncio.create_task(paced(None, 0, None))
+    await paced(None, 1, None)
+    await again
+
+    assert [node_id for node_id, _ in left] == [0, 1, 0]
+    assert left[2][1] - left[0][1] >= 0.05
+
+
+async def test_a_fetch_that_is_cancelled_before_it_leaves_brings_nothing() -> None:
+    paced = PacedFetches(_answer, 3_600)
+    await paced(None, 0, None)
+    waiting = asyncio.create_task(paced(None, 0, None))
+    await asyncio.sleep(0)
+    waiting.cancel()
+
+    assert await waiting is False
+
+
+def _fetched(first: int, *, is_corrupt: bool = False) -> Any:
+    """Return two batches of ten records, fetched from an offset within the first one on."""
+    content = bytearray()
+    for start in (0, 10):
+        builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, 0, 1 << 20)
+        for number in range(10):
+            builder.append(number, 1_000 + number, b"key", b"value %d" % (start + number), [])
+        batch = builder.build()
+        batch[0:8] = start.to_bytes(8, "big")
+        content += batch
+    if is_corrupt:
+        content[-1] ^= 1
+    place = TopicPartition("t", 0)
+    return PartitionRecords(place, MemoryRecords(bytes(content)), [], first, None, None, True, READ_UNCOMMITTED)
+
+
+def _plain(fetched: Any) -> PlainResult:
+    fetched._records_iterator = records_of(fetched)
+    assignment = Assignment({fetched._tp})
+    assignment.state_value(fetched._tp).seek(fetched.next_fetch_offset)
+    return PlainResult(fetched._tp, assignment=assignment, partition_records=fetched, backoff=0)
+
+
+@pytest.mark.parametrize("first", [0, 3, 10, 15])
+async def test_records_are_those_of_the_librarys_own_iterator(first: int) -> None:
+    original = list(_fetched(first))
+    result = _plain(_fetched(first))
+
+    records = result.getall(None)
+
+    assert [(one.offset, one.key, one.value, one.timestamp) for one in records] == [
+        (one.offset, one.key, one.value, one.timestamp) for one in original
+    ]
+    assert not result.has_more()
+    assert result._assignment.state_value(result._topic_partition).position == 20
+
+
+async def test_records_come_in_pieces_and_the_position_moves_with_them() -> None:
+    result = _plain(_fetched(3))
+    position = result._assignment.state_value(result._topic_partition)
+
+    pieces = []
+    while result.has_more():
+        pieces.append(([one.offset for one in result.getall(7)], position.position))
+
+    assert pieces == [(list(range(3, 10)), 10), (list(range(10, 17)), 17), ([17, 18, 19], 20)]
+
+
+async def test_what_was_fetched_before_a_seek_is_not_given_out() -> None:
+    result = _plain(_fetched(0))
+    result._assignment.state_value(result._topic_partition).seek(5)
+
+    assert result.getall(10) == []
+    assert not result.has_more()
+
+
+async def test_a_batch_that_was_damaged_on_its_way_is_refused() -> None:
+    result = _plain(_fetched(0, is_corrupt=True))
+
+    with pytest.raises(CorruptRecordException):
+        result.getall(None)
