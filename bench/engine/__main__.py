@@ -116,11 +116,14 @@ def usage_of(pid: int) -> tuple[float, float]:
 
 
 def prepare_peers() -> None:
-    """Make the peers' environment once."""
-    if not (_PEERS_ENVIRONMENT / "bin" / "python").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(_PEERS_ENVIRONMENT)], check=True)
+    """Make the peers' environment, once for each list of them."""
+    installed, wanted = _PEERS_ENVIRONMENT / "installed", _PEERS.read_text()
+    if installed.exists() and installed.read_text() == wanted:
+        return
+    subprocess.run([sys.executable, "-m", "venv", str(_PEERS_ENVIRONMENT)], check=True)
     pip = [str(_PEERS_ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(_PEERS)]
     subprocess.run(pip, check=True)
+    installed.write_text(wanted)
 
 
 async def compare(bootstrap: str, engines: list[EngineUnderTest], n_runs: int) -> list[list[Run]]:

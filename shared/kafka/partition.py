@@ -45,6 +45,8 @@ _NO_STATE: Final = b"null"
 MAX_VALUE_BYTES: Final = 950_000
 # A longer one could be read and never be written again, as a state's or an output's.
 MAX_KEY_BYTES: Final = 10_000
+# Before it are the empty key and those that start with NUL.
+_FIRST_KEY: Final = b"\x01"
 
 
 class InRecord(Protocol):
@@ -227,7 +229,7 @@ class Partition(Generic[E, S]):
                 watermark, fence = self.watermark_ms, offset
                 continue
             try:
-                if value is None or not key_bytes or key_bytes[0] == 0 or len(key_bytes) > MAX_KEY_BYTES:
+                if value is None or key_bytes < _FIRST_KEY or len(key_bytes) > MAX_KEY_BYTES:
                     raise Reject(f"no value, or a key that is empty, starts with NUL or has over {MAX_KEY_BYTES} bytes")
                 event = decode(value)
                 now_ms = event_time_ms(event)

@@ -9,6 +9,7 @@ that once per batch. The message's value is the list of aiokafka's records, its 
 import asyncio
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, Final, cast
 
@@ -35,7 +36,7 @@ class RecordBatchConsumerThread(AIOKafkaConsumerThread):
         await super().on_start()
         # Not assigned anything yet, so that nothing has been fetched.
         fetcher: Any = cast("Any", self._consumer)._fetcher
-        fetcher._records = _PlainResults()
+        fetcher._records = PlainResults()
         fetcher._proc_fetch_request = PacedFetches(fetcher._proc_fetch_request, _FETCH_EVERY_S)
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109  Faust's
@@ -96,7 +97,7 @@ class PacedFetches:
         return await self._fetch(assignment, node_id, request)
 
 
-class _PlainResults(OrderedDict[Any, Any]):
+class PlainResults(OrderedDict[Any, Any]):
     """What the fetcher has fetched, set to hand out records as its decoder made them.
 
     They have all that the engine reads; to wrap each in a ConsumerRecord costs 0.9 µs, more than to decode it.
@@ -105,24 +106,20 @@ class _PlainResults(OrderedDict[Any, Any]):
     def __setitem__(self, tp: Any, result: Any) -> None:
         if isinstance(result, FetchResult):
             result._partition_records._records_iterator = records_of(result._partition_records)
-            result.__class__ = PlainResult
+            # Not a class of its own: the fetcher takes what is not exactly a FetchResult for an error.
+            result.getall = partial(take_records, result)
         super().__setitem__(tp, result)
 
 
-class PlainResult(FetchResult):
-    """One partition's fetched records, taken without a call of Python for each of them."""
-
-    _partition_records: Any
-
-    def getall(self, max_records: int | None = None) -> list[Any]:
-        """Return the next records, as the original."""
-        if not self.check_assignment(self._topic_partition) or not self.has_more():
-            return []
-        records = list(islice(self._partition_records._records_iterator, max_records))
-        self._update_position()
-        if max_records is None or len(records) < max_records:
-            self._partition_records = None
-        return records
+def take_records(result: Any, max_records: int | None = None) -> list[Any]:
+    """Return a partition's next records, as the result's own method, without a call of Python for each of them."""
+    if not result.check_assignment(result._topic_partition) or not result.has_more():
+        return []
+    records = list(islice(result._partition_records._records_iterator, max_records))
+    result._update_position()
+    if max_records is None or len(records) < max_records:
+        result._partition_records = None
+    return records
 
 
 def records_of(fetched: Any) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -18,7 +18,7 @@ from faust.transport.drivers import by_url
 from faust.types import TP
 from yarl import URL
 
-from shared.kafka.transport import PacedFetches, PlainResult, RecordBatchConsumer, RecordBatchTransport, records_of
+from shared.kafka.transport import PacedFetches, PlainResults, RecordBatchConsumer, RecordBatchTransport
 
 _TP = TP("t", 0)
 
@@ -340,11 +340,14 @@ def _fetched(first: int, *, is_corrupt: bool = False) -> Any:
     return PartitionRecords(place, MemoryRecords(bytes(content)), [], first, None, None, True, READ_UNCOMMITTED)
 
 
-def _plain(fetched: Any) -> PlainResult:
-    fetched._records_iterator = records_of(fetched)
+def _plain(fetched: Any) -> Any:
     assignment = Assignment({fetched._tp})
     assignment.state_value(fetched._tp).seek(fetched.next_fetch_offset)
-    return PlainResult(fetched._tp, assignment=assignment, partition_records=fetched, backoff=0)
+    results = PlainResults()
+    results[fetched._tp] = FetchResult(fetched._tp, assignment=assignment, partition_records=fetched, backoff=0)
+    # What the fetcher asks of it before it hands out its records.
+    assert type(results[fetched._tp]) is FetchResult
+    return results[fetched._tp]
 
 
 @pytest.mark.parametrize("first", [0, 3, 10, 15])
