@@ -6,6 +6,7 @@ import sys
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bench.peers.work import count, decode, encode, enrich
+from shared import event_loop
 
 
 async def send(producer, topic, partition, messages):
@@ -49,4 +50,4 @@ async def main(bootstrap, source, sink, changelog, group):
             await consumer.commit({TopicPartition(place.topic, place.partition): records[-1].offset + 1})
 
 
-asyncio.run(main(*sys.argv[1:]))
+event_loop.run(main(*sys.argv[1:]))
