@@ -181,12 +181,13 @@ class Worker(Generic[E, S]):
         with tempfile.TemporaryDirectory(prefix="pulseline-faust-") as scratch:
             try:
                 await self._connect()
-                self._app = self._new_app(scratch)
-                tasks = [loop.create_task(self._probe()), loop.create_task(self._report_lag())]
-                await self._start_app()
-                if self._settings.tick_every_s is not None:
-                    tasks.append(loop.create_task(self._tick(self._settings.tick_every_s)))
-                await self._ended.wait()
+                if not self._ended.is_set():
+                    self._app = self._new_app(scratch)
+                    tasks = [loop.create_task(self._probe()), loop.create_task(self._report_lag())]
+                    await self._start_app()
+                    if self._settings.tick_every_s is not None:
+                        tasks.append(loop.create_task(self._tick(self._settings.tick_every_s)))
+                    await self._ended.wait()
             finally:
                 await self._shut_down(tasks)
                 watchdog.stop()

@@ -48,6 +48,16 @@ async def test_a_worker_is_ready_when_it_has_its_partitions(kafka: RunningKafka,
     assert ready == {}
 
 
+async def test_a_worker_stopped_while_kafka_is_away_ends_in_good_order(topic_prefix: str) -> None:
+    registry = CollectorRegistry()
+    worker: Worker[Any, Any] = Worker(Watch(), WorkerSettings("127.0.0.1:1", topic_prefix), registry, SystemClock())
+    running = asyncio.create_task(worker.run())
+    await asyncio.sleep(0)
+    worker.stop()
+
+    await running
+
+
 async def test_ticks_reach_every_partition_and_the_next_stage(kafka: RunningKafka, topic_prefix: str) -> None:
     async with _running(kafka.bootstrap, topic_prefix, CollectorRegistry(), tick_every_s=0.2):
         async with asyncio.timeout(30):
