@@ -54,7 +54,7 @@ status: setup ## Show every process, its address and health
 	@$(BIN)/pulseline status $(ARGS)
 
 # ── Tests ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-.PHONY: test test-unit test-integration test-slow test-chaos test-browser test-cluster test-drills
+.PHONY: test test-unit test-integration test-slow test-chaos test-browser test-cluster test-drills test-previous
 test: setup-dev ## Unit, property, contract and integration tests on the embedded Kafka and PostgreSQL
 	@$(PYTEST) -n $(WORKERS) --dist loadgroup -m "not slow and not chaos and not browser and not cluster and not drills" $(ARGS)
 test-unit: setup-dev ## Unit, property and contract tests: nothing is started
@@ -71,6 +71,8 @@ test-cluster: setup-dev ## Tests on three Kafka nodes
 	@$(PYTEST) -m "cluster and not chaos" --timeout 300 $(ARGS)
 test-drills: setup-dev ## Make every alert rule's fault on running services; see it fire and clear (five minutes)
 	@$(PYTEST) -m drills -s $(ARGS)
+test-previous: setup-dev ## The previous version's code and tests on this schema (needs git's history)
+	@$(BIN)/python -m tests.migration.previous_version $(ARGS)
 
 # ── Code ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 .PHONY: lint format types layers

@@ -12,9 +12,11 @@ import argparse
 import asyncio
 import http.client
 import random
+import signal
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from services.api.alert import store as alerts
 from services.api.alert.decide import decide, decide_record, fold, replay
 from services.api.alert.model import Acknowledge, Alert, Assign, Command, Resolve
 from services.api.auth.store import create_admin_key
+from services.api.customer import store as customers
 from services.api.interaction.search import text_terms, tsvector
 from services.api.projection import store as projection
 from shared.contracts.alert import AlertBody, AlertRaised, Risk, Severity, Tier
@@ -65,6 +68,22 @@ _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英�
 _TIERS: tuple[Tier, ...] = ("new", "bronze", "silver", "gold", "platinum")
 _SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 
+# As the migrations make them; made once the rows are there, since that takes a third of the time.
+_LATE_INDEXES = {
+    "interactions_timeline": "(customer_id, occurred_at DESC, event_key DESC)",
+    "interactions_search": "USING gin (search)",
+}
+# While filling alone: a crash means filling again.
+_HASTY = {
+    "shared_buffers": "2GB",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "8GB",
+    "autovacuum": "off",
+}
+
 _CUSTOMERS = """
 INSERT INTO customers (customer_id, name, first_seen_at, last_seen_at, engagement, risk, risk_state, p_churn,
                        expected_loss, tier, n_purchases, last_purchase_at, currency, search)
@@ -95,7 +114,7 @@ FROM generate_series($1::bigint, $2::bigint) AS n
 _INTERACTIONS = """
 INSERT INTO interactions (occurred_at, event_key, customer_id, source, event_id, type, channel, direction, language,
                           sentiment_label, sentiment_score, received_at, body, event, sentiment, search)
-SELECT $3::timestamptz - make_interval(secs => (n * 104729) % 31104000), md5(n::text)::uuid,
+SELECT $3::timestamptz - make_interval(secs => (n * 104729) % $7::bigint), md5(n::text)::uuid,
        'c' || (1 + CASE WHEN n % 100 = 0 THEN n / 100 % $6::bigint ELSE n * 48271 % $4::bigint END),
        'bench', 'e' || n, 'interaction', 'chat', 'inbound', 'zh',
        CASE WHEN n % 4 = 0 THEN 'negative' ELSE 'neutral' END, -0.1, NULL, t.body,
@@ -107,7 +126,7 @@ FROM generate_series($1::bigint, $2::bigint) AS n JOIN bench_texts t ON t.id = n
 
 async def fill(connection: Any, n_customers: int, n_interactions: int, n_alerts: int) -> None:
     """Fill the tables, each from where an earlier fill stopped; index texts last, but for the newest."""
-    await connection.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'")
+    await connection.execute("SET maintenance_work_mem = '1GB'")
     await connection.set_type_codec("tsvector", schema="pg_catalog", format="binary", encoder=bytes, decoder=bytes)
     if not await connection.fetchval("SELECT to_regclass('bench_progress') IS NOT NULL"):
         async with connection.transaction():
@@ -117,7 +136,7 @@ async def fill(connection: Any, n_customers: int, n_interactions: int, n_alerts:
     )
     risk = encode(_risk("gold", 99.0))
 
-    async def customers(start: int, stop: int) -> None:
+    async def people(start: int, stop: int) -> None:
         await connection.execute(_CUSTOMERS, start, stop, _END, engagement, risk, _N_NAMES)
         await connection.execute(_HANDLES, start, stop, _END)
         await connection.execute(_RISK_DAYS, start, stop, _END.date())
@@ -125,22 +144,28 @@ async def fill(connection: Any, n_customers: int, n_interactions: int, n_alerts:
     async def orders(start: int, stop: int) -> None:
         await connection.execute(_ORDERS, start, stop, _END, n_customers)
 
-    async def interactions(start: int, stop: int) -> None:
-        await connection.execute(_INTERACTIONS, start, stop, _END, n_customers, _N_TEXTS, _N_TALKATIVE)
+    async def interactions(start: int, stop: int, days: int = _DAYS) -> None:
+        span_s = days * 86_400
+        await connection.execute(_INTERACTIONS, start, stop, _END, n_customers, _N_TEXTS, _N_TALKATIVE, span_s)
+
+    async def newest(start: int, stop: int) -> None:
+        await interactions(start, stop, days=10)
 
     async def raised(start: int, stop: int) -> None:
         await alerts.append(connection, _lives(range(start, stop + 1), n_customers))
 
-    await _steps(connection, "customers", n_customers, _STEP, customers)
+    await _steps(connection, "customers", n_customers, _STEP, people)
     await _steps(connection, "orders", n_customers * 2, _STEP, orders)
     await _steps(connection, "interactions", n_interactions - _STEP, _STEP, interactions)
-    if not await connection.fetchval("SELECT to_regclass('interactions_search') IS NOT NULL"):
-        await connection.execute("CREATE INDEX interactions_search ON interactions USING gin (search)")
+    for name, definition in _LATE_INDEXES.items():
+        if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
+            await connection.execute(f"CREATE INDEX {name} ON interactions {definition}")
+            print(f"  made {name}", flush=True)
     await _steps(connection, "alerts", n_alerts, _ALERT_STEP, raised)
     if await _done(connection, "interactions") < n_interactions:
         await connection.execute("VACUUM ANALYZE")
         # A living index has a list of what is not sorted in yet, which every search reads through.
-        await _steps(connection, "interactions", n_interactions, _STEP, interactions)
+        await _steps(connection, "interactions", n_interactions, _STEP, newest)
         await connection.execute("CHECKPOINT")
 
 
@@ -160,7 +185,7 @@ async def _prepare(connection: Any) -> None:
     await connection.copy_records_to_table("bench_names", records=rows)
     months = {((_END - timedelta(days=d)).year, (_END - timedelta(days=d)).month) for d in range(_DAYS + 1)}
     await projection.create_months(connection, months)
-    await connection.execute("DROP INDEX interactions_search")
+    await connection.execute(f"DROP INDEX {', '.join(_LATE_INDEXES)}")
 
 
 async def _done(connection: Any, what: str) -> int:
@@ -251,12 +276,6 @@ class Asker:
             raise SystemExit(f"{path}: {answer.status} {body[:500]!r}")
         return took_ms
 
-    def post(self, path: str, body: bytes) -> None:
-        self._connection.request("POST", path, body, {**self._headers, "Content-Type": "application/json"})
-        answer = self._connection.getresponse()
-        if (text := answer.read()) and answer.status >= 300:
-            raise SystemExit(f"{path}: {answer.status} {text[:500]!r}")
-
 
 def _reads(n_customers: int) -> dict[str, Callable[[], str]]:
     chance = random.Random(1)
@@ -324,6 +343,64 @@ def measure(port: int, key: str, n_customers: int, n_requests: int) -> None:
         )
 
 
+class Explained:
+    """A connection that keeps the plan of every statement it runs."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.plans: list[str] = []
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        await self._explain(statement, arguments)
+        return list(await self._connection.fetch(statement, *arguments))
+
+    async def fetchrow(self, statement: str, *arguments: Any) -> Any:
+        await self._explain(statement, arguments)
+        return await self._connection.fetchrow(statement, *arguments)
+
+    async def fetchval(self, statement: str, *arguments: Any) -> Any:
+        await self._explain(statement, arguments)
+        return await self._connection.fetchval(statement, *arguments)
+
+    async def _explain(self, statement: str, arguments: Sequence[Any]) -> None:
+        plan = await self._connection.fetch(
+            f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, SUMMARY ON) {statement}", *arguments
+        )
+        self.plans.append("\n".join(row[0] for row in plan))
+
+
+async def plans(database_url: str, options: argparse.Namespace) -> str:
+    """Return the plans of the reads that decide, of the statements the API really sends, as a page."""
+    connection = await open_connection(database_url)
+    someone = f"c{options.customers // 2}"
+    reads: dict[str, Callable[[Any], Awaitable[object]]] = {
+        "A customer's view": lambda asked: customers.load(asked, someone),
+        "A customer of a thousand events: the first page of his timeline": lambda asked: customers.timeline(
+            asked, "c7", limit=51
+        ),
+        "Alerts, open, the first page": lambda asked: alerts.search(asked, statuses=["open"], limit=51),
+        "Alerts, gold and critical": lambda asked: alerts.search(
+            asked, tiers=["gold"], severities=["critical"], limit=51
+        ),
+        "Customers at risk": lambda asked: customers.at_risk(asked, after=None, limit=51),
+        "Search for two Chinese characters that are in one text of a thousand": lambda asked: customers.find(
+            asked, _RAREST, 50
+        ),
+        "Search for two Chinese characters that are in most texts": lambda asked: customers.find(asked, "物流", 50),
+    }
+    page = (
+        "# Plans of the reads that decide\n\nWritten by `python -m bench.api_scale --plans`, with "
+        f"{options.customers:,} customers, {options.interactions:,} interactions in months and {options.alerts:,} "
+        "alerts, on an embedded PostgreSQL of default settings. The statements are those that the API sends.\n"
+    )
+    for name, read in reads.items():
+        asked = Explained(connection)
+        await read(asked)
+        page += f"\n## {name}\n" + "".join(f"\n```\n{plan}\n```\n" for plan in asked.plans)
+    await connection.close()
+    return page
+
+
 async def filled(database_url: str, options: argparse.Namespace) -> None:
     connection = await open_connection(database_url)
     started = time.perf_counter()
@@ -337,24 +414,23 @@ def run(folder: Path, options: argparse.Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
     password = "bench"
-    server = EmbeddedPostgres(folder / "data", password=password, settings={"max_wal_size": "2GB"})
-    server.start()
-    try:
+    with EmbeddedPostgres(folder / "data", password=password, settings=_HASTY) as server:
         upgrade(server.url())
         asyncio.run(filled(server.url(), options))
-        if options.fill:
-            return
+    if options.fill:
+        return
+    with EmbeddedPostgres(folder / "data", password=password) as server:
         key = asyncio.run(create_admin_key(server.url()))
         port = free_port()
         api = start_api(server.url(), folder, port)
         try:
             wait_for(port)
             measure(port, key, options.customers, options.requests)
+            if options.plans:
+                options.plans.write_text(asyncio.run(plans(server.url(), options)), encoding="utf-8")
         finally:
             api.terminate()
             api.wait(10)
-    finally:
-        server.stop()
 
 
 def main() -> None:
@@ -367,6 +443,8 @@ def main() -> None:
     parser.add_argument("--fill", action="store_true", help="only fill it")
     parser.add_argument("--plans", type=Path, help="where to write the plans")
     options = parser.parse_args()
+    # Whoever ends it early finds the server stopped in good order, and may go on later.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.folder is not None:
         run(options.folder.absolute(), options)
         return

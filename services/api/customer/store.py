@@ -1,7 +1,8 @@
 """Reads of customers: one whole, lists, searches. The projection writes them."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -27,8 +28,10 @@ FIRST_TIMELINE_PAGE = 20
 _OPEN = [status for status in STATUSES if status not in ("resolved", "expired")]
 _SUMMARY = ", ".join(CustomerSummary.__struct_fields__)
 _SENTIMENT_WEEKS = 26
-# A text search stops after this many matching texts; the newest are the ones people look for.
+# A text search stops after this many matching texts; the newest are the ones people look for, so it goes back in time
+# by stretches that end so long before the newest event, each about twice as long as the one before.
 _TEXT_SCAN = 1_000
+_TEXT_STRETCHES_DAYS = (31, 93, 217, 465, 961)
 
 
 async def current_id(connection: Any, customer_id: str) -> str | None:
@@ -231,27 +234,41 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
 
 
 async def _find_by_text(connection: Any, query: str, tsquery: str, limit: int) -> list[Any]:
-    rows: list[Any] = await connection.fetch(
-        f"""
-        WITH texts AS (
+    """Return customers by what they wrote, from the newest stretch of time back until enough texts were seen."""
+    newest = await connection.fetchval("SELECT max(last_seen_at) FROM customers WHERE merged_into IS NULL")
+    if newest is None:
+        return []
+    texts: list[Any] = []
+    edges = [None, *(newest - timedelta(days=days) for days in _TEXT_STRETCHES_DAYS), None]
+    for until, since in pairwise(edges):
+        texts += await connection.fetch(
+            """
             SELECT customer_id, occurred_at, left(coalesce(body, subject), 200) AS snippet FROM interactions
             WHERE search @@ $1::tsquery
                 AND (coalesce(body, '') ILIKE $2 OR coalesce(subject, '') ILIKE $2 OR $3)
-            LIMIT {_TEXT_SCAN}
-        ), newest AS (
-            SELECT DISTINCT ON (customer_id) customer_id, occurred_at, snippet FROM texts
-            ORDER BY customer_id, occurred_at DESC
+                AND occurred_at >= coalesce($4::timestamptz, '-infinity')
+                AND occurred_at < coalesce($5::timestamptz, 'infinity')
+            LIMIT $6
+            """,
+            tsquery,
+            f"%{_like(query)}%",
+            # Pairs of characters prove a two-character word; a longer one may be put together from different places.
+            len(query) <= 2 or not _is_one_run(query),
+            since,
+            until,
+            _TEXT_SCAN - len(texts),
         )
-        SELECT {_SUMMARY}, snippet FROM newest JOIN customers USING (customer_id)
-        WHERE merged_into IS NULL ORDER BY newest.occurred_at DESC LIMIT $4
-        """,  # noqa: S608 - numbers and columns of this module
-        tsquery,
-        f"%{_like(query)}%",
-        # Pairs of characters prove a two-character word; a longer one may be put together from different places.
-        len(query) <= 2 or not _is_one_run(query),
-        limit,
+        if len(texts) >= _TEXT_SCAN:
+            break
+    newest_of = {text["customer_id"]: text for text in sorted(texts, key=lambda text: text["occurred_at"])}
+    found = sorted(newest_of.values(), key=lambda text: text["occurred_at"], reverse=True)
+    rows = await connection.fetch(
+        f"SELECT {_SUMMARY} FROM customers WHERE customer_id = ANY($1::text[]) AND merged_into IS NULL",  # noqa: S608
+        [text["customer_id"] for text in found],
     )
-    return rows
+    known = {row["customer_id"]: dict(row) for row in rows}
+    hits = [known[text["customer_id"]] | {"snippet": text["snippet"]} for text in found if text["customer_id"] in known]
+    return hits[:limit]
 
 
 def _is_one_run(query: str) -> bool:

@@ -100,7 +100,10 @@ def collect(messages: Iterable[Message], *, is_searchable: bool) -> list[Changes
     groups = [Changes()]
     for message in messages:
         match message:
-            case EnrichedEvent(event=CustomerErased() as event):
+            # First what an import is made of.
+            case EnrichedEvent(event=event) if not isinstance(event, CustomerErased):
+                _add_enriched(groups[-1], message, is_searchable)
+            case EnrichedEvent(event=event):
                 groups[-1].erasure = Erasure(_customer_id(event), event.occurred_at)
                 groups.append(Changes())
             case CustomerLinked() | CustomerUnlinked():
@@ -110,8 +113,6 @@ def collect(messages: Iterable[Message], *, is_searchable: bool) -> list[Changes
                 groups[-1].conflicts.append(conflict_of(message))
             case EngagementRestated():
                 _restate(groups[-1], message)
-            case EnrichedEvent():
-                _add_enriched(groups[-1], message, is_searchable)
             case CustomerRisk():
                 _add_risk(groups[-1], message)
             case AlertRaised() | AlertUpdated() | AlertCleared():

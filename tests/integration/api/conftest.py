@@ -96,9 +96,13 @@ class Api:
     def key_for(self, role: Role) -> str:
         return asyncio.run(_make_key(self.database_url, role))
 
+    def ends(self) -> dict[tuple[str, int], int]:
+        """Return where each partition of the projected topics ends."""
+        return asyncio.run(_ends(self.bootstrap, self.prefix))
+
     def wait_projected(self, timeout_s: float = 30.0) -> None:
         """Return when every record of every projected topic is behind the stored offsets."""
-        wanted = asyncio.run(_ends(self.bootstrap, self.prefix))
+        wanted = self.ends()
 
         def is_done() -> bool:
             stored = {(r["topic"], r["partition"]): r["next_offset"] for r in self.rows("TABLE projection_offsets")}

@@ -1,6 +1,7 @@
 """The projection over real Kafka and PostgreSQL: rows, exactness, outages, erasure."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -53,6 +54,16 @@ def test_a_customer_shows_everything_its_events_said(api: Api) -> None:
     assert [alert["alert_id"] for alert in customer["open_alerts"]] == ["a1"]
     assert len(customer["timeline"]["items"]) == 3
     assert customer["engagement"]["inbound"]["d90"] == 1
+
+
+def test_a_frequent_words_newest_text_is_found_before_a_thousand_old_ones(api: Api) -> None:
+    old = (message(f"e{n}", text="要退款", occurred_at=NOON - timedelta(days=100)) for n in range(1_001))
+    api.publish(ENRICHED, *map(enriched, old), enriched(message("new", "c2", text="我也要退款")))
+    api.wait_projected()
+
+    hits = api.get("/v1/customers", q="退款")["items"]
+
+    assert [(hit["customer_id"], hit["snippet"]) for hit in hits] == [("c2", "我也要退款"), ("c1", "要退款")]
 
 
 def test_redelivered_records_change_nothing(api: Api) -> None:
@@ -169,6 +180,31 @@ def test_a_killed_api_goes_on_where_its_rows_end(api: Api) -> None:
 
     assert api.value("SELECT count(*) FROM orders") == 4_000
     assert api.value("SELECT sum(amount) FROM orders") == Decimal(8000)
+
+
+REBUILT = "customers, handles, interactions, orders, customer_risk_daily, customer_links, link_events"
+
+
+def test_everything_projected_is_rebuilt_from_the_topics_and_peoples_work_stays(api: Api) -> None:
+    # The topics hold what other tests sent, too.
+    people = [f"rebuilt-{n}" for n in range(20)]
+    said = (message(f"m-{one}", one, text="太慢了", handles=[f"mailto:{one}@example.com"]) for one in people)
+    api.publish(ENRICHED, *map(enriched, said), *(enriched(order(f"o-{one}", one, "2.5")) for one in people))
+    api.publish(RISK, *map(customer_risk, people))
+    api.publish(ENRICHED, CustomerLinked(at=NOON, linked_id=people[1], into_id=people[0], version=9, by="crm"))
+    api.publish(ALERTS, raised("rebuilt-alert", people[0]))
+    api.wait_projected()
+    assert api.post("/v1/alerts/rebuilt-alert/acknowledge", {}).status_code == 200
+    before = [api.get(f"/v1/customers/{one}") for one in people]
+
+    api.process.kill()
+    api.rows(f"TRUNCATE {REBUILT}, projection_offsets")
+    api.process.start()
+    api.wait_projected()
+
+    assert [api.get(f"/v1/customers/{one}") for one in people] == before
+    assert before[0]["open_alerts"][0]["status"] == "acknowledged"
+    assert api.value("SELECT count(*) FROM orders WHERE customer_id LIKE 'rebuilt-%'") == len(people)
 
 
 def test_old_months_go_and_later_ones_stay(api: Api) -> None:
