@@ -27,6 +27,7 @@ from services.api.customer.schemas import (
 )
 from services.api.openapi import answers, json_response
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
+from services.api.segment.decide import lets_through
 from services.api.segment.model import LONGEST_DAYS, CustomerFilter, RiskState
 from services.api.segment.routes import SegmentId, named_filter
 from services.api.segment.store import conditions
@@ -74,11 +75,11 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1/customers", tags=["customers"], default_response_class=Response)
     reader = Annotated[Principal, Depends(guard.needs("customers:read"))]
 
-    async def asked(
+    async def filters(
         connection: Any, principal: Principal, filtered: CustomerFilter, segment_id: str | None
-    ) -> store.Asked:
+    ) -> list[CustomerFilter]:
         saved = [] if segment_id is None else [await named_filter(connection, principal, segment_id)]
-        return conditions([filtered, *saved], clock.now())
+        return [filtered, *saved]
 
     @router.get(
         "",
@@ -100,7 +101,7 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
             if q is not None and q.strip():
                 hits = await store.find(connection, q.strip(), limit)
                 return json_response(CustomerHits(items=hits, next_cursor=None))
-            wanted = await asked(connection, principal, filtered, segment_id)
+            wanted = conditions(await filters(connection, principal, filtered, segment_id), clock.now())
             rows = await store.newest(connection, wanted, before=before, limit=limit + 1)
         page = [CustomerHit(**structs.asdict(row), match=None, snippet=None) for row in rows[:limit]]
         next_cursor = None
@@ -122,7 +123,11 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
     ) -> Response:
         after: Any = decode_cursor(cursor, _AT_RISK_CURSOR, float, str)
         async with reading(pool) as connection:
-            wanted = await asked(connection, principal, filtered, segment_id)
+            asked = await filters(connection, principal, filtered, segment_id)
+            # PostgreSQL would look through everybody to find that the lost are not among those at risk.
+            if not lets_through(asked, store.RANKED_STATES):
+                return json_response(CustomerPage(items=[], next_cursor=None))
+            wanted = conditions(asked, clock.now())
             rows = await store.at_risk(connection, wanted, after=after, limit=limit + 1)
         page = rows[:limit]
         next_cursor = None
@@ -142,7 +147,7 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         segment_id: SegmentId = None,
     ) -> Response:
         async with transaction(pool) as connection:
-            wanted = await asked(connection, principal, filtered, segment_id)
+            wanted = conditions(await filters(connection, principal, filtered, segment_id), clock.now())
             await audit(
                 connection,
                 principal,

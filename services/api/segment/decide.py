@@ -1,4 +1,8 @@
-"""Who may see and change a segment. Pure."""
+"""Who may see and change a segment, and whom filters can let through. Pure."""
+
+from collections.abc import Collection
+
+from services.api.segment.model import CustomerFilter, RiskState
 
 
 def may_see(caller: str, owner: str, *, is_shared: bool) -> bool:
@@ -13,3 +17,8 @@ def may_change(caller: str, owner: str, *, may_share: bool) -> bool:
 def may_keep(*, is_shared: bool, may_share: bool) -> bool:
     """Return whether a segment may be kept like this: what all colleagues see takes the right to share."""
     return not is_shared or may_share
+
+
+def lets_through(filters: Collection[CustomerFilter], states: Collection[RiskState]) -> bool:
+    """Return whether somebody in one of these states can be in all the filters."""
+    return any(all(one.risk_states is None or state in one.risk_states for one in filters) for state in states)

@@ -68,10 +68,13 @@ def test_a_segment_narrows_the_at_risk_list_and_exports_beside_other_filters(cro
 
     at_risk = crowd.get("/v1/customers/at-risk", segment=dear)
     both = crowd.get("/v1/customers/at-risk", segment=dear, tier="new")
+    lost = crowd.get("/v1/customers/at-risk", risk_state="lost")
+    risky = crowd.get("/v1/customers/at-risk", risk_state=["lost", "at_risk"])
     with crowd.client() as client:
         exported = client.get("/v1/customers/export", params={"segment": dear, "tier": "gold"}).text.splitlines()
 
     assert (ids(at_risk), ids(both)) == (["old", "new"], ["new"])
+    assert (ids(lost), ids(risky)) == ([], ["old", "new"])
     assert [line.partition(",")[0] for line in exported[1:]] == ["old"]
 
 
