@@ -21,7 +21,7 @@ import gc
 import logging
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -183,10 +183,10 @@ class Worker(Generic[E, S]):
                 await self._connect()
                 if not self._ended.is_set():
                     self._app = self._new_app(scratch)
-                    tasks = [loop.create_task(self._probe()), loop.create_task(self._report_lag())]
+                    tasks = [self._beside(self._probe()), self._beside(self._report_lag())]
                     await self._start_app()
                     if self._settings.tick_every_s is not None:
-                        tasks.append(loop.create_task(self._tick(self._settings.tick_every_s)))
+                        tasks.append(self._beside(self._tick(self._settings.tick_every_s)))
                     await self._ended.wait()
             finally:
                 await self._shut_down(tasks)
@@ -359,6 +359,18 @@ class Worker(Generic[E, S]):
     def _is_ours(self, generation: int) -> bool:
         # Not `app.rebalancing`: it stays set for a moment after the batches of the new assignment have begun to come.
         return self._is_current(generation) and self._app.flow_control.is_active() and not self._ended.is_set()
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Start what runs as long as the worker does; should it fail, the worker ends: nobody else would notice."""
+
+        def judge(task: "asyncio.Task[None]") -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                _log.error("what runs beside the batches failed", exc_info=error)
+                self._fail(error)
+
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(judge)
+        return task
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:

@@ -76,3 +76,21 @@ async def test_what_comes_for_a_partition_in_hand_waits_for_it(
 
     assert sum(taken) == 3
     assert list(worker._in_hand) == [0]
+
+
+async def test_a_worker_whose_ticker_or_watch_over_lag_has_failed_ends(worker: Worker[Any, Any]) -> None:
+    async def fail() -> None:
+        raise ValueError("nobody foresaw this")
+
+    worker._beside(fail())
+    await worker._ended.wait()
+
+    assert str(worker._failure) == "nobody foresaw this"
+
+
+async def test_what_runs_beside_the_batches_may_be_cancelled(worker: Worker[Any, Any]) -> None:
+    task = worker._beside(asyncio.sleep(3_600))
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert worker._failure is None
