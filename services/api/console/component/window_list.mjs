@@ -13,7 +13,7 @@ export function WindowList({ ids, rowHeight, drawRow, selected, label, onTop }) 
   const element = useRef(null);
   const before = useRef({ ids: [], top: 0 });
   const isPointedAt = useRef(false);
-  const [view, setView] = useState({ first: 0, last: 40 });
+  const [view, setView] = useState(() => ({ first: 0, last: Math.ceil(innerHeight / rowHeight) + OVERSCAN }));
 
   const measure = () => {
     if (!element.current) return;

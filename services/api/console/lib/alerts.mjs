@@ -38,13 +38,14 @@ function changed() {
   if (drawPending) return;
   drawPending = true;
   // One drawing a frame however many alerts arrive in it; a hidden page has no frames, so a timer stands in.
-  const draw = () => {
-    if (!drawPending) return;
-    drawPending = false;
-    revision.value += 1;
-  };
   if (document.hidden) setTimeout(draw, 50);
   else requestAnimationFrame(draw);
+}
+
+function draw() {
+  if (!drawPending) return;
+  drawPending = false;
+  revision.value += 1;
 }
 
 /** Returns the alert as it is known now; whoever draws with it is drawn again when it changes. */
@@ -109,6 +110,8 @@ export async function load(statuses, abort, onPage) {
     follow(page.last_event_id);
     n += page.items.length;
     cursor = page.next_cursor;
+    // With what is said of the page: a list that is told to be whole while its rows wait for the next frame looks empty.
+    draw();
     onPage({ n, isDone: !cursor || n >= MOST_ROWS, isCut: Boolean(cursor) && n >= MOST_ROWS });
   } while (cursor && n < MOST_ROWS);
 }

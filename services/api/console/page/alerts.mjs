@@ -24,6 +24,8 @@ const NARROW = matchMedia("(max-width: 1080px)");
 const TYPING_PAUSE_MS = 150;
 const PAGE_SIZE = 200;
 const MOST_AT_ONCE = 500;
+// Rows whose drawing is remembered: several screens; thousands of them would only be work for the garbage collector.
+const MOST_KEPT = 300;
 const ROW_HEIGHT = { wide: 68, narrow: 122 };
 
 export function AlertsPage() {
@@ -193,6 +195,7 @@ function List({ ids, selected, isNarrow, ask }) {
   const home = selected && ids.includes(selected) ? selected : ids[0];
   // The same row object means the same row to Preact: scrolling then draws only what comes into view.
   const drawn = useRef(new Map());
+  if (drawn.current.size > MOST_KEPT) drawn.current.clear();
   const drawRow = (id) => {
     const look = `${id === selected}/${id === home}/${fresh.has(id)}`;
     let row = drawn.current.get(id);
