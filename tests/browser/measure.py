@@ -6,12 +6,14 @@ Prints, and asserts nothing: times depend on the machine. Needs the embedded Kaf
 import asyncio
 import gzip
 import json
+import math
 import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from playwright.sync_api import Page
 
 from services.api.settings import ApiSettings
@@ -138,15 +140,50 @@ def whole_chain(console: Console) -> dict[str, float]:
         page = console.open()
         console.url = own
         page.locator(".connection.live").first.wait_for()
-        times = []
+        posted, shown = {}, {}
         with system.client() as client:
             for number in range(-N_WARM, N_CHAINS):
                 customer = f"chain-{number}"
                 complaints = [_complaint(customer, one) for one in range(8)]
-                started = SystemClock().now().timestamp() * 1000
+                posted[customer] = SystemClock().now().timestamp() * 1000
                 client.send(complaints)
-                times.append(float(page.evaluate(_NAMED, customer)) - started)
-    return {"from_post_p50_ms": statistics.median(times[N_WARM:]), "from_post_p95_ms": quantile(times[N_WARM:], 0.95)}
+                shown[customer] = float(page.evaluate(_NAMED, customer))
+        measured = list(posted)[N_WARM:]
+        query = """SELECT customer_id, 1000 * min(extract(epoch FROM recorded_at))::float8 AS at
+            FROM alert_events JOIN alerts USING (alert_id) WHERE customer_id LIKE 'chain-%' GROUP BY 1"""
+        appended = {row["customer_id"]: row["at"] for row in outside(api.rows, query)}
+        steps = [posted]
+        steps += [outside(asyncio.run, _first_records(api.bootstrap, prefix + topic)) for topic in _ON_THE_WAY]
+        steps += [appended, shown]
+    times = [shown[one] - posted[one] for one in measured]
+    found = {"from_post_p50_ms": statistics.median(times), "from_post_p95_ms": quantile(times, 0.95)}
+    for name, before, after in zip(_HOPS, steps, steps[1:], strict=False):
+        found[f"{name}_p50_ms"] = statistics.median(after[one] - before[one] for one in measured)
+    return found
+
+
+_ON_THE_WAY = ("interactions", "interactions.enriched", "churn.alerts")
+_HOPS = ("hop_ingest", "hop_sentiment", "hop_churn", "hop_projection", "hop_stream_and_drawing")
+
+
+async def _first_records(bootstrap: str, topic: str) -> dict[str, float]:
+    """Return when each key's first record was appended to a topic, in Unix milliseconds."""
+    places = [TopicPartition(topic, place) for place in range(N_PARTITIONS)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        first: dict[str, float] = {}
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    key = (record.key or b"").decode()
+                    first[key] = min(first.get(key, math.inf), record.timestamp)
+    finally:
+        await consumer.stop()
+    return first
 
 
 def _complaint(customer: str, number: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ PAGES = {
     "alert": (ALERT, ".todo"),
     "customer": (CUSTOMER, ".rhythm svg"),
     "customers": ("#/customers", ".data"),
+    "segment": ("#/customers?segment={segment}", ".segment-open"),
     "at-risk": ("#/at-risk", ".data"),
     "identity": ("#/identity", ".side-of-claim .handles"),
     "dead-letters": ("#/dead-letters", ".data"),
@@ -49,6 +50,7 @@ PICTURES = [
     "customer-dark-zh-1440",
     "customer-dark-en-390",
     "customers-light-zh-390",
+    "segment-light-en-1440",
     "at-risk-light-en-1440",
     "identity-light-en-1440",
     "identity-dark-zh-390",
@@ -80,8 +82,12 @@ class Look(NamedTuple):
         return cls(page, theme, language, int(width))
 
 
-def populate(console: Console) -> None:
-    """Fill the shop: its customers, a claim and links, channels with figures."""
+GOOD_AND_SILENT = {"tiers": ["gold", "platinum"], "no_purchase_for_days": 30}
+SEGMENT = {"name": "Good customers, silent for a month", "filter": GOOD_AND_SILENT, "is_shared": True}
+
+
+def populate(console: Console) -> str:
+    """Fill the shop: its customers, a claim and links, channels with figures, a segment. Returns its id."""
     now = SystemClock().now()
     console.publish_world(company(now))
     links = [
@@ -100,6 +106,7 @@ def populate(console: Console) -> None:
         outside(console.api.rows, _FIGURES, name, n_received, at, reason and at - timedelta(hours=9), reason)
         if reason:
             outside(console.api.rows, _REJECTED, name, reason, 4)
+    return str(outside(console.api.post, "/v1/segments", SEGMENT).json()["id"])
 
 
 def _link(linked_id: str, days_ago: int, handle: str, by: str, reason: str) -> CustomerLinked:
@@ -119,12 +126,13 @@ RETURNING 1
 _REJECTED = "INSERT INTO connection_rejections (connection_id, reason, n) VALUES ($1, $2, $3) RETURNING 1"
 
 
-def draw(console: Console, picture: str, report: Path) -> None:
+def draw(console: Console, picture: str, report: Path, segment: str) -> None:
     look = Look.of(picture)
     locale, zone = ZONES[look.language]
     size = WIDE if look.width == WIDE["width"] else PHONE
     options: dict[str, Any] = {"viewport": size, "color_scheme": look.theme, "locale": locale, "timezone_id": zone}
     address, landmark = PAGES[look.page]
+    address = address.format(segment=segment)
     page = console.open(address, role="admin", name="Nora Desk", reduced_motion="reduce", **options)
     page.locator(landmark).first.wait_for(state="attached")
     if look.page == "backtest":
@@ -156,9 +164,9 @@ def main() -> None:
     wanted = sys.argv[1:] or PICTURES
     with tempfile.TemporaryDirectory() as folder, console_alone() as console:
         report = backtest_report(Path(folder))
-        populate(console)
+        segment = populate(console)
         for picture in wanted:
-            draw(console, picture, report)
+            draw(console, picture, report, segment)
             print(picture)
 
 

@@ -20,6 +20,8 @@ PAGES = {
     "alert": ("#/alerts/al-demo-012", ".todo"),
     "customer": ("#/customers/demo-012", ".rhythm"),
     "customers": ("#/customers", ".data"),
+    "customers-filtered": ("#/customers?state=at_risk&tier=gold,silver&silent=30", ".segment-open"),
+    "customers-nobody": ("#/customers?tier=platinum&bought=9999", ".empty"),
     "at-risk": ("#/at-risk", ".data"),
     "dead-letters": ("#/dead-letters", ".data"),
     "dead-letter": ("#/dead-letters/dl-1", ".code"),

@@ -411,7 +411,7 @@ _PAST: tuple[tuple[int, Cause, ClearReason], ...] = (
 PAST_ALERTS = tuple((12.0 + 4 * n, PEOPLE[person], cause, reason) for n, (person, cause, reason) in enumerate(_PAST))
 _TITLES = {playbook.name: playbook.title_en for playbook in shipped_playbooks()}
 _PLAYBOOKS: dict[Cause, tuple[str, str]] = {
-    "logistics": ("delivery-rescue", "the cause is logistics"),
+    "logistics": ("delivery-rescue", "the cause is delivery"),
     "quality": ("make-it-right", "the cause is quality"),
     "price": ("win-back-offer", "the cause is price and sensitive to price"),
     "attitude": ("service-recovery", "the cause is attitude"),
@@ -495,8 +495,8 @@ def dead_letters(now: datetime) -> list[DeadLetter]:
             topic="interactions",
             partition=0,
             offset=41,
-            reason="occurred_at is not an RFC 3339 time with an offset",
-            error="Reject",
+            reason="Invalid RFC3339 encoded datetime",
+            error="/occurred_at: Invalid RFC3339 encoded datetime",
             pointer="/occurred_at",
             first_seen_at=now - 3 * HOUR,
             key=b"c-77",
@@ -509,8 +509,8 @@ def dead_letters(now: datetime) -> list[DeadLetter]:
             topic="interactions.enriched",
             partition=1,
             offset=9,
-            reason="the bytes are not JSON",
-            error="DecodeError",
+            reason="JSON is malformed: invalid character (byte 0)",
+            error="/: JSON is malformed: invalid character (byte 0)",
             first_seen_at=now - 5 * HOUR,
             key=b"c-1",
             value=b"\x00\xff\xfe\x01",

@@ -1,6 +1,6 @@
 """Which playbook an alert names and why: the most specific one that fits cause, tier and sensitivity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
@@ -18,6 +18,9 @@ Sensitivity = Literal["price", "quality", "unknown"]
 NEVER_DISCOUNTED: Final[frozenset[Cause]] = frozenset(
     {"quality", "function", "logistics", "after_sales", "attitude", "waiting", "billing"}
 )
+
+# What people say where it is not the cause's own name; the console says the same.
+_SAID: Final[Mapping[Cause, str]] = {"logistics": "delivery", "after_sales": "after-sales"}
 
 
 class Playbook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -90,7 +93,7 @@ def choose_playbook(
     because = [
         text
         for wanted, text in (
-            (chosen.causes, f"the cause is {cause.replace('_', '-')}"),
+            (chosen.causes, f"the cause is {_SAID.get(cause, cause)}"),
             (chosen.tiers, f"the customer is {tier}"),
             (chosen.sensitivities, f"sensitive to {sensitivity}"),
         )

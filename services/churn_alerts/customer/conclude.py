@@ -80,7 +80,7 @@ def conclude(followed: Followed, view: View | None) -> CustomerRisk | None:
         is_high = view.p >= policy.silence_threshold(tier, basis)
         if followed.woken_day is not None and silence is not None and state.next_check != UNPLANNED:
             followed.check = SilenceCheck(followed.key, last_day_of(silence), day, tier, view.p, policy)
-        phase = "at_risk" if state.alert is not None or is_high else "active"
+        phase = "at_risk" if is_high else "active"
     told: str = phase or "unscored"
     if view is not None:
         told = f"{phase}:{view.p:.2f}:{'value' if view.residual_value is not None else ''}"

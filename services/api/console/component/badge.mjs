@@ -25,6 +25,9 @@ export const Mood = ({ label }) => label && html`<span class=${`badge mood ${lab
 
 export const RiskState = ({ state }) => html`<span class=${`badge state ${state}`}>${term("risk_state", state)}</span>`;
 
+/** An alert about the customer is open; how likely they are to leave is said by their state. */
+export const AlertOpen = () => html`<span class="badge alert-open"><i class="dot" />${t("customer.alertopen")}</span>`;
+
 export const Chip = ({ children }) => html`<span class="chip">${children}</span>`;
 
 export const Demo = () => html`<span class="badge demo" title=${t("app.demo.title")}>${t("app.demo")}</span>`;

@@ -82,6 +82,10 @@ export const api = {
   timeline: (id, query) => call("GET", `/v1/customers/${one(id)}/timeline`, { query }),
   riskHistory: (id) => call("GET", `/v1/customers/${one(id)}/risk-history`),
   atRisk: (query) => call("GET", "/v1/customers/at-risk", { query }),
+  segments: () => call("GET", "/v1/segments"),
+  newSegment: (body) => call("POST", "/v1/segments", { body }),
+  putSegment: (id, body) => call("PUT", `/v1/segments/${one(id)}`, { body }),
+  removeSegment: (id) => call("DELETE", `/v1/segments/${one(id)}`),
   label: (source, eventId, label) => call("PUT", `/v1/labels/${one(source)}/${one(eventId)}`, { body: { label } }),
 
   conflicts: (query) => call("GET", "/v1/identity/conflicts", { query }),

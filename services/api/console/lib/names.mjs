@@ -6,6 +6,7 @@ const MOST_AT_ONCE = 3;
 // Rows that fly past are not worth a request; a screen shows fewer than this.
 const MOST_WAITING = 48;
 const PAUSE_MS = 120;
+// An alert may be here a moment before its customer is; some customers have no name at all.
 const ASK_AGAIN_MS = 5_000;
 const MOST_TRIES = 6;
 const names = new Map();
@@ -65,10 +66,10 @@ function pump() {
     if (asked.has(id) || names.get(id)?.peek()) continue;
     asked.add(id);
     n_running += 1;
+    // The list of alerts names the customer where it knows him; his own address would not be there yet.
     api
-      .customer(id)
-      .then((customer) => customer.name && learnName(id, customer.name, customer.is_demo))
-      // An alert may be here a moment before its customer is.
+      .alerts({ customer_id: id, limit: 1 })
+      .then(({ items: [alert] }) => (alert?.customer_name ? learnName(id, alert.customer_name, alert.is_demo) : askAgain(id)))
       .catch(() => askAgain(id))
       .finally(() => {
         n_running -= 1;

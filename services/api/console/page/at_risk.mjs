@@ -5,12 +5,13 @@ import { Choice } from "../component/filters.mjs";
 import { Gauge } from "../component/risk.mjs";
 import { When } from "../component/when.mjs";
 import { api } from "../lib/api.mjs";
-import { usePages } from "../lib/load.mjs";
+import { useLoaded, usePages } from "../lib/load.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { money, number, t, term } from "../lib/text.mjs";
-import { html } from "../lib/view.mjs";
+import { html, useEffect } from "../lib/view.mjs";
 
 const TIERS = ["platinum", "gold", "silver", "bronze", "new"];
+const LOOK_AGAIN_MS = 10_000;
 
 export function AtRiskPage() {
   const tier = route.value.query.get("tier") ?? "";
@@ -23,11 +24,24 @@ export function AtRiskPage() {
       options=${[["", t("alerts.filter.any")], ...TIERS.map((one) => [one, term("tier", one)])]} /></div>
     ${pages.problem ? html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`
       : pages.items.length ? html`<${Table} items=${pages.items} largest=${largest} />`
-      : pages.isLoading ? html`<${Waiting} />`
+      : pages.isLoading && !pages.page ? html`<${Waiting} />`
       : tier ? html`<${Empty} icon="filter" title=${t("alerts.nomatch")} hint=${t("alerts.nomatch.hint")}><a class="button" href=${link("at-risk")}>${t("alerts.filter.clear")}</a></${Empty}>`
-      : html`<${Empty} icon="at-risk" title=${t("atrisk.empty")} hint=${t("atrisk.empty.hint")} />`}
+      : html`<${Nobody} again=${pages.reload} />`}
     ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
   </section>`;
+}
+
+/** Nobody is known yet, or the first risks after an import are still being computed; then this looks again by itself. */
+function Nobody({ again }) {
+  const anybody = useLoaded(() => api.customers({ limit: 1 }), []);
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || again(), LOOK_AGAIN_MS);
+    return () => clearInterval(timer);
+  }, []);
+  if (!anybody.data && !anybody.problem) return html`<${Waiting} />`;
+  return anybody.data?.items.length
+    ? html`<${Empty} icon="clock" title=${t("atrisk.soon")} hint=${t("atrisk.soon.hint")} />`
+    : html`<${Empty} icon="at-risk" title=${t("atrisk.empty")} hint=${t("atrisk.empty.hint")} />`;
 }
 
 function Table({ items, largest }) {

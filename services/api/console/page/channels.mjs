@@ -8,6 +8,7 @@ import { When } from "../component/when.mjs";
 import { problemText } from "../lib/actions.mjs";
 import { api, may } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
+import { told } from "../lib/reason.mjs";
 import { number, t, term } from "../lib/text.mjs";
 import { tell } from "../lib/toast.mjs";
 import { html, useEffect, useState } from "../lib/view.mjs";
@@ -95,8 +96,8 @@ function Channel({ connection, spec, onChange }) {
       <div class="fact"><dt>${t("channels.rejected")}</dt><dd class=${n_rejected ? "bad" : ""}>${number(n_rejected)}</dd></div>
       <div class="fact"><dt>${t("channels.lastrejected")}</dt><dd>${figures.last_rejected_at ? html`<${When} at=${figures.last_rejected_at} />` : t("channels.never")}</dd></div>
     </dl>
-    ${reasons.length > 0 && html`<ul class="reasons" aria-label=${t("channels.reasons")}>${reasons.map(([reason, n]) => html`<li key=${reason}><b>${number(n)}</b> <span dir="auto">${reason}</span></li>`)}</ul>`}
-    ${reasons.length > 1 && figures.last_rejection_reason && html`<p class="hint" dir="auto">${t("channels.lastreason", { reason: figures.last_rejection_reason })}</p>`}
+    ${reasons.length > 0 && html`<ul class="reasons" aria-label=${t("channels.reasons")}>${reasons.map(([reason, n]) => html`<li key=${reason}><b>${number(n)}</b> <span dir="auto">${told(reason).text}</span> <small class="mono hint">${told(reason).detail}</small></li>`)}</ul>`}
+    ${reasons.length > 1 && figures.last_rejection_reason && html`<p class="hint" dir="auto">${t("channels.lastreason", { reason: told(figures.last_rejection_reason).text })}</p>`}
     ${result && html`<p class=${result.ok ? "result good" : "result bad"} role="status"><b>${result.ok ? t("channels.test.ok") : t("channels.test.failed")}</b> <span dir="auto">${result.detail}</span></p>`}
     ${dialog === "rotate" && spec && html`<${RotateDialog} connection=${connection} spec=${spec} onClose=${() => setDialog(null)} onDone=${onChange} />`}
     ${dialog === "remove" && html`<${Dialog} title=${t("channels.remove")} hint=${t("channels.remove.sure", { id: connection.id })} onClose=${() => setDialog(null)}>

@@ -1,5 +1,5 @@
 // One customer from every side: rhythm, risk, mood, contacts, and the timeline of all channels.
-import { Demo, RiskState, Severity, Status, Tier } from "../component/badge.mjs";
+import { AlertOpen, Demo, RiskState, Severity, Status, Tier } from "../component/badge.mjs";
 import { Failed, Waiting } from "../component/empty.mjs";
 import { Aspects, EngagementTable } from "../component/engagement.mjs";
 import { Icon } from "../component/icon.mjs";
@@ -58,6 +58,7 @@ export function CustomerPage({ id }) {
       <div class="detail-title">
         <h1 id="page-title" dir="auto">${customer.name ?? customer.customer_id}</h1>
         <${Tier} tier=${customer.tier} /><${RiskState} state=${customer.risk_state} />
+        ${customer.open_alerts.length > 0 && html`<${AlertOpen} />`}
         ${customer.is_demo && html`<${Demo} />`}
       </div>
       <p class="hint"><span class="mono">${customer.customer_id}</span> · ${t("customer.since", { date: date(customer.first_seen_at) })}

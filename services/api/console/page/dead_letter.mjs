@@ -7,6 +7,7 @@ import { When } from "../component/when.mjs";
 import { problemText } from "../lib/actions.mjs";
 import { api, may } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
+import { told } from "../lib/reason.mjs";
 import { link } from "../lib/route.mjs";
 import { t, term } from "../lib/text.mjs";
 import { tell } from "../lib/toast.mjs";
@@ -20,8 +21,8 @@ export function DeadLetterPage({ id }) {
   return html`<article class="page detail" aria-labelledby="page-title">
     <nav class="crumbs"><a href=${link("dead-letters")}><${Icon} name="back" size=${14} />${t("dead.back")}</a></nav>
     <header class="detail-head">
-      <div class="detail-title"><h1 id="page-title" dir="auto">${letter.reason}</h1><span class="badge">${t(`dead.status.${letter.status}`)}</span></div>
-      <p class="hint"><span class="mono" dir="auto">${letter.error}</span> ${letter.pointer && html`· <span class="mono">${t("dead.pointer", { pointer: letter.pointer })}</span>`}</p>
+      <div class="detail-title"><h1 id="page-title" dir="auto">${told(letter.reason).text}</h1><span class="badge">${t(`dead.status.${letter.status}`)}</span></div>
+      <p class="hint"><span class="mono" dir="auto">${letter.error}</span> ${letter.pointer && !letter.error.startsWith(letter.pointer) && html`· <span class="mono">${t("dead.pointer", { pointer: letter.pointer })}</span>`}</p>
       ${letter.handled_at && html`<p class="hint">${letter.handled_by} · <${When} at=${letter.handled_at} /> ${letter.note && html`· <span dir="auto">${letter.note}</span>`}</p>`}
     </header>
     <section class="card"><dl class="facts across">

@@ -5,6 +5,7 @@ import { When } from "../component/when.mjs";
 import { problemText } from "../lib/actions.mjs";
 import { api, may } from "../lib/api.mjs";
 import { useLoaded, usePages } from "../lib/load.mjs";
+import { told } from "../lib/reason.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { number, t, term } from "../lib/text.mjs";
 import { tell } from "../lib/toast.mjs";
@@ -43,7 +44,7 @@ export function DeadLettersPage() {
     ${status === "open" && (counts.data?.items ?? []).map((count) => {
       const isOn = count.stage === stage && count.reason === reason;
       return html`<button class="button small filter" type="button" key=${`${count.stage}/${count.reason}`} aria-pressed=${isOn}
-        onClick=${() => setQuery(isOn ? { stage: "", reason: "" } : { stage: count.stage, reason: count.reason })}><b>${number(count.n)}</b><span dir="auto">${count.reason}</span></button>`;
+        onClick=${() => setQuery(isOn ? { stage: "", reason: "" } : { stage: count.stage, reason: count.reason })}><b>${number(count.n)}</b><span dir="auto" title=${count.reason}>${told(count.reason).text}</span></button>`;
     })}</div>
     ${pages.problem ? html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`
       : pages.items.length ? html`<${Table} items=${pages.items} />`
@@ -61,8 +62,8 @@ function Table({ items }) {
     <caption class="sr">${t("dead.caption")}</caption>
     <thead><tr><th scope="col">${t("dead.reason")}</th><th scope="col">${t("dead.stage")}</th><th scope="col">${t("dead.where")}</th><th scope="col">${t("dead.seen")}</th></tr></thead>
     <tbody>${items.map((letter) => html`<tr key=${letter.id}>
-      <td><a class="who" href=${link("dead-letters", letter.id)}><b dir="auto">${letter.reason}</b></a>
-        ${letter.pointer && html`<small class="snippet mono">${t("dead.pointer", { pointer: letter.pointer })}</small>`}</td>
+      <td><a class="who" href=${link("dead-letters", letter.id)}><b dir="auto">${told(letter.reason).text}</b></a>
+        <small class="snippet mono" dir="auto">${[told(letter.reason).detail, letter.pointer && t("dead.pointer", { pointer: letter.pointer })].filter(Boolean).join(" · ")}</small></td>
       <td data-label=${t("dead.stage")}>${term("stage", letter.stage)}</td>
       <td data-label=${t("dead.where")} class="mono small">${letter.topic}/${letter.partition}/${letter.offset}</td>
       <td data-label=${t("dead.seen")}><${When} at=${letter.first_seen_at} /></td>

@@ -1,0 +1,128 @@
+"""Customers found by filters and kept as segments; a risk and an open alert told apart; what an empty list says."""
+
+import itertools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Page, expect
+
+from shared.clock import SystemClock
+from tests.browser.conftest import PHONE, Console, axe_violations
+from tests.browser.world import World, alert, customer_risk, raise_for, somebody
+
+pytestmark = [pytest.mark.browser, pytest.mark.integration]
+numbers = itertools.count(9000)
+
+
+def rows(page: Page) -> Any:
+    return page.locator(".data tbody tr")
+
+
+def save(page: Page, name: str) -> None:
+    """Keep the filters in force under a name, by keyboard alone."""
+    page.get_by_role("button", name="Save as a segment").press("Enter")
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    expect(page.locator(".segment-open b")).to_have_text(name)
+
+
+def test_filters_are_kept_as_a_segment_renamed_shared_and_deleted(console: Console, axe_source: str) -> None:
+    page = console.open("#/customers", role="supervisor", name="Segment Maker")
+    page.get_by_role("button", name="Gold").click()
+    expect(rows(page)).not_to_have_count(0)
+    n_gold = rows(page).count()
+
+    save(page, "Golden ones")
+    expect(page).to_have_url(re.compile("segment=sg_"))
+    expect(rows(page)).to_have_count(n_gold)
+    assert axe_violations(page, axe_source) == []
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("Name").fill("Golden <b>ones</b>")
+    page.get_by_role("dialog").get_by_label("Everybody may use it").check()
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.locator(".segment-open")).to_contain_text("for everybody, by Segment Maker")
+
+    colleague = console.open(f"#{page.url.partition('#')[2]}", role="viewer", name="Colleague")
+    expect(colleague.get_by_role("link", name="Golden <b>ones</b>")).to_have_attribute("aria-current", "page")
+    expect(rows(colleague)).to_have_count(n_gold)
+    expect(colleague.get_by_role("button", name="Gold")).to_have_attribute("aria-pressed", "true")
+    expect(colleague.get_by_role("button", name="Delete")).to_have_count(0)
+
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name="Golden <b>ones</b>")).to_have_count(0)
+
+
+def test_a_segments_changed_filters_are_saved_to_it(console: Console) -> None:
+    page = console.open("#/customers?tier=platinum", role="agent", name="Segment Changer")
+    save(page, "Best")
+
+    page.get_by_label("Silent for").select_option("90")
+    page.get_by_role("button", name="Save changes to Best").click()
+
+    expect(page.locator(".segment-open")).to_contain_text("silent for 90 days")
+    expect(page.get_by_role("link", name="Best")).to_have_count(1)
+
+
+def test_somebody_elses_own_segment_is_not_shown_and_says_why(console: Console, axe_source: str) -> None:
+    console.allowed = {"422"}
+    page = console.open("#/customers?tier=gold", role="agent", name="Keeps To Herself")
+    save(page, "Mine")
+
+    stranger = console.open(f"#{page.url.partition('#')[2]}", role="agent", name="Curious", viewport=PHONE)
+
+    expect(stranger.locator(".empty")).to_contain_text("does not exist, or is somebody else's own")
+    assert axe_violations(stranger, axe_source) == []
+
+
+def test_an_open_alert_does_not_make_the_customers_state_a_risk(console: Console) -> None:
+    person = somebody(next(numbers), "Calm Complainer")
+    world = raise_for(person, SystemClock().now())
+    calm = msgspec.structs.replace(customer_risk(person, SystemClock().now()), state="active")
+    console.publish_world(World(enriched=world.enriched, risks=[calm], alerts=world.alerts))
+
+    page = console.open(f"#/customers/{person.id}")
+
+    expect(page.locator(".detail-title .alert-open")).to_have_text("Alert open")
+    expect(page.locator(".detail-title .state")).to_have_text("Active")
+
+
+def test_a_name_that_comes_after_its_alert_is_asked_for_without_a_missing_page(console: Console) -> None:
+    page = console.open()
+    expect(page.locator(".connection.live").first).to_be_visible()
+    person = somebody(next(numbers), "Late Name")
+    now = SystemClock().now()
+
+    console.publish_world(World(alerts=[alert(person, "high", "price", now, now)]))
+    expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text(person.id)
+    console.publish_world(World(enriched=raise_for(person, now).enriched))
+
+    expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text("Late Name", timeout=30_000)
+
+
+def test_after_an_import_the_list_of_risks_says_that_they_are_on_their_way(
+    kafka: Any, new_console: Callable[[str], Console]
+) -> None:
+    console = new_console(kafka.bootstrap)
+    page = console.open("#/at-risk")
+    expect(page.locator(".empty")).to_contain_text("pulseline import orders")
+    person = somebody(next(numbers), "Imported Yesterday")
+    now = SystemClock().now()
+    console.publish_world(World(enriched=raise_for(person, now).enriched))
+
+    page.reload()
+    expect(page.locator(".empty")).to_contain_text("within a quarter of an hour")
+    console.publish_world(World(risks=[customer_risk(person, now)]))
+
+    expect(rows(page)).to_contain_text("Imported Yesterday", timeout=30_000)
+
+
+def test_why_a_record_was_refused_is_told_in_the_viewers_language(console: Console) -> None:
+    page = console.open("#/dead-letters", locale="zh-CN")
+
+    letter = rows(page).filter(has_text="RFC3339")
+    expect(letter).to_contain_text("时间格式应如")
+    expect(letter).to_contain_text("Invalid RFC3339 encoded datetime")
