@@ -135,12 +135,14 @@ def draw(console: Console, picture: str, report: Path, segment: str) -> None:
     address = address.format(segment=segment)
     page = console.open(address, role="admin", name="Nora Desk", reduced_motion="reduce", **options)
     page.locator(landmark).first.wait_for(state="attached")
+    colleague = None
     if look.page == "backtest":
         page.locator(landmark).set_input_files(report)
         page.locator(".chart").first.wait_for()
     if picture == "alert-light-en-1440":
         # A colleague looks, too.
-        console.open(address, role="agent", name="Tom Reyes").locator(landmark).wait_for()
+        colleague = console.open(address, role="agent", name="Tom Reyes")
+        colleague.locator(landmark).wait_for()
         page.locator(".present span").first.wait_for()
     # Charts and figures that come after the landmark; a live page never goes quiet by itself.
     page.wait_for_timeout(1_500)
@@ -148,6 +150,10 @@ def draw(console: Console, picture: str, report: Path, segment: str) -> None:
     session = page.context.new_cdp_session(page)
     shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
     (IMAGES / f"{picture}.webp").write_bytes(base64.b64decode(shot["data"]))
+    # Leaving says so; a page that is torn down would seem to look on in the next picture.
+    for one in (page, colleague):
+        if one is not None:
+            one.goto("about:blank")
     console.close()
 
 

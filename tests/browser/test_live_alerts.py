@@ -113,6 +113,35 @@ _WATCH_SHIFTS = """() => {
 }"""
 
 
+def test_an_alert_is_heard_and_notified_while_another_page_is_in_the_background(console: Console) -> None:
+    page = console.open("#/settings")
+    page.evaluate(_RECORD_ATTENTION)
+    page.get_by_label("Sound for new alerts").check()
+    page.get_by_label("Browser notifications").check()
+    page.get_by_role("link", name="Audit").click()
+    expect(page.locator(".connection.live").first).to_be_visible()
+    person = somebody(next(numbers), "Zoe Heard")
+
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")
+    console.publish_world(raise_for(person, SystemClock().now(), "critical"))
+
+    page.wait_for_function("id => window.noted.includes(id)", arg=f"al-{person.id}")
+    assert page.evaluate("window.heard") == [740, 880]
+
+
+# What would be heard (in hertz) and shown by the system, which a test machine does neither.
+_RECORD_ATTENTION = """() => {
+    window.heard = [];
+    window.noted = [];
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function () { window.heard.push(this.frequency.value); start.call(this); };
+    window.Notification = class {
+        static permission = "granted";
+        constructor(title, { tag }) { window.noted.push(tag); }
+    };
+}"""
+
+
 def test_a_restart_of_the_service_is_told_and_loses_no_alert(console: Console) -> None:
     console.allowed = {"Failed to load resource", "net::ERR"}
     page = console.open()

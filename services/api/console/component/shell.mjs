@@ -7,6 +7,7 @@ import { connection } from "../lib/stream.mjs";
 import { t, term } from "../lib/text.mjs";
 import { dismiss, toasts } from "../lib/toast.mjs";
 import { html, useEffect, useState } from "../lib/view.mjs";
+import { Attention } from "./attention.mjs";
 import { Icon } from "./icon.mjs";
 
 const PAGES = [
@@ -47,6 +48,7 @@ export function Shell({ children }) {
     </div>
     <${TabBar} pages=${pages} />
     <${Toasts} />
+    <${Attention} />
   </div>`;
 }
 

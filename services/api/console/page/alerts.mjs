@@ -1,7 +1,6 @@
 // The live list of alerts: who is leaving, why and what it costs, at a glance and by keyboard.
 import { DIALOGS } from "../component/action_dialogs.mjs";
 import { AlertRow } from "../component/alert_row.mjs";
-import { attend } from "../component/attention.mjs";
 import { Empty, Failed, Waiting } from "../component/empty.mjs";
 import { HelpDialog } from "../component/help.mjs";
 import { Icon } from "../component/icon.mjs";
@@ -190,7 +189,6 @@ function List({ ids, selected, isNarrow, ask }) {
   useEffect(() => {
     if (isAtTop) setSeen(arrivals.value.length);
   }, [isAtTop, arrivals.value]);
-  useEffect(() => attend(arrivals.value.at(-1)), [arrivals.value]);
   const fresh = new Set(arrivals.value);
   const home = selected && ids.includes(selected) ? selected : ids[0];
   // The same row object means the same row to Preact: scrolling then draws only what comes into view.

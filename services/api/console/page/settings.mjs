@@ -1,4 +1,5 @@
 // Preferences of this device, and API keys for those who may make them.
+import { chime } from "../component/attention.mjs";
 import { Dialog } from "../component/dialog.mjs";
 import { Failed, Waiting } from "../component/empty.mjs";
 import { Endpoints } from "../component/endpoints.mjs";
@@ -27,7 +28,7 @@ export function SettingsPage() {
       </section>
       <section class="card"><h2>${t("settings.attention")}</h2>
         <label class="setting"><span>${t("alerts.sound")}</span>
-          <input type="checkbox" class="toggle" checked=${isSoundOn.value} onChange=${(event) => (isSoundOn.value = event.target.checked)} /></label>
+          <input type="checkbox" class="toggle" checked=${isSoundOn.value} onChange=${sound} /></label>
         <label class="setting"><span>${t("alerts.notify")}</span>
           <input type="checkbox" class="toggle" checked=${isNotifying.value} onChange=${notify} /></label>
       </section>
@@ -38,6 +39,12 @@ export function SettingsPage() {
       </section>
     </div>
   </section>`;
+}
+
+function sound(event) {
+  isSoundOn.value = event.target.checked;
+  // So that one knows what to listen for, and whether it can be heard.
+  if (isSoundOn.value) chime("high");
 }
 
 async function notify(event) {
