@@ -24,6 +24,7 @@ def rows(page: Page) -> Any:
 def save(page: Page, name: str) -> None:
     """Keep the filters in force under a name, by keyboard alone."""
     page.get_by_role("button", name="Save as a segment").press("Enter")
+    expect(page.get_by_role("dialog").get_by_label("Name")).to_be_focused()
     page.keyboard.type(name)
     page.keyboard.press("Enter")
     expect(page.locator(".segment-open b")).to_have_text(name)
@@ -40,7 +41,7 @@ def test_filters_are_kept_as_a_segment_renamed_shared_and_deleted(console: Conso
     expect(rows(page)).to_have_count(n_gold)
     assert axe_violations(page, axe_source) == []
     page.get_by_role("button", name="Rename").click()
-    page.get_by_label("Name").fill("Golden <b>ones</b>")
+    page.get_by_role("dialog").get_by_label("Name").fill("Golden <b>ones</b>")
     page.get_by_role("dialog").get_by_label("Everybody may use it").check()
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(page.locator(".segment-open")).to_contain_text("for everybody, by Segment Maker")
