@@ -80,7 +80,10 @@ class Risk(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 class CustomerRisk(
     Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="type", tag="risk.updated"
 ):
-    """The newest risk of a customer; compacted by customer id. `risk` is null for lost and unscored ones."""
+    """A customer's newest risk, null for lost and unscored ones; `at_risk` reaches its tier's threshold, alert or none.
+
+    Compacted by customer id.
+    """
 
     customer_id: Identifier
     as_of: Instant

@@ -115,7 +115,7 @@ def test_after_an_import_the_list_of_risks_says_that_they_are_on_their_way(
     console.publish_world(World(enriched=raise_for(person, now).enriched))
 
     page.reload()
-    expect(page.locator(".empty")).to_contain_text("within a quarter of an hour")
+    expect(page.locator(".empty")).to_contain_text("No risk has been worked out yet")
     console.publish_world(World(risks=[customer_risk(person, now)]))
 
     expect(rows(page)).to_contain_text("Imported Yesterday", timeout=30_000)

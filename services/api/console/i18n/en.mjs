@@ -798,7 +798,7 @@ export default {
 
   "customer.alertopen": "Alert open",
   "atrisk.soon": "No risk has been worked out yet",
-  "atrisk.soon.hint": "After an import the first risks come within a quarter of an hour, as soon as the model is fitted to your orders. A customer gets one with the first purchases. This page looks again by itself.",
+  "atrisk.soon.hint": "The risks of imported customers come about a quarter of an hour after the last of them arrived: the model is fitted to your orders first. This page looks again by itself.",
   "segments.title": "Segments",
   "segments.everybody": "everybody",
   "segments.everybody.show": "Show everybody",

@@ -95,7 +95,7 @@ export default [
   ["needs an id or at least one handle", "The customer needs a number, an address or a phone number.", "客户须有编号、地址或电话中的至少一项。"],
   ["needs the customer's id, which ingest sets", "The customer's number is missing; ingest sets it, so this record did not come through ingest.", "缺少客户编号；编号由接入服务写入，此记录未经过接入服务。"],
   ["an enriched event names its customer", "The customer's number is missing; ingest sets it, so this record did not come through ingest.", "缺少客户编号；编号由接入服务写入，此记录未经过接入服务。"],
-  ["the record has no value, or its key is empty or starts with NUL", "The record is empty, or has no usable key.", "记录为空，或没有可用的键。"],
+  ["no value, or a key that is empty, starts with NUL or has over {} bytes", "The record is empty, or has no usable key.", "记录为空，或没有可用的键。"],
   ["PostgreSQL does not take it: {}", "The database does not take this record.", "数据库拒绝此记录。"],
   ["waking the key at {} failed: {}", "A planned check of this customer failed: {2}", "对此客户的计划检查失败：{2}"],
   ["{}Error: {}", "The service failed on this record. That is a fault of Pulseline; please report it with the details.", "服务处理此记录时出错。这是 Pulseline 的缺陷，请附上详情报告。"],

@@ -797,7 +797,7 @@ export default {
 
   "customer.alertopen": "有未结预警",
   "atrisk.soon": "风险尚在计算",
-  "atrisk.soon.hint": "导入后，模型会先按您的订单校准，首批风险在一刻钟内给出。客户有了购买记录才有风险。本页会自动刷新。",
+  "atrisk.soon.hint": "导入的客户在最后一批到达约一刻钟后得到风险：模型先按您的订单校准。本页会自动刷新。",
   "segments.title": "客户分组",
   "segments.everybody": "所有客户",
   "segments.everybody.show": "显示所有客户",
