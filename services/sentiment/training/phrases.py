@@ -694,6 +694,31 @@ _ZH_GREETING: Final = ("", "", "您好，", "你好，", "客服您好，", "早
 _Groups = Sequence[tuple[Sequence[str], Sequence[str]]]
 _ZH_QUESTIONS: Final[_Groups] = (
     (
+        # Does it fit what I have: reviews speak of machines and sizes mostly to complain.
+        (
+            "{}适合两个人用吗？",
+            "{}适合三口之家的尺寸吗",
+            "{}能配我家的机器吗",
+            "{}跟老款机器通用吗？",
+            "这个{}支持几人份的",
+            "{}装得进小号的吗",
+        ),
+        (
+            "滤网",
+            "电饭煲内胆",
+            "咖啡滤杯",
+            "蒸笼",
+            "保温壶",
+            "搅拌杯",
+            "充电底座",
+            "替换刷头",
+            "水箱",
+            "烤盘",
+            "密封圈",
+            "奶瓶",
+        ),
+    ),
+    (
         ("{}有优惠吗", "{}打折不", "{}能便宜点吗？", "有给{}的专享价吗", "{}怎么认证身份", "{}要带什么证件"),
         ("老人", "军人", "教师", "新用户", "企业客户", "儿童", "残疾人", "团体", "银卡会员", "医护人员", "外地游客"),
     ),
@@ -1004,6 +1029,31 @@ _EN_QUESTIONS: Final[_Groups] = (
 )
 _ZH_REPORTS: Final[_Groups] = (
     (
+        # Against the courtesy "麻烦了" at the end of a request.
+        (
+            "{}太麻烦了",
+            "{}真麻烦",
+            "{}太麻烦，不想用了",
+            "{}麻烦死了，没人帮忙",
+            "你们{}也太麻烦了吧",
+            "{}特别麻烦，折腾了半天",
+        ),
+        (
+            "换货手续",
+            "开发票",
+            "注册账号",
+            "退款步骤",
+            "实名认证",
+            "取件",
+            "安装过程",
+            "联系客服",
+            "改地址",
+            "报修流程",
+            "申请售后",
+            "办会员卡",
+        ),
+    ),
+    (
         (
             "您好，{}",
             "你好，{}，希望注意一下",
@@ -1083,6 +1133,13 @@ _EN_REPORTS: Final[_Groups] = (
     ),
 )
 SOURCES: Final = ("service.en", "service.zh")
+_EN_CLOSING: Final = ("thanks", "thank you", "thanks in advance", "many thanks", "cheers", "please", "appreciate it")
+_ZH_CLOSING: Final = (
+    "麻烦了", "麻烦您了", "麻烦你了", "谢谢", "谢谢啦", "辛苦了", "辛苦啦", "拜托了", "打扰了", "劳驾", "多谢"
+)  # fmt: skip
+_CLOSED_SHARE: Final = 0.3
+"""Share of requests that end in a courtesy. Reviews use the same words to complain ("太麻烦了"); both must be met."""
+_END_MARKS: Final = "?？!！.。"
 
 
 def written_texts() -> list[LabelledText]:
@@ -1117,6 +1174,9 @@ def written_texts() -> list[LabelledText]:
         *_some(chance, _Fillings(_ZH_REPORTS), NEGATIVE, "service.zh"),
         *(LabelledText(text, POSITIVE, "service.zh") for text in _ZH_MILD_PRAISE),
     ]
+    closings = random.Random(_SEED)  # noqa: S311  # as above; apart, so that it moves no other choice
+    english = [_closed(closings, row, _EN_CLOSING, ", ") for row in english]
+    chinese = [_closed(closings, row, _ZH_CLOSING, "，") for row in chinese]
     return [*english, *chinese]
 
 
@@ -1150,6 +1210,14 @@ class _Fillings:
     def __getitem__(self, number: int) -> str:
         frame, filler = self._pairs[number]
         return frame.replace("{}", filler)
+
+
+def _closed(chance: random.Random, row: LabelledText, closings: Sequence[str], comma: str) -> LabelledText:
+    """Return a request as it is, or with a courtesy at its end."""
+    if row.label != NEUTRAL or chance.random() >= _CLOSED_SHARE:
+        return row
+    between = comma.lstrip(",，") if row.text[-1] in _END_MARKS else comma
+    return LabelledText(row.text + between + chance.choice(closings), row.label, row.source)
 
 
 def _not_bad() -> Iterator[tuple[str, str, str]]:

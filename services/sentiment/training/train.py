@@ -17,7 +17,7 @@ from services.sentiment.training.corpus import NEUTRAL, POSITIVE, UNLABELLED, La
 from services.sentiment.training.fit import Features, FitSettings, featurise, fit_heads
 from services.sentiment.training.phrases import SOURCES, written_texts
 
-_SOFTNESS: Final = 0.5
+_SOFTNESS: Final = 0.35
 """Share of the teacher in a target; the rest is the label. Source: search of 2026-11-28, docs/sentiment.md."""
 _TYPICAL_SOURCE: Final = 15_000
 _MOST_IMPORTANT: Final = 3.0
@@ -26,11 +26,12 @@ _PRUNE_BELOW: Final = 0.15
 _SCALE_QUANTILE: Final = 0.9999
 """int8 scaled at the very largest weight costs accuracy everywhere else; measured 2026-11-22."""
 _WRITTEN_IMPORTANCE: Final = 1.5
-_INVERSE_TEMPERATURES: Final = (1.1, 1.0)
+_INVERSE_TEMPERATURES: Final = (1.15, 1.0)
 """Polarity and neutrality logits are multiplied by these: a trade between calibration in-domain and on left-out
 sources, 2026-11-28."""
 _NEUTRALITY_SHIFT: Final = -0.1
-"""Added to the neutrality logit: on left-out sources it gains a quarter point of accuracy, 2026-11-22."""
+"""Added to the neutrality logit: on left-out sources it gains .2 of accuracy, and complaints are missed less often, for
+.1 of macro-F1 in-domain, 2026-11-28."""
 _UNLABELLED_IMPORTANCE: Final = 0.6
 """How much a head learns from the teacher alone where labels say nothing: neutrality on two-class corpora, polarity on
 neutral texts. Source: as above."""
@@ -38,7 +39,7 @@ _CLAUSE_IMPORTANCE: Final = 1.0
 """What a clause that only the teacher has judged counts, against a labelled text of its source. Source: as above."""
 _OWN_IMPORTANCE: Final = 2.0
 _SETTINGS: Final = FitSettings()
-_OWN_SETTINGS: Final = FitSettings(n_epochs=5, rate=0.1, first_square=1e-6)
+_OWN_SETTINGS: Final = FitSettings(n_epochs=5, rate=0.1, rate_decay=1.0, first_square=1e-6, dropout=0.2)
 """A few corrections have to show, so that their features take whole steps."""
 
 

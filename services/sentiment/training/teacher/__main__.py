@@ -72,7 +72,7 @@ def write_word_prior(folder: Path, jieba: Path) -> None:
     targets = targets_of(rows, None)
     texts = featurise([row.text for row in rows], Hasher(characters))
     use = MultilingualUse()
-    words = WordViews(corpora, characters, jieba, lambda some: use.embed(some)[0])
+    words = WordViews(corpora, characters, jieba, lambda some: use.embed(some)[0], E5().embed)
     fitted = words.prior(texts, targets.wanted, targets.importances)
     prior.WORD_PRIOR.write_bytes(prior.dump_word_prior(fitted))
 

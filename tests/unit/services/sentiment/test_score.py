@@ -91,6 +91,22 @@ def test_a_negative_text_names_its_aspects_with_the_words() -> None:
     assert sentiment.is_complaint
 
 
+@pytest.mark.parametrize("question", ["水壶适合四人份的机器吗？", "请问怎么开发票？", "周末几点关门，"])
+@pytest.mark.parametrize("courtesy", ["麻烦了", "麻烦您了。", "麻烦你了"])
+def test_a_courtesy_at_the_end_of_a_question_is_no_complaint(question: str, courtesy: str) -> None:
+    assert judged(question + courtesy).label == "neutral"
+
+
+def test_the_same_word_still_complains() -> None:
+    assert judged("退货流程太麻烦了，再也不买了").label == "negative"
+
+
+def test_a_threat_to_call_the_consumers_hotline_is_an_urgent_complaint() -> None:
+    sentiment = judged("质量太差了，骗人的东西，我要打消费者热线12315")
+
+    assert (sentiment.is_complaint, sentiment.urgency) == (True, "high")
+
+
 def test_a_positive_text_has_no_aspects_and_no_complaint() -> None:
     sentiment = judged("Great quality and fast delivery, I love it!")
 

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from services.api.interaction import schemas
+from services.sentiment.interaction.features import Hasher, bucket_of, pair_hash, word_hash
 from services.sentiment.interaction.model import load_model
 from services.sentiment.interaction.score import Scorer
 from services.sentiment.training import train
 from services.sentiment.training.clauses import clauses_of
 from services.sentiment.training.corpus import UNLABELLED, LabelledText, read_own
 from services.sentiment.training.evaluate import as_page, as_table, evaluate, report_of
+from services.sentiment.training.fit import featurise, fit_heads
 from services.sentiment.training.phrases import written_texts
 from shared.errors import Reject
 
@@ -27,6 +29,25 @@ def test_no_probe_sentence_is_among_the_written_training_texts() -> None:
 
 def test_written_texts_are_the_same_every_time() -> None:
     assert written_texts() == written_texts()
+
+
+def test_some_requests_end_in_a_courtesy_and_no_complaint_gets_one() -> None:
+    closed = [row for row in written_texts() if row.text.endswith(("，麻烦了", "麻烦您了", "thanks in advance"))]
+
+    assert len(closed) > 100
+    assert {row.label for row in closed} == {1}
+
+
+def test_a_word_learns_more_than_the_pair_it_stands_in() -> None:
+    hasher = Hasher(load_model().characters)
+    features = featurise(["xxq zzk", "vvj zzk"], hasher)
+    targets = np.array([[1, 0], [0, 0]], np.float32)
+
+    weights, _ = fit_heads(features, targets, np.ones((2, 2), np.float32), np.zeros((2, 2), np.float32))
+
+    word = bucket_of("word", word_hash("xxq"))
+    pair = bucket_of("pair", pair_hash(word_hash("xxq"), word_hash("zzk")))
+    assert weights[word, 0] > weights[pair, 0] > 0
 
 
 def test_own_rows_are_read_from_json_lines_and_tables(tmp_path: Path) -> None:
