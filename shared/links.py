@@ -9,11 +9,14 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.clock import to_ms
+from shared.contracts.event import CustomerErased, EventBase
 from shared.contracts.identity import History, HistoryLeft, HistoryMoved, Hop
 from shared.ids import CustomerId, digest_id
 
@@ -23,6 +26,9 @@ LINKED_ID_HEADER: Final = "linked_id"
 PATH_HEADER: Final = "forwarded_by"
 """The header of an event that linked customers passed on: their hops in JSON, oldest first."""
 
+AWAITED_HEADER: Final = "went_after"
+"""The header of an event that followed a customer's histories: the ended links it has followed, as hops in JSON."""
+
 _MINTED: Final = re.compile(r"cus_[0-9a-f]{26}")
 _FINGERPRINT_BYTES: Final = 8
 # Repetitions follow within a crash's replay; a customer is joined and parted a few times in a life.
@@ -30,17 +36,37 @@ _KEPT: Final = 64
 
 
 class Member(Struct, frozen=True, array_like=True, gc=False):
-    """A history that was joined: under which linked id it came (empty: its own link), its own link's version."""
+    """A history that was joined: under which linked id it came (empty: its own link), its own link's version.
+
+    While it `is_torn`, an older piece of it is on its way here by its own id: events come by there, too, behind it.
+    """
 
     under: str = ""
     version: int = -1
+    is_torn: bool = False
+
+
+class Erased(Struct, frozen=True, array_like=True, gc=False):
+    """A customer's erasure: the instant the company gave it, and the one at which it was heard."""
+
+    at_ms: int
+    heard_ms: int
+
+    def covers(self, event: EventBase) -> bool:
+        """Return whether an event is of what was erased, or says nothing but what was done."""
+        at_ms = to_ms(event.occurred_at)
+        if isinstance(event, CustomerErased):
+            return at_ms <= self.at_ms
+        return min(at_ms, received_ms(event)) <= self.heard_ms
 
 
 class Links(Struct, frozen=True, array_like=True, gc=False):
     """What a customer's state keeps about being joined. `version` is the offset of the last change of `merged_into`.
 
     `claimed` are handles this customer has claimed, `refused` customers it is kept apart from, `departed` the versions
-    of links that have ended here, `taken` fingerprints of commands and histories that are done.
+    of links that have ended here, `taken` fingerprints of commands and histories that are done. `awaited` are the
+    customers that this one was parted from and whose piece of its history is not home yet, with that link's version.
+    `erased` says that what came before it is gone for good.
     """
 
     merged_into: str = ""
@@ -51,13 +77,16 @@ class Links(Struct, frozen=True, array_like=True, gc=False):
     members: dict[str, Member] = {}
     departed: dict[str, int] = {}
     taken: bytes = b""
+    awaited: dict[str, int] = {}
+    erased: Erased | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """Not here: the record goes on as it stands in `moved`."""
+    """Not here: the record goes on as it stands in `moved`. `links` is what is kept from now on."""
 
     moved: HistoryMoved
+    links: Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +118,33 @@ def minted_id(handle: str) -> CustomerId:
 def is_minted(customer_id: str) -> bool:
     """Return whether the id was made from a handle, so that the company does not know it."""
     return _MINTED.fullmatch(customer_id) is not None
+
+
+def erased_key(customer_id: str) -> str:
+    """Return the key of the state that remembers a customer's erasure; it does not tell whose it is."""
+    return digest_id("era", customer_id)
+
+
+def received_ms(event: EventBase) -> int:
+    """Return when the event was heard of; an event that does not say was heard when it happened."""
+    return to_ms(event.received_at if isinstance(event.received_at, datetime) else event.occurred_at)
+
+
+def awaiting(links: Links, ended: Links) -> Links:
+    """Return the links once the link in `ended` is no more: a piece of the history is still with whom it led to."""
+    return replace(links, awaited={**links.awaited, ended.merged_into: ended.version})
+
+
+def went_after(key: str, links: Links, hops: Sequence[Hop]) -> Links:
+    """Return the links once what followed the histories is back: records of one way keep their order, so they are home.
+
+    So the wait ends even where nothing came home.
+    """
+    if not links.awaited or not hops:
+        return links
+    known = {hop.version for hop in hops if hop.id == key}
+    awaited = {of_id: version for of_id, version in links.awaited.items() if version not in known}
+    return links if len(awaited) == len(links.awaited) else replace(links, awaited=awaited)
 
 
 def is_taken(links: Links | None, record_id: str) -> bool:
@@ -128,6 +184,7 @@ def take_moved(key: str, links: Links, moved: HistoryMoved, offset: int) -> Forw
     """Return what becomes of histories that arrive at `key` at `offset`; None when they are known already."""
     if is_taken(links, moved.id):
         return None
+    links = _come_home(links, moved)
     is_freed = bool(links.merged_into) and is_root_of_cycle(key, links, moved.path)
     if links.merged_into and not is_freed:
         return Forwarded(
@@ -136,12 +193,15 @@ def take_moved(key: str, links: Links, moved: HistoryMoved, offset: int) -> Forw
                 to_id=links.merged_into,
                 via_id=key,
                 version=links.version,
-                histories=[_passed_on(key, history, links.version) for history in moved.histories],
+                histories=[_passed_on(key, history, links) for history in moved.histories],
                 path=[*moved.path, Hop(key, links.version)],
-            )
+                ended=-1,
+            ),
+            links,
         )
     if moved.via_id and links.departed.get(moved.via_id, -1) >= moved.version:
-        return Forwarded(replace(moved, to_id=moved.via_id, via_id="", version=-1, path=[]))
+        home = replace(moved, to_id=moved.via_id, via_id="", version=-1, path=[], ended=links.departed[moved.via_id])
+        return Forwarded(home, links)
     arrived = [replace(history, under="") if history.under == key else history for history in moved.histories]
     returned = _returned(key, links, moved, arrived)
     gone = {history.of_id for one in returned for history in one.histories}
@@ -149,7 +209,7 @@ def take_moved(key: str, links: Links, moved: HistoryMoved, offset: int) -> Forw
     members = dict(links.members)
     for history in arrived:
         if history.of_id != key:
-            members[history.of_id] = Member(history.under, history.version)
+            members[history.of_id] = Member(history.under, history.version, history.is_torn)
     kept = with_taken(replace(links, members=members), moved.id)
     if is_freed:
         kept = replace(kept, merged_into="", version=offset)
@@ -178,7 +238,8 @@ def _returned(key: str, links: Links, moved: HistoryMoved, arrived: Sequence[His
             if history.of_id in ids
         ]
         order_id = digest_id("mov", "home", moved.id, key, of_id)
-        ways.append(HistoryMoved(id=order_id, at=moved.at, to_id=of_id, histories=histories))
+        ended = links.departed.get(of_id, -1)
+        ways.append(HistoryMoved(id=order_id, at=moved.at, to_id=of_id, histories=histories, ended=ended))
     return ways
 
 
@@ -209,21 +270,30 @@ def moved_out(
     key: str, links: Links, histories: Sequence[History], *, into_id: str, version: int, cause: HistoryMoved
 ) -> tuple[Links, HistoryMoved]:
     """Return the links of a customer that `into_id` takes over, and its histories on their way there."""
+    kept = replace(links, merged_into=into_id, version=version, members={})
     moved = replace(
         cause,
         to_id=into_id,
         via_id=key,
         version=version,
-        histories=[_passed_on(key, history, version) for history in histories],
+        histories=[_passed_on(key, history, kept) for history in histories],
         path=[Hop(key, version)],
     )
-    return replace(links, merged_into=into_id, version=version, members={}), moved
+    return kept, moved
 
 
-def _passed_on(key: str, history: History, version: int) -> History:
+def _passed_on(key: str, history: History, links: Links) -> History:
     if history.of_id == key:
-        return replace(history, under="", version=version)
+        return replace(history, under="", version=links.version, is_torn=bool(links.awaited))
     return replace(history, under=history.under or key)
+
+
+def _come_home(links: Links, moved: HistoryMoved) -> Links:
+    if moved.ended not in links.awaited.values():
+        return links
+    return replace(
+        links, awaited={of_id: version for of_id, version in links.awaited.items() if version != moved.ended}
+    )
 
 
 def _fingerprint(record_id: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,16 +17,35 @@ from services.simulator.truth import CustomerTruth, Header
 _PAGE: Final = 200
 
 
+class _Signal(msgspec.Struct):
+    evidence: list[str] = []
+
+
 class _View(msgspec.Struct, kw_only=True):
     """What is read of an alert."""
 
     alert_id: str
     customer_id: str
-    raised_at: Any
-    resolved_at: Any
+    raised_at: datetime
+    resolved_at: datetime | None
     resolution: str | None
     cause: str
     is_historical: bool
+    signals: list[_Signal]
+
+
+class _Item(msgspec.Struct):
+    """What is read of an event of the customer's timeline."""
+
+    id: str
+    occurred_at: datetime
+    received_at: datetime | None
+
+
+class _Step(msgspec.Struct):
+    """What is read of a step of an alert's life."""
+
+    recorded_at: datetime | None = None
 
 
 def score(api_url: str, api_key: str, truth_file: Path, json_file: Path | None, *, with_oracle: bool) -> None:
@@ -34,7 +54,8 @@ def score(api_url: str, api_key: str, truth_file: Path, json_file: Path | None, 
     with httpx2.Client(
         base_url=api_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=60.0, trust_env=False
     ) as http:
-        found, n_foreign = _about(truths, _alerts(http, head), http)
+        views = list(_alerts(http, head))
+        found, n_foreign = _about(truths, views, http)
     show(head, truths, found, json_file, with_oracle=with_oracle, n_foreign=n_foreign)
 
 
@@ -72,7 +93,7 @@ def show(
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode({"score": _plain(scored), "oracle": best})))
 
 
-def _alerts(http: httpx2.Client, head: Header) -> Iterator[Alert]:
+def _alerts(http: httpx2.Client, head: Header) -> Iterator[_View]:
     parameters: dict[str, str] = {"limit": str(_PAGE), "since": head.start.isoformat()}
     while True:
         response = http.get("/v1/alerts", params=parameters)
@@ -81,15 +102,13 @@ def _alerts(http: httpx2.Client, head: Header) -> Iterator[Alert]:
             raise typer.Exit(1)
         page = response.json()
         for item in page["items"]:
-            view = msgspec.convert(item, _View)
-            document = msgspec.structs.asdict(view)
-            yield msgspec.convert({**document, "ended_by": document.pop("resolution")}, Alert)
+            yield msgspec.convert(item, _View)
         if page["next_cursor"] is None:
             return
         parameters["cursor"] = page["next_cursor"]
 
 
-def _about(truths: Sequence[CustomerTruth], alerts: Iterator[Alert], http: httpx2.Client) -> tuple[list[Alert], int]:
+def _about(truths: Sequence[CustomerTruth], views: Sequence[_View], http: httpx2.Client) -> tuple[list[Alert], int]:
     """Return the alerts about the world's customers, and how many are about others.
 
     A customer that the system knows by a handle alone is found by the handles it shows.
@@ -98,8 +117,8 @@ def _about(truths: Sequence[CustomerTruth], alerts: Iterator[Alert], http: httpx
     owners = {handle: one.customer_id for one in truths for handle in one.handles}
     names: dict[str, str | None] = {}
     found, n_foreign = [], 0
-    for alert in alerts:
-        customer = alert.customer_id
+    for view in views:
+        customer = view.customer_id
         if customer not in ids:
             if customer not in names:
                 names[customer] = _owner(http, customer, owners)
@@ -108,8 +127,38 @@ def _about(truths: Sequence[CustomerTruth], alerts: Iterator[Alert], http: httpx
                 n_foreign += 1
                 continue
             customer = owner
-        found.append(msgspec.structs.replace(alert, customer_id=customer))
+        found.append(_alert(http, view, customer))
     return found, n_foreign
+
+
+def _alert(http: httpx2.Client, view: _View, customer_id: str) -> Alert:
+    """Return the alert with what the system tells of its way: the newest proof, and when it was stored."""
+    newest = _newest_evidence(http, view)
+    life = http.get(f"/v1/alerts/{view.alert_id}/events")
+    steps = msgspec.convert(life.json()["items"], list[_Step]) if life.status_code == 200 else []
+    return Alert(
+        alert_id=view.alert_id,
+        customer_id=customer_id,
+        raised_at=view.raised_at,
+        resolved_at=view.resolved_at,
+        ended_by=view.resolution,
+        cause=view.cause,
+        is_historical=view.is_historical,
+        evidence_at=None if newest is None else newest.occurred_at,
+        heard_at=None if newest is None else newest.received_at,
+        stored_at=steps[0].recorded_at if steps else None,
+    )
+
+
+def _newest_evidence(http: httpx2.Client, view: _View) -> _Item | None:
+    """Return the newest event before the alert that it gives as its proof."""
+    evidence = {event_id for signal in view.signals for event_id in signal.evidence}
+    if not evidence:
+        return None
+    until = view.raised_at + timedelta(seconds=1)
+    page = http.get(f"/v1/customers/{view.customer_id}/timeline", params={"limit": _PAGE, "until": until.isoformat()})
+    items = msgspec.convert(page.json()["items"], list[_Item]) if page.status_code == 200 else []
+    return next((item for item in items if item.id in evidence), None)
 
 
 def _owner(http: httpx2.Client, customer_id: str, owners: Mapping[str, str]) -> str | None:
@@ -137,6 +186,10 @@ def lines_of(scored: Score, n_foreign: int) -> list[str]:
         f"  said nothing   {_share(scored.recall_silent)}",
         f"delay, days      {_middle(scored.delay_days)} from the decision to the alert",
         f"lead, days       {_middle(scored.lead_days)} before the plain rule's 60 days of silence",
+        f"evidence, hours  {_middle(scored.evidence_hours)} from the newest event an alert gives as proof to the alert",
+        f"latency, s       {_middle(scored.stored_s)} from an event taken to the alert stored that it raised at once",
+        f"  95th percentile {_middle(scored.stored_s_p95, 'quantile')}",
+        f"  by time alone  {_middle(scored.due_s)} from the instant an alert was due to the alert stored",
         f"cause right      {_share(scored.cause)} of hits on leavers with a cause",
         f"  when named     {_share(scored.cause_named)} of those that name one",
         f"  when told      {_share(scored.cause_told)} of those whose customer told it",
@@ -152,8 +205,10 @@ def _share(share: Share) -> str:
     return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]  ({share.n} of {share.of})"
 
 
-def _middle(middle: Middle) -> str:
-    return f"{middle.value:.1f} [{middle.low:.1f}, {middle.high:.1f}]  (median of {middle.of})"
+def _middle(middle: Middle, name: str = "median") -> str:
+    if not middle.of:
+        return "not known: of none"
+    return f"{middle.value:.1f} [{middle.low:.1f}, {middle.high:.1f}]  ({name} of {middle.of})"
 
 
 def _oracle(head: Header, truths: Sequence[CustomerTruth], scored: Score) -> dict[str, Any] | None:

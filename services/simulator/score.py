@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import sqrt
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -25,7 +24,11 @@ _Z: Final = 1.959963984540054
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """An alert as the API tells it; `resolved_at` is when it ended, if it did, and `ended_by` why."""
+    """An alert as the API tells it; `resolved_at` is when it ended, if it did, and `ended_by` why.
+
+    `evidence_at` is when the newest event happened that the alert gives as its proof, `heard_at` when the system
+    received it, `stored_at` when the alert could first be read. Unset: not known, as in a rehearsal.
+    """
 
     alert_id: str
     customer_id: str
@@ -34,6 +37,9 @@ class Alert(Struct, frozen=True, kw_only=True):
     ended_by: str | None = None
     cause: str = "unknown"
     is_historical: bool = False
+    evidence_at: datetime | None = None
+    heard_at: datetime | None = None
+    stored_at: datetime | None = None
 
 
 class Share(Struct, frozen=True):
@@ -50,7 +56,7 @@ class Share(Struct, frozen=True):
 
 
 class Middle(Struct, frozen=True):
-    """A median with its bootstrap interval at 95 %, and of how many."""
+    """A median, or another quantile, with its bootstrap interval at 95 %, and of how many."""
 
     value: float
     low: float
@@ -77,6 +83,10 @@ class Score:
     recall_silent: Share
     delay_days: Middle
     lead_days: Middle
+    evidence_hours: Middle
+    stored_s: Middle
+    stored_s_p95: Middle
+    due_s: Middle
     cause: Share
     cause_named: Share
     cause_told: Share
@@ -103,6 +113,11 @@ def is_counted(truth: CustomerTruth, until: datetime) -> bool:
     return truth.decided_at is not None and truth.order_days >= 2 and truth.decided_at <= until - PLAIN_RULE
 
 
+def is_at_once(alert: Alert) -> bool:
+    """Return whether an event that was news raised the alert, so that the wait for it can be told by the clock."""
+    return alert.heard_at is not None and not alert.is_historical and alert.raised_at == alert.evidence_at
+
+
 def judge(head: Header, truths: Sequence[CustomerTruth], alerts: Sequence[Alert]) -> Score:
     """Return the score of alerts, each about a customer of the world."""
     by_id = {truth.customer_id: truth for truth in truths}
@@ -122,6 +137,10 @@ def judge(head: Header, truths: Sequence[CustomerTruth], alerts: Sequence[Alert]
     known = [(truth, alert) for truth, alert in first if truth.cause != "unknown"]
     right = [(truth, alert) for truth, alert in known if alert.cause == truth.cause]
     named = [(truth, alert) for truth, alert in known if alert.cause != "unknown"]
+    at_once = [
+        _seconds(one.stored_at - one.heard_at) for one in alerts if is_at_once(one) and one.stored_at and one.heard_at
+    ]
+    by_time = [one for one in alerts if not one.is_historical and one.raised_at > head.until and not is_at_once(one)]
     known_told = [(truth, alert) for truth, alert in known if truth.is_told]
     return Score(
         n_customers=len(truths),
@@ -147,6 +166,10 @@ def judge(head: Header, truths: Sequence[CustomerTruth], alerts: Sequence[Alert]
         lead_days=middle(
             [_days(t.last_order_at + PLAIN_RULE - a.raised_at) for t, a in first if t.last_order_at is not None]
         ),
+        evidence_hours=middle([_days(a.raised_at - a.evidence_at) * 24 for a in alerts if a.evidence_at]),
+        stored_s=middle(at_once),
+        stored_s_p95=middle(at_once, 0.95),
+        due_s=middle([_seconds(one.stored_at - one.raised_at) for one in by_time if one.stored_at]),
         cause=wilson(len(right), len(known)),
         cause_named=wilson(len(right), len(named)),
         cause_told=wilson(sum(1 for truth, _ in right if truth.is_told), len(known_told)),
@@ -166,14 +189,14 @@ def wilson(n: int, of: int) -> Share:
     return Share(n, of, max(middle_ - half, 0.0), min(middle_ + half, 1.0))
 
 
-def middle(values: Sequence[float]) -> Middle:
-    """Return the median and its bootstrap interval; the draws are seeded."""
+def middle(values: Sequence[float], share: float = 0.5) -> Middle:
+    """Return the quantile at `share`, the median if not told, and its bootstrap interval; the draws are seeded."""
     if not values:
         return Middle(float("nan"), float("nan"), float("nan"), 0)
     data = np.asarray(values)
-    medians = np.median(data[np.random.default_rng(0).integers(0, len(data), (_DRAWS, len(data)))], axis=1)
-    low, high = np.quantile(medians, (0.025, 0.975))
-    return Middle(median(values), float(low), float(high), len(values))
+    drawn = data[np.random.default_rng(0).integers(0, len(data), (_DRAWS, len(data)))]
+    low, high = np.quantile(np.quantile(drawn, share, axis=1), (0.025, 0.975))
+    return Middle(float(np.quantile(data, share)), float(low), float(high), len(values))
 
 
 def _bootstrap_ratio(numerators: Sequence[int], denominators: Sequence[int]) -> tuple[float, float]:
@@ -191,6 +214,10 @@ def _bootstrap_ratio(numerators: Sequence[int], denominators: Sequence[int]) -> 
         return 0.0, 1.0
     low, high = np.quantile(ratios, (0.025, 0.975))
     return float(low), float(high)
+
+
+def _seconds(span: timedelta) -> float:
+    return span.total_seconds()
 
 
 def _days(span: timedelta) -> float:

@@ -54,11 +54,13 @@ class History(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a stage keeps of `of_id`, as that stage encodes it; `under` is the linked id that brought it along.
 
     `version` is that of `of_id`'s own link, so that a parting that was quicker on another way is not undone.
+    `is_torn`: an older piece of the history is still on its way home to `of_id`, which will send it after this one.
     """
 
     of_id: Identifier
     under: str = ""
     version: int = -1
+    is_torn: bool = False
     state: Raw
 
 
@@ -66,6 +68,7 @@ class HistoryMoved(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     """Histories on their way to `to_id` (the key), over the link of `via_id` made at `version`; or home, without one.
 
     `path` is who has passed it on. `version` is the offset at which the link was made in its own partition.
+    `ended` is the version of the link whose end sends the histories home.
     """
 
     id: Identifier
@@ -75,6 +78,7 @@ class HistoryMoved(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
     version: int = -1
     histories: list[History]
     path: Path = []
+    ended: int = -1
 
 
 class HistoryLeft(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="identity.left"):
@@ -93,7 +97,7 @@ class HistoryLeft(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
 
 
 class HistoryErased(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="identity.erased"):
-    """The customer that `linked_id` (the key) was linked to, one of `ids`, has been erased: it goes too."""
+    """The customer that `linked_id` (the key) was linked to, one of `ids`, was erased: it goes along. Heard `at`."""
 
     id: Identifier
     at: Instant

@@ -27,7 +27,7 @@ from shared.contracts.event import (
 from shared.contracts.identity import CustomerLinked, CustomerUnlinked, HistoryLeft, HistoryMoved
 from shared.kafka.changelog import LoadedState
 from shared.kafka.partition import Forwarded, Partition
-from shared.topics import CHURN_ALERTS, ENRICHED
+from shared.topics import CHURN_ALERTS, CHURN_RISK, ENRICHED
 from tests.fakes.kafka import FakeRecord
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -176,8 +176,10 @@ class Log:
                 for output in work.outputs:
                     if isinstance(output, Forwarded):
                         continue
-                    assert output.value is not None
-                    if output.topic is CHURN_ALERTS:
+                    if output.value is None:
+                        assert output.topic is CHURN_RISK
+                        self.risks.pop(output.key, None)
+                    elif output.topic is CHURN_ALERTS:
                         self.alerts.append(_alert.decode(output.value))
                     elif output.topic is ENRICHED:
                         self.sent.append(_sent.decode(output.value))

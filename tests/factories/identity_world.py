@@ -1,9 +1,10 @@
 """Both processors over a few partitions of a log in memory, delivered piece by piece, with repetitions where told."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from services.churn_alerts.customer.agent import ChurnAlerts
 from services.churn_alerts.customer.state import CustomerState
@@ -69,18 +70,24 @@ class World:
         self.unread_owners: list[tuple[str, bytes | None]] = []
         self.conflicts: set[tuple[str, str, str]] = set()
         self.alerts: list[bytes] = []
+        self.now = NOON
 
     def place(self, key: str) -> int:
         return partition_for(key, len(self.sentiment))
 
-    def order(self, event_id: str, customer_id: str | None = None, *handles: str) -> None:
-        """Send an order of one unit of money through ingest, as it knows handles today."""
+    def tick(self) -> datetime:
+        """Return the next instant: no two things that are sent happen at once."""
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    def order(self, event_id: str, customer_id: str | None = None, *handles: str, at: datetime | None = None) -> None:
+        """Send an order of one unit of money through ingest, as it knows handles today; `at` is when it was placed."""
         customer = Customer(customer_id, list(handles))
         self.send(
             OrderPlaced(
                 id=event_id,
                 source="shop",
-                occurred_at=NOON,
+                occurred_at=at or self.tick(),
                 customer=customer,
                 channel="web",
                 direction="inbound",
@@ -93,15 +100,15 @@ class World:
         customer = Customer(from_id)
         self.send(
             CustomerMerged(
-                id=event_id, source="crm", occurred_at=NOON, customer=customer, from_id=from_id, into_id=into_id
+                id=event_id, source="crm", occurred_at=self.tick(), customer=customer, from_id=from_id, into_id=into_id
             )
         )
 
-    def erase(self, event_id: str, customer_id: str) -> None:
-        self.send(CustomerErased(id=event_id, source="crm", occurred_at=NOON, customer=Customer(customer_id)))
+    def erase(self, event_id: str, customer_id: str, at: datetime) -> None:
+        self.send(CustomerErased(id=event_id, source="crm", occurred_at=at, customer=Customer(customer_id)))
 
     def send(self, event: EventBase) -> None:
-        accepted = stamp(event, NOON, self.known)
+        accepted = stamp(event, self.tick(), self.known)
         headers = [] if accepted.linked_id is None else [(LINKED_ID_HEADER, accepted.linked_id.encode())]
         key = accepted.customer_id
         self.sentiment[self.place(key)].append(key, accepted.value, headers)
@@ -146,6 +153,21 @@ class World:
         """Return how many orders the customer's published engagement counts."""
         state = self.engagement(key)
         return 0 if state is None else engagement(whole(state)).inbound.d90
+
+    def n_of_history(self, origin: str) -> int:
+        """Return how many orders the history of one id counts, with whomever it stands."""
+        root = self.root(origin)
+        state = self.engagement(root)
+        own = state if root == origin or state is None else state.parts.get(origin)
+        return 0 if own is None else engagement(replace(own, links=None, parts={})).inbound.d90
+
+    def leads_to(self, key: str, customer_id: str) -> bool:
+        """Return whether the id is linked to the customer, directly or along others."""
+        while above := self.links(key).merged_into:
+            if above == customer_id:
+                return True
+            key = above
+        return False
 
     def n_purchases(self, key: str) -> int:
         """Return how many units of money the customer's churn state has seen spent."""

@@ -119,7 +119,10 @@ class CausesOverTime(Struct, frozen=True, kw_only=True):
 
 
 class AlertEventView(Struct, frozen=True, kw_only=True):
-    """One step of an alert's life; `id` is global and grows in the order of the steps' commits."""
+    """One step of an alert's life; `id` is global and grows in the order of the steps' commits.
+
+    `at` is when it was so, `recorded_at`, told in an alert's whole life alone, when it was stored here.
+    """
 
     id: int
     type: str
@@ -130,6 +133,7 @@ class AlertEventView(Struct, frozen=True, kw_only=True):
     actor: str | None
     event: dict[str, Any]
     alert: AlertView
+    recorded_at: datetime | None = None
 
 
 class AlertEventPage(Struct, frozen=True, kw_only=True):
@@ -137,7 +141,7 @@ class AlertEventPage(Struct, frozen=True, kw_only=True):
     last_event_id: int
 
 
-class AlertEventRow(Struct, frozen=True, kw_only=True):
+class AlertEventRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`AlertEventView` as it leaves the database: the two documents are passed on unread."""
 
     id: int
@@ -149,6 +153,7 @@ class AlertEventRow(Struct, frozen=True, kw_only=True):
     actor: str | None
     event: Raw
     alert: Raw
+    recorded_at: datetime | None = None
 
 
 class AcknowledgeBody(Struct, frozen=True, forbid_unknown_fields=True):

@@ -240,12 +240,12 @@ async def history(connection: Any, alert_id: str) -> list[AlertEventRow]:
     """Return an alert's whole life, oldest first."""
     rows = await connection.fetch(
         """
-        SELECT seq, type, alert_id, customer_id, version, at, actor, event, alert FROM alert_events
+        SELECT seq, type, alert_id, customer_id, version, at, actor, event, alert, recorded_at FROM alert_events
         WHERE alert_id = $1 ORDER BY version
         """,
         alert_id,
     )
-    return [event_row(row) for row in rows]
+    return [msgspec.structs.replace(event_row(row), recorded_at=row["recorded_at"]) for row in rows]
 
 
 async def search(

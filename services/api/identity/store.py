@@ -79,7 +79,9 @@ async def apply_link(connection: Any, change: LinkChange) -> None:
     await connection.execute(
         """
         INSERT INTO link_events (linked_id, version, kind, other_id, handle, at, by, reason)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8
+        WHERE NOT EXISTS (SELECT FROM erasures WHERE customer_id = $4 AND erased_at >= $6)
+        ON CONFLICT DO NOTHING
         """,
         change.linked_id,
         change.version,
@@ -160,14 +162,12 @@ async def _refresh(connection: Any, customer_id: str) -> None:
     )
 
 
-async def forget_links(connection: Any, ids: Sequence[str]) -> None:
-    """Remove all that is known about the links of erased customers."""
-    await connection.execute("DELETE FROM customer_links WHERE linked_id = ANY($1::text[])", ids)
+async def forget_links(connection: Any, customer_id: str) -> None:
+    """Remove all that is known about the links of an erased customer."""
+    await connection.execute("DELETE FROM customer_links WHERE linked_id = $1", customer_id)
+    await connection.execute("DELETE FROM link_events WHERE linked_id = $1 OR other_id = $1", customer_id)
     await connection.execute(
-        "DELETE FROM link_events WHERE linked_id = ANY($1::text[]) OR other_id = ANY($1::text[])", ids
-    )
-    await connection.execute(
-        "DELETE FROM link_conflicts WHERE owner_id = ANY($1::text[]) OR claimant_id = ANY($1::text[])", ids
+        "DELETE FROM link_conflicts WHERE linked_id = $1 OR owner_id = $1 OR claimant_id = $1", customer_id
     )
 
 

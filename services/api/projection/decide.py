@@ -1,7 +1,7 @@
 """Records of the four projected topics to rows. Pure: the same records give the same rows, in any number of batches."""
 
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 from uuid import UUID
@@ -63,7 +63,7 @@ Message = (
     | HistoryErased
 )
 # What the processors tell each other about histories; no row follows from it.
-_UNPROJECTED = ClockTicked | RulesPublished | ModelPublished | HistoryMoved | HistoryLeft | HistoryErased
+_UNPROJECTED = ClockTicked | RulesPublished | ModelPublished | HistoryMoved | HistoryLeft
 
 _decoder = msgspec.json.Decoder(Message)
 
@@ -104,7 +104,10 @@ def collect(messages: Iterable[Message], *, is_searchable: bool) -> list[Changes
             case EnrichedEvent(event=event) if not isinstance(event, CustomerErased):
                 _add_enriched(groups[-1], message, is_searchable)
             case EnrichedEvent(event=event):
-                groups[-1].erasure = Erasure(_customer_id(event), event.occurred_at)
+                groups[-1].erasure = Erasure(_customer_id(event), _heard_at(event))
+                groups.append(Changes())
+            case HistoryErased():
+                groups[-1].erasure = Erasure(message.linked_id, message.at)
                 groups.append(Changes())
             case CustomerLinked() | CustomerUnlinked():
                 groups[-1].link = _link_change(message)
@@ -128,6 +131,10 @@ def _customer_id(event: EventBase) -> str:
     if event.customer.id is None:
         raise ValueError("decode lets no event without a customer through")
     return event.customer.id
+
+
+def _heard_at(event: EventBase) -> datetime:
+    return max(event.occurred_at, event.received_at) if event.received_at else event.occurred_at
 
 
 def _add_enriched(changes: Changes, enriched: EnrichedEvent, is_searchable: bool) -> None:

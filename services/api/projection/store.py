@@ -9,7 +9,8 @@ import asyncpg
 import msgspec
 
 from services.api.alert.store import append_records, move_alerts
-from services.api.identity.store import add_conflicts, apply_link, forget_links, joined_to, roots
+from services.api.identity.model import LinkChange
+from services.api.identity.store import add_conflicts, apply_link, forget_links, roots
 from services.api.interaction.search import text_terms, tsvector
 from services.api.projection.model import (
     Changes,
@@ -41,18 +42,9 @@ _JOINS_LOCK = 7_305_004
 _FIRST_MONTH = (1990, 1)
 _LAST_MONTH = (2100, 12)
 
-_ERASED_TABLES = (
-    "interactions",
-    "orders",
-    "handles",
-    "sentiment_labels",
-    "notification_jobs",
-    "alert_timers",
-    "alert_events",
-    "alerts",
-    "customer_risk_daily",
-    "customers",
-)
+# Rows of these belong to whose history they are, whoever he is linked to; of the others to whom they name.
+_ERASED_HISTORIES = ("interactions", "orders", "handles", "sentiment_labels", "alerts")
+_ERASED_TABLES = ("notification_jobs", "alert_timers", "alert_events", "customer_risk_daily", "customers")
 
 Month = tuple[int, int]
 MovedRow = TypeVar("MovedRow", InteractionRow, OrderRow)
@@ -394,7 +386,10 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
     ids = {row.customer_id for row in group.interactions} | {
         row.origin_id for row in group.interactions if row.origin_id
     }
-    ids |= set(group.risks) | {record.customer_id for record in group.alerts} | set(group.restated)
+    ids |= set(group.risks) | {record.customer_id for record in group.alerts}
+    ids |= {one for conflict in group.conflicts for one in (conflict.owner_id, conflict.claimant_id)}
+    if group.link is not None:
+        ids.add(group.link.other_id)
     if not ids:
         return group
     rows = await connection.fetch(
@@ -408,6 +403,13 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
     def is_kept(customer_id: str, at: datetime) -> bool:
         return customer_id not in erased or at > erased[customer_id]
 
+    def is_row_kept(row: InteractionRow | OrderRow) -> bool:
+        return is_kept(row.origin_id or row.customer_id, row.occurred_at)
+
+    def is_link_kept(link: LinkChange) -> bool:
+        # The processors erase along whoever was joined to an erased customer before they knew.
+        return link.kind == "unlinked" or is_kept(link.other_id, link.at)
+
     def moved(row: MovedRow) -> MovedRow:
         origin_id = row.origin_id or row.customer_id
         owner = owners.get(origin_id, owners.get(row.customer_id, row.customer_id))
@@ -419,17 +421,19 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
         if owners.get(customer_id, customer_id) == customer_id and is_kept(customer_id, row.as_of)
     }
     return Changes(
-        interactions=[moved(row) for row in group.interactions if is_kept(row.customer_id, row.occurred_at)],
-        orders=[moved(row) for row in group.orders if is_kept(row.customer_id, row.occurred_at)],
+        interactions=[moved(row) for row in group.interactions if is_row_kept(row)],
+        orders=[moved(row) for row in group.orders if is_row_kept(row)],
         customers=_moved_customers(group.customers, erased, owners),
         risks={customer_id: row for customer_id, row in group.risks.items() if customer_id in kept_risks},
         risk_days={key: row for key, row in group.risk_days.items() if row.customer_id in kept_risks},
         alerts=[record for record in group.alerts if is_kept(record.customer_id, record.at)],
         dead_letters=group.dead_letters,
         erasure=group.erasure,
-        link=group.link,
-        conflicts=group.conflicts,
-        restated={customer_id: one for customer_id, one in group.restated.items() if customer_id not in erased},
+        link=group.link if group.link is None or is_link_kept(group.link) else None,
+        conflicts=[
+            one for one in group.conflicts if is_kept(one.owner_id, one.at) and is_kept(one.claimant_id, one.at)
+        ],
+        restated=group.restated,
     )
 
 
@@ -450,21 +454,42 @@ def _moved_customers(
 
 
 async def _erase(connection: Any, erasure: Erasure) -> None:
-    """Remove everything known about a customer, and about those joined to it, and remember that it was removed."""
-    ids = [erasure.customer_id, *await joined_to(connection, erasure.customer_id)]
+    """Remove everything known about a customer, and remember that it was removed.
+
+    Of those joined to him the processors tell one by one: who they were at that point of the log is not known here,
+    where partitions are read at different speeds.
+    """
+    customer_id = erasure.customer_id
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'on', true)")
-    for table in _ERASED_TABLES:
-        await connection.execute(
-            f"DELETE FROM {table} WHERE customer_id = ANY($1::text[])",  # noqa: S608 - names from a tuple of this module
-            ids,
-        )
-    await forget_links(connection, ids)
     await connection.execute(
         """
-        INSERT INTO erasures AS e (customer_id, erased_at) SELECT id, $2 FROM unnest($1::text[]) AS id
+        DELETE FROM alert_events WHERE alert_id IN (
+            SELECT alert_id FROM alerts WHERE (customer_id = $1 AND origin_id IS NULL) OR origin_id = $1
+        )
+        """,
+        customer_id,
+    )
+    for table in _ERASED_HISTORIES:
+        await connection.execute(
+            f"DELETE FROM {table} WHERE (customer_id = $1 AND origin_id IS NULL) OR origin_id = $1",  # noqa: S608
+            customer_id,
+        )
+    for table in _ERASED_TABLES:
+        await connection.execute(f"DELETE FROM {table} WHERE customer_id = $1", customer_id)  # noqa: S608
+    await forget_links(connection, customer_id)
+    # Who did what and when stays; about whom does not.
+    await connection.execute(
+        """
+        UPDATE audit_log SET target_id = 'erased', detail = '{}' WHERE target_type = 'customer' AND target_id = $1
+        """,
+        customer_id,
+    )
+    await connection.execute(
+        """
+        INSERT INTO erasures AS e (customer_id, erased_at) VALUES ($1, $2)
         ON CONFLICT (customer_id) DO UPDATE SET erased_at = greatest(e.erased_at, excluded.erased_at)
         """,
-        ids,
+        customer_id,
         erasure.at,
     )
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'off', true)")

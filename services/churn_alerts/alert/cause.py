@@ -27,9 +27,10 @@ def cause_of(
 ) -> tuple[Cause, float]:
     """Return the likeliest cause and its probability as of the end of `day`.
 
-    Each unhappy text of 90 days spreads its weight, p_negative halved every 30 days, over the causes it names. Age is
-    counted back from `quiet_since_day`, where he has fallen silent: what was said around the last purchase does not
-    explain the silence any less because it took weeks to notice.
+    Each unhappy text of 90 days spreads its weight, p_negative halved every 30 days, over the causes it names; one that
+    names none ("the third time I write!") is no evidence against what the others name. Age is counted back from
+    `quiet_since_day`, where he has fallen silent: what was said around the last purchase does not explain the silence
+    any less because it took weeks to notice.
     """
     as_of = day if quiet_since_day is None else min(day, quiet_since_day)
     weights: dict[Cause, float] = {"unknown": UNKNOWN}
@@ -39,7 +40,7 @@ def cause_of(
         if said_day > day or age >= WINDOW_DAYS:
             continue
         weight = negative.permille / 1000 * 0.5 ** (age / HALF_LIFE_DAYS)
-        named: list[Cause] = list(causes_of(negative.aspects)) or ["unknown"]
+        named = list(causes_of(negative.aspects))
         for cause in named:
             weights[cause] = weights.get(cause, 0.0) + weight / len(named)
     for signal in signals:

@@ -11,9 +11,8 @@ from services.churn_alerts.customer.conclude import closing, conclude, wake_at_m
 from services.churn_alerts.customer.decide import follow, hear_all, wake
 from services.churn_alerts.customer.followed import Answers, Followed, Heard, Relinked, SilenceCheck
 from services.churn_alerts.customer.in_force import InForce, OnUnreadable, ReadDocuments
-from services.churn_alerts.customer.model import DAY_MS
 from services.churn_alerts.customer.schedule import CHECK_DELAY_MS
-from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_state
+from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_customer
 from shared.clock import to_ms
 from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import decode_json, encode
@@ -28,6 +27,7 @@ from shared.contracts.identity import (
     LinkConflicted,
 )
 from shared.kafka.processor import ControlView, Decisions, Headers, Input, Output, StateView
+from shared.links import Erased, erased_key
 from shared.topics import CHURN_ALERTS, CHURN_RISK, CHURN_STATE, ENRICHED, Topic
 
 _ALERT_HEADERS: Final[Headers] = (("schema", CHURN_ALERTS.schema.encode()),)
@@ -101,8 +101,10 @@ class ChurnAlerts:
         open_ones: list[Answers] = []
         for key, events in heard.items():
             state = states.get(key)
-            own = new_state(events[0].at_ms // DAY_MS) if state is None else state.copied()
-            customer = Followed(key, own, in_force)
+            if state is None:
+                customer = Followed(key, None, in_force, erased=_erased(states.get(erased_key(key))))
+            else:
+                customer = Followed(key, state.copied(), in_force, erased=_erased(state))
             questions = hear_all(customer, events)
             if questions is not None:
                 open_ones.append(questions)
@@ -134,6 +136,10 @@ class ChurnAlerts:
         for customer, one in zip(changed, asked, strict=True):
             key = customer.key
             view, floor = (None, None) if one is None else next(answers)
+            if customer.is_erased:
+                # The memory of it stands under a key that does not tell who that was.
+                states[erased_key(key)] = new_customer(0, customer.erased)
+                outputs.append(Output(CHURN_RISK, key, None))
             if customer.records:
                 for record, headers in zip(customer.records, customer.record_headers, strict=True):
                     outputs.append(Output(CHURN_ALERTS, key, encode(record), (*_ALERT_HEADERS, *headers)))
@@ -155,3 +161,7 @@ class ChurnAlerts:
             n_outlooks = sum(output.topic is CHURN_RISK for output in outputs)
             self._on_decided(records, n_outlooks, checks)
         return decisions
+
+
+def _erased(state: CustomerState | None) -> Erased | None:
+    return None if state is None or state.links is None else state.links.erased

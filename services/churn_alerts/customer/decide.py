@@ -17,11 +17,12 @@ from services.churn_alerts.customer.purchases import no_purchases, observe, obse
 from services.churn_alerts.customer.schedule import SETTLE_MS, rounded_down, rounded_up
 from services.churn_alerts.customer.signal_check import judge_day, judge_event
 from services.churn_alerts.customer.silence_check import check, has_checks, lose
-from services.churn_alerts.customer.state import UNPLANNED, fingerprint_of, new_state, with_contact
+from services.churn_alerts.customer.state import UNPLANNED, fingerprint_of, new_customer, with_contact
 from services.churn_alerts.signal import fold
 from services.churn_alerts.signal.state import next_review_day
 from shared.clock import to_ms
-from shared.contracts.event import CustomerErased, Interaction, OrderPlaced, OrderReturned
+from shared.contracts.event import CustomerErased, EventBase, Interaction, OrderPlaced, OrderReturned
+from shared.links import Erased, received_ms
 
 _HISTORY: Final = timedelta(days=1)
 
@@ -50,9 +51,11 @@ def _hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
     event = heard.event
     at_ms = to_ms(event.occurred_at)
     day = at_ms // DAY_MS
-    state = followed.state
+    state, erased = followed.state, followed.erased
+    if erased is not None and erased.covers(event):
+        return None
     if state is None:
-        state = followed.state = new_state(day)
+        state = followed.state = new_customer(day, erased)
     if state.has_seen(fingerprint_of(event.source, event.id), day):
         return None
     if heard.linked_id or state.parts:
@@ -84,7 +87,7 @@ def _hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
     elif kind is OrderReturned:
         return _return(followed, heard, at_ms, day, is_history)
     elif kind is CustomerErased:
-        _erase(followed, at_ms)
+        _erase(followed, event, at_ms)
         return None
     return _fold(followed, heard, at_ms, day, is_history)
 
@@ -249,25 +252,29 @@ def _return_of_customer(followed: Followed, at_ms: int, is_history: bool) -> Non
     followed.clear_alert(reason_of_return(alert, at_ms), Moment(at_ms, followed.now_ms, is_history))
 
 
-def _erase(followed: Followed, at_ms: int) -> None:
+def _erase(followed: Followed, event: EventBase, at_ms: int) -> None:
     if followed.present().alert is not None:
         followed.clear_alert("erased", Moment(at_ms, followed.now_ms, False))
-    followed.state = None
+    followed.erase(Erased(at_ms, max(at_ms, received_ms(event))))
 
 
 def _hear_of_links(followed: Followed, heard: Relinked) -> None:
     """Take over histories, or let go of them; an alert is this customer's, or ends where he has one already."""
     at_ms, followed.headers = heard.at_ms, ()
-    turn = joined.hear(followed.key, followed.state or new_state(at_ms // DAY_MS), heard.record, heard.offset)
-    if turn.state is followed.state and not turn.sent:
+    state = followed.state or new_customer(at_ms // DAY_MS, followed.erased)
+    turn = joined.hear(followed.key, state, heard.record, heard.offset, followed.erased)
+    if turn.state is state and not (turn.sent or turn.ended):
         return
     followed.is_changed = followed.is_plan_due = True
     followed.now_ms = rounded_down(heard.now_ms)
-    followed.state = turn.state
+    if turn.state is None:
+        followed.erase(Erased(at_ms, at_ms))
+    elif turn.state is not state:
+        followed.state = turn.state
     followed.sent.extend(turn.sent)
-    followed.is_outlook_due = turn.state is not None and (followed.is_outlook_due or turn.is_restated)
-    for alert in turn.replaced:
-        followed.tell(cleared(followed.key, alert, "merged", Moment(at_ms, followed.now_ms, alert.is_historical)))
+    followed.is_outlook_due = followed.state is not None and (followed.is_outlook_due or turn.is_restated)
+    for alert in turn.ended:
+        followed.tell(cleared(followed.key, alert, turn.ended_by, Moment(at_ms, followed.now_ms, alert.is_historical)))
 
 
 def follow(open_ones: Sequence[Answers], answer_all: Callable[[list[Question]], list[Any]]) -> None:

@@ -20,6 +20,7 @@ from shared.contracts.alert import AlertBody, AlertRecord, ClearReason, Tier
 from shared.contracts.enriched import Sentiment
 from shared.contracts.event import EventBase
 from shared.contracts.identity import HistoryLeft, HistoryMoved
+from shared.links import Erased
 from shared.trace_headers import carried
 
 Headers = Sequence[tuple[str, bytes]]
@@ -94,6 +95,9 @@ class Followed(Struct, gc=False):
     # Whether the next wake-up may have moved.
     is_plan_due: bool = False
     now_ms: int = 0
+    # The newest erasure; `is_erased` when it is of this run.
+    erased: Erased | None = None
+    is_erased: bool = False
     # What the newest check found, for those who watch capacity.
     check: SilenceCheck | None = None
     # The day whose end is judged, on a wake-up.
@@ -154,6 +158,9 @@ class Followed(Struct, gc=False):
         state.cleared_ms = max(moment.at_ms, state.alert.last_ms)
         state.alert = None
         self.is_plan_due = True
+
+    def erase(self, erased: Erased) -> None:
+        self.state, self.erased, self.is_erased = None, erased, True
 
     def tell(self, record: AlertRecord) -> None:
         """Keep a record to publish, under the trace of the event that led to it."""

@@ -25,6 +25,7 @@ from services.churn_alerts.customer.state import (
 )
 from services.churn_alerts.signal import fold
 from shared.clock import to_ms
+from shared.contracts.alert import ClearReason
 from shared.contracts.enriched import Sentiment
 from shared.contracts.event import EventBase, OrderPlaced, OrderReturned
 from shared.contracts.identity import (
@@ -36,7 +37,7 @@ from shared.contracts.identity import (
     HistoryMoved,
 )
 from shared.ids import digest_id
-from shared.links import Forwarded, Links, Member, is_newer, moved_out, take_left, take_moved
+from shared.links import Erased, Forwarded, Links, Member, is_newer, moved_out, take_left, take_moved
 
 LinkRecord = CustomerLinked | CustomerUnlinked | HistoryMoved | HistoryLeft | HistoryErased
 
@@ -45,16 +46,26 @@ _NO_LINKS = Links()
 
 @dataclass(slots=True)
 class Turn:
-    """The customer after a record about links (None: erased), what goes elsewhere, and alerts that another replaces."""
+    """The customer after a record about links (None: erased), what goes elsewhere, and alerts that end with it."""
 
     state: CustomerState | None
     sent: list[HistoryMoved | HistoryLeft] = field(default_factory=list)
-    replaced: list[OpenAlert] = field(default_factory=list)
+    ended: list[OpenAlert] = field(default_factory=list)
+    ended_by: ClearReason = "merged"
     is_restated: bool = False
 
 
-def hear(key: str, state: CustomerState, record: LinkRecord, offset: int) -> Turn:
-    """Return what a record about links means for the customer; a repetition changes nothing."""
+def hear(key: str, state: CustomerState, record: LinkRecord, offset: int, erased: Erased | None = None) -> Turn:
+    """Return what a record about links means for the customer; a repetition changes nothing.
+
+    `erased` is the customer's erasure, if there was one: histories that were on their way then end here.
+    """
+    if erased is not None and to_ms(record.at) <= erased.heard_ms:
+        if isinstance(record, HistoryMoved):
+            brought = [decode_state(bytes(history.state)).alert for history in record.histories]
+            return Turn(state, ended=[alert for alert in brought if alert is not None], ended_by="erased")
+        if isinstance(record, HistoryLeft):
+            return Turn(state)
     links = state.links or _NO_LINKS
     match record:
         case CustomerLinked():
@@ -148,7 +159,8 @@ def _arrive(key: str, state: CustomerState, moved: HistoryMoved) -> Turn:
     if verdict is None:
         return Turn(state)
     if isinstance(verdict, Forwarded):
-        return Turn(state, [verdict.moved])
+        kept = state if verdict.links is links else replace(state, links=verdict.links)
+        return Turn(kept, [verdict.moved])
     own, parts = state.own or _history_of(state), dict(state.parts)
     turn = Turn(state, list(verdict.returned), is_restated=True)
     alert, alert_home, parked = state.alert, state.alert_home, state.parked
@@ -163,7 +175,7 @@ def _arrive(key: str, state: CustomerState, moved: HistoryMoved) -> Turn:
         if brought is not None and alert is None:
             alert, alert_home = brought, "" if history.of_id == key else history.of_id
         elif brought is not None:
-            turn.replaced.append(brought)
+            turn.ended.append(brought)
             if history.of_id != key:
                 parts[history.of_id].parked = replace(brought, revision=brought.revision + 1)
     joined = _joined(own, parts, state)

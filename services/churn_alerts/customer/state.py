@@ -13,7 +13,7 @@ from services.churn_alerts.customer.purchases import at_horizon
 from services.churn_alerts.customer.purchases import merge as merge_purchases
 from services.churn_alerts.signal.state import SignalState
 from services.churn_alerts.signal.state import merge as merge_signals
-from shared.links import Links
+from shared.links import Erased, Links
 
 UNPLANNED: Final = -1
 """In `next_check`: the floor of the running silence has not been computed yet."""
@@ -107,6 +107,14 @@ def fingerprint_of(source: str, event_id: str) -> bytes:
 def new_state(day: int) -> CustomerState:
     """Return the state of a customer first heard of on `day`."""
     return CustomerState(signals=SignalState(since_day=day))
+
+
+def new_customer(day: int, erased: Erased | None) -> CustomerState:
+    """Return the state of a customer first heard of on `day`, or again after an erasure."""
+    state = new_state(day)
+    if erased is not None:
+        state.links = Links(erased=erased)
+    return state
 
 
 def encode_state(state: CustomerState) -> bytes:

@@ -15,6 +15,7 @@ from services.sentiment.engagement.model import EngagementState
 from services.sentiment.engagement.state import decode_state, encode_state
 from services.sentiment.engagement.tally import engagement
 from services.sentiment.identity.model import Effect, Notice, Owner, Post, Step
+from shared.clock import from_ms, to_ms
 from shared.contracts.event import CustomerErased, CustomerMerged, EventBase
 from shared.contracts.identity import (
     CustomerLinked,
@@ -31,12 +32,16 @@ from shared.contracts.identity import (
 )
 from shared.ids import digest_id
 from shared.links import (
+    Erased,
     Forwarded,
     Links,
+    Member,
+    awaiting,
     is_minted,
     is_taken,
     minted_id,
     moved_out,
+    received_ms,
     take_left,
     take_moved,
     with_taken,
@@ -55,9 +60,31 @@ def whole(state: EngagementState) -> EngagementState:
     return reduce(merge, state.parts.values(), _own(state))
 
 
-def hear(key: str, state: EngagementState | None, command: IdentityCommand, offset: int) -> Step:
-    """Return what a command for `key`, read at `offset`, leads to; a command that is done already changes nothing."""
-    state = state or EngagementState()
+def hear(
+    key: str, state: EngagementState | None, command: IdentityCommand, offset: int, erased: Erased | None = None
+) -> Step:
+    """Return what a command for `key`, read at `offset`, leads to; a command that is done already changes nothing.
+
+    `erased` is the customer's erasure, if there was one: what was decided before it finds nobody.
+    """
+    if erased is not None and to_ms(command.at) <= erased.heard_ms:
+        match command:
+            case HistoryMoved():
+                return Step(state, _erasing_along(key, command, erased))
+            case HistoryLeft() | LinkDissolved() | HistoryErased():
+                return Step(state)
+            case LinkClaimed() if not is_minted(key):
+                # Who was merged into another is gone; a handle stays one that anybody may claim.
+                return Step(state)
+    known = state or new_customer(erased)
+    step = _hear(key, known, command, offset)
+    if state is None and step.state is known:
+        # Nobody is made of a word that changed nothing.
+        step.state = None
+    return step
+
+
+def _hear(key: str, state: EngagementState, command: IdentityCommand, offset: int) -> Step:
     match command:
         case LinkClaimed():
             return _claim(key, state, command, offset)
@@ -103,13 +130,35 @@ def merged_by_company(event: CustomerMerged) -> Post:
     return Post(event.from_id, claim)
 
 
+def new_customer(erased: Erased | None) -> EngagementState:
+    """Return the state of a customer who is heard of for the first time, or again after an erasure."""
+    return EngagementState() if erased is None else EngagementState(links=Links(erased=erased))
+
+
 def erase(key: str, state: EngagementState, event: CustomerErased) -> Step:
     """Return the customer's end, and that of every id that was joined to it."""
     links = state.links or _NO_LINKS
+    at = from_ms(erasure_of(event).heard_ms)
     ids = [key, *sorted(links.members)]
     order = digest_id("era", event.source, event.id)
-    orders = [HistoryErased(id=order, at=event.occurred_at, linked_id=of_id, ids=ids) for of_id in ids[1:]]
+    orders = [HistoryErased(id=order, at=at, linked_id=of_id, ids=ids) for of_id in ids[1:]]
     return Step(None, [Post(one.linked_id, one) for one in orders])
+
+
+def erasure_of(told: CustomerErased | HistoryErased) -> Erased:
+    """Return what is remembered of an erasure."""
+    if isinstance(told, HistoryErased):
+        return Erased(to_ms(told.at), to_ms(told.at))
+    at_ms = to_ms(told.occurred_at)
+    return Erased(at_ms, max(at_ms, received_ms(told)))
+
+
+def _erasing_along(key: str, moved: HistoryMoved, erased: Erased) -> list[Effect]:
+    """Return the end of histories that were on their way to the customer when it was erased."""
+    joined = [history.of_id for history in moved.histories if history.of_id != key]
+    ids = [*dict.fromkeys([key, *(hop.id for hop in moved.path), *joined])]
+    order, at = digest_id("era", moved.id, key), from_ms(erased.heard_ms)
+    return [Post(of_id, HistoryErased(id=order, at=at, linked_id=of_id, ids=ids)) for of_id in joined]
 
 
 def _claim_of(event: EventBase, linked_id: str, key: str, handle: str) -> LinkClaimed:
@@ -166,10 +215,7 @@ def _link(key: str, step: Step, claim: LinkClaimed, offset: int) -> Step:
     )
     order = HistoryMoved(id=digest_id("mov", claim.id, key), at=claim.at, to_id=claim.into_id, histories=[])
     histories = [History(of_id=key, state=_raw(_own(state)))]
-    histories.extend(
-        History(of_id=of_id, under=member.under, version=member.version, state=_raw(state.parts[of_id]))
-        for of_id, member in links.members.items()
-    )
+    histories.extend(_history(of_id, member, state.parts[of_id]) for of_id, member in links.members.items())
     kept, moved = moved_out(key, kept, histories, into_id=claim.into_id, version=offset, cause=order)
     linked = CustomerLinked(
         at=claim.at,
@@ -200,7 +246,7 @@ def _dissolve(key: str, state: EngagementState, command: LinkDissolved, offset: 
 def _unlink(key: str, state: EngagementState, at: datetime, by: str, reason: str, offset: int) -> Step:
     links = state.links or _NO_LINKS
     freed = _freed(key, links, at, by, reason, offset)
-    state = replace(state, links=replace(links, merged_into="", version=offset))
+    state = replace(state, links=replace(awaiting(links, links), merged_into="", version=offset))
     return Step(state, [_left(key, links, at, offset), *freed])
 
 
@@ -229,7 +275,8 @@ def _take_moved(key: str, state: EngagementState, moved: HistoryMoved, offset: i
     if verdict is None:
         return Step(state)
     if isinstance(verdict, Forwarded):
-        return Step(state, [Post(verdict.moved.to_id, verdict.moved)])
+        kept = state if verdict.links is links else replace(state, links=verdict.links)
+        return Step(kept, [Post(verdict.moved.to_id, verdict.moved)])
     own, parts = _own(state), dict(state.parts)
     for history in verdict.histories:
         arrived = decode_state(bytes(history.state))
@@ -237,15 +284,17 @@ def _take_moved(key: str, state: EngagementState, moved: HistoryMoved, offset: i
             own = merge(own, arrived)
         else:
             known = parts.get(history.of_id)
-            parts[history.of_id] = arrived if known is None else merge(known, arrived)
+            parts[history.of_id] = arrived if known is None else replace(merge(known, arrived), links=arrived.links)
     effects: list[Effect] = []
+    kept_links = verdict.links
     if verdict.is_freed:
+        kept_links = awaiting(kept_links, links)
         # What went on over the ended link may have found an end of its own there.
         effects = [
             _left(key, links, moved.at, offset),
             *_freed(key, links, moved.at, "pulseline", "merged in a circle: the least id stays", offset),
         ]
-    state = replace(own, links=verdict.links, parts=parts)
+    state = replace(own, links=kept_links, parts=parts)
     for home in verdict.returned:
         ids = [history.of_id for history in home.histories]
         version = links.departed[home.to_id]
@@ -268,14 +317,10 @@ def _take_left(key: str, state: EngagementState, left: HistoryLeft) -> Step:
         at=left.at,
         to_id=left.linked_id,
         histories=[
-            History(
-                of_id=of_id,
-                under="" if of_id == left.linked_id else members[of_id].under,
-                version=-1 if of_id == left.linked_id else members[of_id].version,
-                state=_raw(state.parts[of_id]),
-            )
+            _history(of_id, Member() if of_id == left.linked_id else members[of_id], state.parts[of_id])
             for of_id in verdict.ids
         ],
+        ended=left.version,
     )
     parts = {of_id: part for of_id, part in state.parts.items() if of_id not in verdict.ids}
     state = replace(state, links=verdict.links, parts=parts)
@@ -296,8 +341,15 @@ def _restated(key: str, state: EngagementState, at: datetime) -> Notice:
     return Notice(EngagementRestated(at=at, customer_id=key, engagement=engagement(whole(state))))
 
 
+def _history(of_id: str, member: Member, part: EngagementState) -> History:
+    return History(of_id=of_id, under=member.under, version=member.version, is_torn=member.is_torn, state=_raw(part))
+
+
 def _own(state: EngagementState) -> EngagementState:
-    return EngagementState(state.newest_day, state.first_ms, state.last_ms, state.days, state.turns)
+    """Return the customer's own history, which knows what was erased of it, but of no links."""
+    erased = None if state.links is None else state.links.erased
+    links = None if erased is None else Links(erased=erased)
+    return EngagementState(state.newest_day, state.first_ms, state.last_ms, state.days, state.turns, links)
 
 
 def _raw(state: EngagementState) -> Raw:

@@ -10,7 +10,7 @@ from services.sentiment.engagement.counters import observe
 from services.sentiment.engagement.model import EngagementState
 from services.sentiment.engagement.state import decode_state
 from services.sentiment.engagement.tally import Tally, engagement
-from services.sentiment.identity.decide import claims, erase, hear, merged_by_company, whole
+from services.sentiment.identity.decide import claims, erase, erasure_of, hear, merged_by_company, new_customer, whole
 from services.sentiment.identity.model import Effect, Notice, Post, Step
 from services.sentiment.interaction.backend import Backend
 from services.sentiment.interaction.decide import judged_text
@@ -18,15 +18,25 @@ from shared.clock import to_ms
 from shared.contracts.codec import decode_json, encode
 from shared.contracts.enriched import Engagement, Origin, Sentiment
 from shared.contracts.event import Customer, CustomerErased, CustomerMerged, Event, EventBase
-from shared.contracts.identity import HandleOwner, Hop, IdentityCommand
+from shared.contracts.identity import HandleOwner, HistoryErased, Hop, IdentityCommand
 from shared.errors import Reject
 from shared.kafka.processor import NEVER_WAKES, ControlView, Decisions, Headers, Input, Output, StateView
-from shared.links import LINKED_ID_HEADER, PATH_HEADER, Links, is_root_of_cycle
+from shared.links import (
+    AWAITED_HEADER,
+    LINKED_ID_HEADER,
+    PATH_HEADER,
+    Erased,
+    Links,
+    erased_key,
+    is_root_of_cycle,
+    went_after,
+)
 from shared.topics import ENGAGEMENT, ENRICHED, IDENTITIES, INTERACTIONS, Topic
 
 _SCHEMA = ("schema", ENRICHED.schema.encode())
 _EVENT_HEADERS = (("schema", INTERACTIONS.schema.encode()),)
-_NOT_PASSED_ON = frozenset(("schema", LINKED_ID_HEADER, PATH_HEADER))
+_ROUTING = frozenset((LINKED_ID_HEADER, PATH_HEADER, AWAITED_HEADER))
+_NOT_PASSED_ON = _ROUTING | {"schema"}
 _path_decoder = msgspec.json.Decoder(list[Hop])
 Heard = EventBase | IdentityCommand
 _decoder: msgspec.json.Decoder[Heard] = msgspec.json.Decoder(Event | IdentityCommand)
@@ -87,15 +97,33 @@ class SentimentProcessor:
             tally = known[key] if key in known else states.get(key)
             if isinstance(event, EventBase) and not isinstance(event, CustomerMerged):
                 linked_id = _linked_id(one) if one.headers else ""
-                links = None if tally is None else tally.links
+                if tally is None:
+                    erased = _erased(key, states, known)
+                    links = None if erased is None else Links(erased=erased)
+                else:
+                    links = tally.links
+                if links is not None:
+                    if links.erased is not None and links.erased.covers(event):
+                        continue
+                    if links.awaited and one.headers:
+                        links = went_after(key, links, _hops(one, AWAITED_HEADER))
+                        if tally is not None and links is not tally.links:
+                            tally = _to_change(key, tally, known)
+                            tally.links = links
                 if links is not None or linked_id:
                     elsewhere = _elsewhere(one, links, linked_id)
                     if elsewhere is not None:
                         publish(elsewhere)
                         continue
+                if tally is None and links is not None:
+                    known[key] = tally = Tally.of(EngagementState(links=links))
                 effects = self._count(one, event, sentiment, tally, linked_id, decisions)
             else:
-                effects = self._hear(one, tally, known)
+                if tally is None:
+                    erased = _erased(key, states, known)
+                else:
+                    erased = None if tally.links is None else tally.links.erased
+                effects = self._hear(one, tally, erased, known)
             for effect in effects:
                 publish(_output(key, effect))
         return decisions
@@ -107,17 +135,22 @@ class SentimentProcessor:
         del states, keys, due_ms, controls
         return Decisions()
 
-    def _hear(self, one: Input[Heard], tally: Tally | None, known: dict[str, Tally | None]) -> Sequence[Effect]:
+    def _hear(
+        self, one: Input[Heard], tally: Tally | None, erased: Erased | None, known: dict[str, Tally | None]
+    ) -> Sequence[Effect]:
         """Do what a record about identity demands of the customer."""
         key, event = one.key, one.event
         state = None if tally is None else tally.state()
         if isinstance(event, CustomerMerged):
             post = merged_by_company(event)
-            step = hear(key, state, post.command, one.offset) if post.to_id == key else Step(state, [post])
+            is_own = post.to_id == key
+            step = hear(key, state, post.command, one.offset, erased) if is_own else Step(state, [post])
         elif isinstance(event, EventBase):
             raise TypeError("an event is counted")
         else:
-            step = hear(key, state, event, one.offset)
+            step = hear(key, state, event, one.offset, erased)
+            if isinstance(event, HistoryErased) and step.state is None and state is not None:
+                _remember(key, erasure_of(event), known)
         if step.state is not state:
             known[key] = None if step.state is None else Tally.of(step.state)
         return step.effects
@@ -136,7 +169,8 @@ class SentimentProcessor:
         seen = observe(event, sentiment)
         if linked_id and tally is not None:
             part = Tally.of(tally.parts.get(linked_id, EngagementState()))
-            if part.knows(seen):
+            is_erased = part.links is not None and part.links.erased is not None and part.links.erased.covers(event)
+            if is_erased or part.knows(seen):
                 return ()
             part.add(seen)
             tally = _to_change(key, tally, known)
@@ -157,6 +191,7 @@ class SentimentProcessor:
         if isinstance(event, CustomerErased):
             step = erase(key, tally.state(), event)
             known[key] = None
+            _remember(key, erasure_of(event), known)
             return step.effects
         if event.customer.handles:
             step = claims(key, tally.state(), event)
@@ -182,6 +217,18 @@ def _to_change(key: str, tally: Tally | None, known: dict[str, Tally | None]) ->
     return tally
 
 
+def _erased(key: str, states: StateView[Tally], known: dict[str, Tally | None]) -> Erased | None:
+    """Return the erasure of a customer of whom nothing else is kept, if there was one."""
+    memory = erased_key(key)
+    tally = known[memory] if memory in known else states.get(memory)
+    return None if tally is None or tally.links is None else tally.links.erased
+
+
+def _remember(key: str, erased: Erased, known: dict[str, Tally | None]) -> None:
+    """Keep that the customer was erased, under a key that does not tell who that was."""
+    known[erased_key(key)] = Tally.of(new_customer(erased))
+
+
 def _linked_id(one: Input[Heard]) -> str:
     linked_id = _header(one.headers, LINKED_ID_HEADER)
     return "" if linked_id == one.key else linked_id
@@ -190,27 +237,39 @@ def _linked_id(one: Input[Heard]) -> str:
 def _elsewhere(one: Input[Heard], links: Links | None, linked_id: str) -> Output | None:
     """Return the event on its way to the customer it belongs to today, None if that is the key's own.
 
-    An event whose link is not known here goes back to the linked id, which knows where it belongs.
+    An event whose link is not known here goes back to the linked id, which knows where it belongs. Where a piece of the
+    history it adds to is still on its way, the event goes after that and arrives behind it: only the whole knows
+    whether it was counted before.
     """
-    if links is not None and links.merged_into:
-        path = _path_decoder.decode(_header(one.headers, PATH_HEADER) or "[]")
-        if not is_root_of_cycle(one.key, links, path):
-            path.append(Hop(one.key, links.version))
-            return _sent_on(one, links.merged_into, linked_id or one.key, path)
-    if linked_id and (links is None or linked_id not in links.members):
-        return _sent_on(one, linked_id, "", [])
+    if links is not None and links.awaited:
+        of_id, version = next(iter(links.awaited.items()))
+        hops = [*_hops(one, AWAITED_HEADER), Hop(one.key, version)]
+        return _sent_on(one, of_id, linked_id or one.key, awaited=hops)
+    path = _hops(one, PATH_HEADER) if links is not None else []
+    if links is not None and links.merged_into and not is_root_of_cycle(one.key, links, path):
+        path.append(Hop(one.key, links.version))
+        return _sent_on(one, links.merged_into, linked_id or one.key, path)
+    if linked_id:
+        member = None if links is None else links.members.get(linked_id)
+        if member is None or (member.is_torn and Hop(linked_id, member.version) not in path):
+            return _sent_on(one, linked_id, "")
     return None
 
 
-def _sent_on(one: Input[Heard], to_id: str, linked_id: str, path: Sequence[Hop]) -> Output:
+def _sent_on(
+    one: Input[Heard], to_id: str, linked_id: str, path: Sequence[Hop] = (), awaited: Sequence[Hop] = ()
+) -> Output:
     event = one.event
     if not isinstance(event, EventBase):
         raise TypeError("commands are passed on by what they say")
-    headers = [header for header in one.headers if header[0] not in (LINKED_ID_HEADER, PATH_HEADER)]
+    awaited = awaited or _hops(one, AWAITED_HEADER)
+    headers = [header for header in one.headers if header[0] not in _ROUTING]
     if linked_id and linked_id != to_id:
         headers.append((LINKED_ID_HEADER, linked_id.encode()))
     if path:
         headers.append((PATH_HEADER, encode(path)))
+    if awaited:
+        headers.append((AWAITED_HEADER, encode(awaited)))
     value = encode(replace(event, customer=Customer(to_id, event.customer.handles)))
     return Output(INTERACTIONS, to_id, value, headers, is_rerouted=True)
 
@@ -222,6 +281,10 @@ def _output(key: str, effect: Effect) -> Output:
         return Output(ENRICHED, key, encode(effect.message), (_SCHEMA,))
     owner = None if effect.customer_id is None else encode(HandleOwner(customer_id=effect.customer_id))
     return Output(IDENTITIES, effect.handle, owner, ())
+
+
+def _hops(one: Input[Heard], name: str) -> list[Hop]:
+    return _path_decoder.decode(_header(one.headers, name) or "[]")
 
 
 def _header(headers: Headers, name: str) -> str:

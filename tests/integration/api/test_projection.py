@@ -9,13 +9,16 @@ from msgspec import structs
 
 from services.api.interaction.search import text_terms
 from services.api.projection.store import drop_months_before
+from shared.contracts.enriched import EnrichedEvent
 from shared.contracts.event import Customer, CustomerErased, CustomerIdentified
-from shared.contracts.identity import CustomerLinked, CustomerUnlinked, LinkConflicted
+from shared.contracts.identity import CustomerLinked, CustomerUnlinked, HistoryErased, LinkConflicted
 from shared.postgres.pool import open_connection
 from tests.factories.records import NOON, customer_risk, enriched, message, order, raised
 from tests.integration.api.conftest import Api
+from tests.stored import tables_that_hold
 
 pytestmark = pytest.mark.integration
+LATER = NOON + timedelta(minutes=1)
 ENRICHED, RISK, ALERTS = "interactions.enriched", "churn.risk", "churn.alerts"
 
 
@@ -105,8 +108,47 @@ def test_an_erased_customer_leaves_no_row_and_does_not_come_back(api: Api) -> No
         assert api.value(f"SELECT count(*) FROM {table}") == 0, table
 
 
-def linked(version: int = 1, into_id: str = "new") -> CustomerLinked:
-    return CustomerLinked(at=NOON, linked_id="old", into_id=into_id, version=version, by="crm", reason="the same")
+def erased(customer_id: str) -> EnrichedEvent:
+    return enriched(CustomerErased(id="x1", source="crm", occurred_at=LATER, customer=Customer(customer_id)))
+
+
+def erased_along(linked_id: str, *ids: str) -> HistoryErased:
+    return HistoryErased(id="era", at=LATER, linked_id=linked_id, ids=list(ids))
+
+
+@pytest.mark.parametrize("is_link_late", [False, True])
+def test_who_was_joined_to_an_erased_customer_goes_along_whichever_is_read_first(api: Api, is_link_late: bool) -> None:
+    # Records of one key keep their order; those of two keys may be read in any.
+    straggler = structs.replace(enriched(message("e3", "gone")), linked_id="gone-too")
+    gone = [enriched(message("e1", "gone", handles=["x:gone"])), straggler, erased("gone")]
+    joined = [enriched(message("e2", "gone-too")), linked(linked_id="gone-too", into_id="gone")]
+    joined += [erased_along("gone-too", "gone", "gone-too")]
+
+    for records in (gone, joined) if is_link_late else (joined, gone):
+        api.publish(ENRICHED, *records)
+        api.wait_projected()
+
+    assert asyncio.run(tables_that_hold(api.database_url, "gone")) == []
+
+
+def test_who_was_parted_from_an_erased_customer_before_keeps_what_is_his(api: Api) -> None:
+    joined = structs.replace(enriched(message("e2", "new")), linked_id="old")
+    api.publish(ENRICHED, enriched(message("e1", "old")), linked(), joined)
+    api.publish(ENRICHED, enriched(message("n1", "new")), erased("new"))
+    api.wait_projected()
+
+    api.publish(ENRICHED, unlinked())
+    api.wait_projected()
+
+    old = api.get("/v1/customers/old")
+    assert {item["id"] for item in old["timeline"]["items"]} == {"e1", "e2"}
+    assert api.rows("SELECT customer_id FROM interactions WHERE customer_id = 'new'") == []
+    assert [row["customer_id"] for row in api.rows("SELECT customer_id FROM customers")] == ["old"]
+    assert api.rows("SELECT * FROM link_events WHERE other_id = 'new'") == []
+
+
+def linked(version: int = 1, into_id: str = "new", linked_id: str = "old") -> CustomerLinked:
+    return CustomerLinked(at=NOON, linked_id=linked_id, into_id=into_id, version=version, by="crm", reason="the same")
 
 
 def unlinked(version: int = 2) -> CustomerUnlinked:

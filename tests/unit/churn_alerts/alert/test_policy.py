@@ -67,6 +67,14 @@ def test_cause_is_what_unhappy_texts_are_about_and_silence_alone_is_unknown() ->
     assert cause_of(about_price, [], 200) == ("unknown", 1.0)
 
 
+def test_an_unhappy_text_about_nothing_says_nothing_of_the_cause() -> None:
+    about_price = [Negative(10 * DAY_MS, "a", 900, PRICE)]
+    about_nothing = [Negative(11 * DAY_MS + n, f"e{n}", 990) for n in range(4)]
+
+    assert cause_of([*about_price, *about_nothing], [], 20) == cause_of(about_price, [], 20)
+    assert cause_of(about_nothing, [], 20) == ("unknown", 1.0)
+
+
 def test_a_silence_is_explained_by_what_was_said_around_the_last_purchase() -> None:
     about_price = [Negative(12 * DAY_MS, "a", 900, PRICE)]
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from services.churn_alerts.alert.rules import Rules, SilenceRules
 from shared.contracts.alert import AlertRaised, AlertUpdated, Tier
 from shared.contracts.identity import HistoryMoved
+from shared.links import erased_key
 from tests.factories.churn_log import (
     Heard,
     at,
@@ -227,7 +228,23 @@ def test_erased_customer_leaves_no_state() -> None:
 
     assert kinds(log.alerts)[-1] == "erased"
     assert log.partition.states.get("a") is None
-    assert len(log.partition.states) == 0 and log.partition.timers.get("a") is None
+    assert len(log.partition.states) == 1 and log.partition.states.get(erased_key("a")) is not None
+    assert log.partition.timers.get("a") is None and "a" not in log.risks
+
+
+def test_what_happened_before_an_erasure_stays_away_and_what_comes_after_is_a_new_customer() -> None:
+    before = [complaint("a", at(200, minute)) for minute in (1, 2, 3)]
+    gone = calm(erased("a", at(201)))
+
+    log = decided([*before, gone, *before, gone])
+    assert log.partition.states.get("a") is None
+    assert kinds(log.alerts)[-1] == "erased" and kinds(log.alerts).count("raised") == 1
+
+    log.add(calm(order("a", at(202))))
+    log.add(before[0])
+    log.decide()
+    state = log.partition.states.get("a")
+    assert state is not None and state.purchases is not None and state.signals.complaints is None
 
 
 def test_linked_customer_is_judged_no_more_and_his_history_leaves() -> None:
