@@ -20,6 +20,8 @@ _DAY: Final = timedelta(days=1)
 # How an alert ends before anybody need act on it.
 _OF_ITSELF: Final = frozenset({"returned", "recovered", "evidence_undone"})
 _DRAWS: Final = 1_000
+# Processors reckon in whole milliseconds.
+_TICK: Final = timedelta(milliseconds=1)
 _Z: Final = 1.959963984540054
 
 
@@ -115,7 +117,9 @@ def is_counted(truth: CustomerTruth, until: datetime) -> bool:
 
 def is_at_once(alert: Alert) -> bool:
     """Return whether an event that was news raised the alert, so that the wait for it can be told by the clock."""
-    return alert.heard_at is not None and not alert.is_historical and alert.raised_at == alert.evidence_at
+    if alert.heard_at is None or alert.evidence_at is None or alert.is_historical:
+        return False
+    return abs(alert.evidence_at - alert.raised_at) < _TICK
 
 
 def judge(head: Header, truths: Sequence[CustomerTruth], alerts: Sequence[Alert]) -> Score:

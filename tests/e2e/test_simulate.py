@@ -69,3 +69,4 @@ async def test_a_world_is_taken_as_promised_and_judged(system: System, tmp_path:
     assert scored.returncode == 0, scored.stdout + scored.stderr
     assert "20 customers" in scored.stdout
     assert "the oracle" in scored.stdout
+    assert "latency, s" in scored.stdout and "by time alone" in scored.stdout

@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from services.ingest.identity.resolve import resolve
 from shared.contracts.event import Customer
 from shared.contracts.identity import LinkClaimed, LinkDissolved
+from shared.kafka.publisher import partition_for
 from shared.links import is_minted, minted_id
-from tests.factories.identity_world import World
+from tests.factories.identity_world import NOON, World
 
 HANDLES = ("tel:+8613800000001", "mailto:li@example.cn", "wechat:gh_shop/oLi", "x:lili")
 COMPANY_IDS = ("ann", "bob", "cat")
@@ -140,6 +141,20 @@ class Identities(RuleBasedStateMachine):
         # Which of two handles names the sender may have changed in between.
         if len(self.sent[name][1]) < 2:
             self._send(name, 1)
+
+    @precondition(lambda self: not self.is_sequential and any(self.world.links(one).merged_into for one in IDS))
+    @rule(data=st.data(), is_linked_on=st.booleans())
+    def delivered_again_on_the_way(self, data: st.DataObject, is_linked_on: bool) -> None:
+        """End a link, perhaps for another, and deliver what its history has counted while that is on its way."""
+        linked_id = data.draw(st.sampled_from([one for one in IDS if self.world.links(one).merged_into]))
+        self.unlink(linked_id, self.world.links(linked_id).merged_into)
+        if is_linked_on and linked_id not in COMPANY_IDS:
+            self.link(linked_id, data.draw(st.sampled_from(COMPANY_IDS)))
+        counted = sorted(name for name in self.reference.events[linked_id] if len(self.sent[name][1]) < 2)
+        for _ in range(data.draw(st.integers(1, 3))):
+            self._deliver_some(data)
+            if counted:
+                self._send(data.draw(st.sampled_from(counted)), 1)
 
     @rule(linked_id=st.sampled_from(IDS), into_id=st.sampled_from(COMPANY_IDS))
     def link(self, linked_id: str, into_id: str) -> None:
@@ -309,3 +324,65 @@ class Identities(RuleBasedStateMachine):
 
 def test_histories_stand_once_with_whom_they_belong_to() -> None:
     run_state_machine_as_test(Identities, settings=settings(max_examples=60, stateful_step_count=30, deadline=None))
+
+
+def decided(world: World, handle: str, into_id: str) -> LinkClaimed:
+    name = f"to {into_id}"
+    linked_id = minted_id(handle)
+    return LinkClaimed(
+        id=name, at=world.tick(), linked_id=linked_id, into_id=into_id, handle=handle, is_decided=True, by="ann"
+    )
+
+
+def parted(world: World, handle: str) -> None:
+    """Let a customer of two orders by a handle be joined to ann and parted again, the history still being with her."""
+    world.order("o1", None, handle, at=NOON)
+    world.order("o2", None, handle, at=NOON)
+    world.command(decided(world, handle, "ann"))
+    world.settle()
+    world.command(LinkDissolved(id="d1", at=world.tick(), linked_id=minted_id(handle), from_id="ann", by="ann"))
+    world.step(world.sentiment[world.place(minted_id(handle))])
+    while world.unread_owners:
+        world.learn()
+
+
+def apart(handle: str) -> bool:
+    return len({partition_for(one, 3) for one in (minted_id(handle), "ann", "bob")}) == 3
+
+
+HANDLE = next(handle for handle in map("x:{}".format, range(1000)) if apart(handle))
+
+
+def test_a_delivery_repeated_while_its_history_is_on_its_way_home_counts_once() -> None:
+    world = World(3)
+    parted(world, HANDLE)
+
+    world.order("o1", None, HANDLE, at=NOON)
+    own = world.sentiment[world.place(minted_id(HANDLE))]
+    world.step(own, own.n_waiting)
+    world.settle()
+
+    assert (world.n_contacts(minted_id(HANDLE)), world.n_purchases(minted_id(HANDLE))) == (2, 2)
+    assert world.links(minted_id(HANDLE)).awaited == {}
+
+
+def test_a_delivery_repeated_where_a_history_is_still_to_come_counts_once() -> None:
+    world = World(3)
+    parted(world, HANDLE)
+    linked_id = minted_id(HANDLE)
+
+    world.command(decided(world, HANDLE, "bob"))
+    for key in (linked_id, "bob"):
+        stage = world.sentiment[world.place(key)]
+        world.step(stage, stage.n_waiting)
+    while world.unread_owners:
+        world.learn()
+    assert world.links("bob").members[linked_id].is_torn
+    # Ingest knows whose it is by now, and sends it there.
+    world.order("o1", None, HANDLE, at=NOON)
+    stage = world.sentiment[world.place("bob")]
+    world.step(stage, stage.n_waiting)
+    world.settle()
+
+    assert (world.n_contacts("bob"), world.n_purchases("bob")) == (2, 2)
+    assert not world.links("bob").members[linked_id].is_torn
