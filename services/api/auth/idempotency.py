@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Header
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +14,8 @@ from shared.problem import ProblemError
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _LONGEST_KEY = 255
+# For a route's signature, so that the document names the header; `once` reads it.
+IdempotencyKey = Annotated[str | None, Header(max_length=_LONGEST_KEY)]
 
 
 async def once(

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from services.api.auth.guard import Guard
-from services.api.auth.idempotency import once
+from services.api.auth.idempotency import IdempotencyKey, once
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
 from services.api.dead_letter import store
@@ -37,7 +37,6 @@ _many_decoder = msgspec.json.Decoder(ReplayManyBody)
 _discard_decoder = msgspec.json.Decoder(DiscardBody)
 
 Text = Annotated[str | None, Query(min_length=1, max_length=256)]
-IdempotencyKey = Annotated[str | None, Header(max_length=255)]
 
 
 def dead_letter_routes(pool: Any, guard: Guard, replayer: Replayer, clock: Clock) -> APIRouter:

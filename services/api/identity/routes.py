@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from services.api.auth.guard import Guard
-from services.api.auth.idempotency import once
+from services.api.auth.idempotency import IdempotencyKey, once
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
 from services.api.identity import store
@@ -40,8 +40,6 @@ _ETAG = {"ETag": "The conflict's version; send it back as If-Match."}
 _decide_decoder = msgspec.json.Decoder(DecideBody)
 _link_decoder = msgspec.json.Decoder(LinkBody)
 _unlink_decoder = msgspec.json.Decoder(UnlinkBody)
-
-IdempotencyKey = Annotated[str | None, Header(max_length=255)]
 
 
 def identity_routes(pool: Any, guard: Guard, sender: IdentitySender, clock: Clock) -> APIRouter:

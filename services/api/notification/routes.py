@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from services.api.alert.schemas import AlertEventRow
 from services.api.auth.guard import Guard
+from services.api.auth.idempotency import IdempotencyKey, once
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
 from services.api.notification import store
@@ -84,24 +85,28 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
         responses=answers(NewEndpointView, "The endpoint; its secret is shown this once", 413, 415, status=201),
         openapi_extra=takes(NewEndpointBody),
     )
-    async def add(request: Request, principal: writer) -> Response:
+    async def add(request: Request, principal: writer, idempotency_key: IdempotencyKey = None) -> Response:  # noqa: ARG001 - read in `once`
         body: NewEndpointBody = await read_body(request, _new_decoder)
         await check(body.kind, body.url, body.secret)
         _check_quiet(body.quiet_hours)
-        secret = body.secret
-        if secret is None and body.kind == "webhook":
-            secret = new_signing_secret()
-        endpoint_id = f"ep_{new_request_id()[:20]}"
         async with transaction(pool) as connection:
-            new = store.NewEndpoint(
-                **(msgspec.structs.asdict(body) | {"secret": secret}),
-                id=endpoint_id,
-                created_by=principal.name,
-            )
-            await store.insert(connection, new)
-            await note(connection, principal, "create", endpoint_id, {"name": body.name, "kind": body.kind})
-            view = await _known(connection, endpoint_id)
-        return json_response(NewEndpointView(**msgspec.structs.asdict(view), secret=secret), 201)
+
+            async def act() -> Response:
+                secret = body.secret
+                if secret is None and body.kind == "webhook":
+                    secret = new_signing_secret()
+                endpoint_id = f"ep_{new_request_id()[:20]}"
+                new = store.NewEndpoint(
+                    **(msgspec.structs.asdict(body) | {"secret": secret}),
+                    id=endpoint_id,
+                    created_by=principal.name,
+                )
+                await store.insert(connection, new)
+                await note(connection, principal, "create", endpoint_id, {"name": body.name, "kind": body.kind})
+                view = await _known(connection, endpoint_id)
+                return json_response(NewEndpointView(**msgspec.structs.asdict(view), secret=secret), 201)
+
+            return await once(connection, request, principal, act)
 
     @router.get(
         "/{endpoint_id}", summary="One notification endpoint", responses=answers(EndpointView, "The endpoint", 404)

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from starlette.responses import Response
 
 from services.api.auth.guard import Guard
+from services.api.auth.idempotency import IdempotencyKey, once
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
 from services.api.openapi import answers, json_response, read_body, takes
@@ -132,14 +133,18 @@ def _add(router: APIRouter, room: _Room, pool: Any, guard: Guard, clock: Clock) 
             kept = await store.list_all(connection, room.kind)
         return json_response({"items": [_view(room, policy) for policy in kept]})
 
-    async def add(request: Request, principal: writer) -> Response:
+    async def add(request: Request, principal: writer, idempotency_key: IdempotencyKey = None) -> Response:  # noqa: ARG001 - read in `once`
         policy: Policy = await read_body(request, decoder)
-        policy_id = f"{room.prefix}{new_request_id()[:20]}"
         async with transaction(pool) as connection:
-            await _check(connection, policy)
-            await store.insert(connection, policy_id, room.kind, policy, principal.name, clock.now())
-            await note(connection, principal, "create", policy_id, policy)
-            return json_response(_view(room, await _known(connection, room, policy_id)), 201)
+
+            async def act() -> Response:
+                policy_id = f"{room.prefix}{new_request_id()[:20]}"
+                await _check(connection, policy)
+                await store.insert(connection, policy_id, room.kind, policy, principal.name, clock.now())
+                await note(connection, principal, "create", policy_id, policy)
+                return json_response(_view(room, await _known(connection, room, policy_id)), 201)
+
+            return await once(connection, request, principal, act)
 
     async def one(_: reader, policy_id: str) -> Response:
         async with reading(pool) as connection:

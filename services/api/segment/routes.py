@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from services.api.auth.guard import Guard
-from services.api.auth.idempotency import once
+from services.api.auth.idempotency import IdempotencyKey, once
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
 from services.api.openapi import answers, json_response, read_body, takes
@@ -25,7 +25,6 @@ MOST_OF_AN_OWNER = 200
 SegmentId = Annotated[
     str | None, Query(alias="segment", max_length=64, description="Only who is in this segment, of /v1/segments.")
 ]
-IdempotencyKey = Annotated[str | None, Header(max_length=255)]
 _decoder = msgspec.json.Decoder(SegmentBody)
 _EXAMPLE = {
     "name": "Gold, silent for two months",

@@ -226,6 +226,20 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+WEBHOOK: tuple[str, dict[str, Any]] = ("webhooks", {"name": "x", "kind": "webhook", "url": "https://127.0.0.1/"})
+
+
+@pytest.mark.parametrize(("path", "body"), [*BODIES, WEBHOOK])
+def test_making_something_twice_under_one_idempotency_key_makes_it_once(
+    api: Api, path: str, body: dict[str, Any]
+) -> None:
+    answers = [api.post(f"/v1/{path}", body, **{"Idempotency-Key": f"make {path}"}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert len(api.get(f"/v1/{path}")["items"]) == 1
+
+
 @pytest.mark.parametrize(("path", "body"), BODIES)
 def test_a_policy_is_kept_changed_and_removed(api: Api, path: str, body: dict[str, Any]) -> None:
     made = api.post(f"/v1/{path}", body).json()
