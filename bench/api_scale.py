@@ -302,7 +302,7 @@ def _reads(n_customers: int) -> dict[str, Callable[[], str]]:
         ),
         "alert list, open": asked("/v1/alerts", status="open"),
         "alert list, gold and critical": asked("/v1/alerts", tier="gold", severity="critical"),
-        "alert list, somebody's": asked("/v1/alerts", assignee="agent-7", status="acknowledged"),
+        "alert list, somebody's": asked("/v1/alerts", assignee="agent-1", status="acknowledged"),
         "alert list, nothing matches": asked("/v1/alerts", cause="price", tier="gold", status="open"),
         "at-risk list": asked("/v1/customers/at-risk"),
         "at-risk list, gold, over .99": asked("/v1/customers/at-risk", tier="gold", min_p_churn=0.99),
