@@ -1,7 +1,7 @@
 """One person's alerts by an index: without it his list was looked for among everybody's.
 
-The list of one's own alerts is the page that is open all day; with 100,000 alerts of twenty people PostgreSQL takes 1 ms
-for it with this index.
+The list of one's own alerts is the page that is open all day; with 100,000 alerts of twenty people PostgreSQL takes
+1 ms for it with this index.
 """
 
 from alembic import op
