@@ -202,6 +202,8 @@ def lines_of(scored: Score, n_foreign: int) -> list[str]:
 
 
 def _share(share: Share) -> str:
+    if not share.of:
+        return "not known: of none"
     return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]  ({share.n} of {share.of})"
 
 
