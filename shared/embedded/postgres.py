@@ -114,8 +114,14 @@ class EmbeddedPostgres:
                 death_signal=signal.SIGQUIT,
             )
         try:
+            # After a crash it replays its write-ahead log first, for minutes if that is long, and says so every 10 s.
             wait_until(
-                self._is_ready, timeout_s=_START_TIMEOUT_S, what="PostgreSQL", process=self._process, log=self._log
+                self._is_ready,
+                timeout_s=_START_TIMEOUT_S,
+                what="PostgreSQL",
+                process=self._process,
+                log=self._log,
+                tells_progress=True,
             )
         except BaseException:
             self.kill()

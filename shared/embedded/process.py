@@ -128,13 +128,24 @@ def is_port_free(port: int) -> bool:
 
 
 def wait_until(
-    is_ready: Callable[[], bool], *, timeout_s: float, what: str, process: subprocess.Popen[bytes], log: Path
+    is_ready: Callable[[], bool],
+    *,
+    timeout_s: float,
+    what: str,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    tells_progress: bool = False,
 ) -> None:
-    """Return when `is_ready()`; raise StartError with the end of `log` when `process` ends or `timeout_s` passes."""
-    deadline = time.monotonic() + timeout_s
+    """Return when `is_ready()`; raise StartError with the end of `log` when `process` ends or `timeout_s` passes.
+
+    The time counts anew whenever `log` grows, if the process writes there how far it has come.
+    """
+    deadline, logged = time.monotonic() + timeout_s, -1
     while not is_ready():
         if (status := process.poll()) is not None:
             raise StartError(f"{what} ended with status {status} while starting\n{tail(log)}")
+        if tells_progress and log.exists() and (size := log.stat().st_size) != logged:
+            deadline, logged = time.monotonic() + timeout_s, size
         if time.monotonic() > deadline:
             raise StartError(f"{what} did not answer within {timeout_s:g} s\n{tail(log)}")
         time.sleep(0.05)
