@@ -14,6 +14,9 @@ from shared.errors import Unavailable
 
 _JSONB_VERSION = b"\x01"
 _CLOSE_TIMEOUT_S = 3.0
+# Optional filters make one statement of many questions. After five of them PostgreSQL would answer all by one general
+# plan, which looked through a million customers for five seconds where the plan for the values takes a quarter.
+_SETTINGS = {"plan_cache_mode": "force_custom_plan"}
 
 # What asyncpg raises when the server is away, restarting, refusing or too busy, as opposed to refusing the statement.
 OUTAGE_ERRORS: tuple[type[BaseException], ...] = (
@@ -78,6 +81,7 @@ class Pool:
             self._database_url,
             min_size=0,
             max_size=self._max_size,
+            server_settings=_SETTINGS,
             init=prepare_connection,
             timeout=5.0,
             command_timeout=30.0,
