@@ -124,6 +124,7 @@ def test_utf_16_as_spreadsheets_save_it_is_read(tmp_path: Path) -> None:
         (b"customer_id,time\na\xff\xff,2024-01-01\n", "no text in UTF-8, UTF-16 or GB 18030"),
         (b'customer_id,time\n"' + b"a" * 200_000 + b'",2024-01-01\n', "no CSV: field larger than"),
     ],
+    ids=["cut off", "no gzip", "no text", "huge field"],
 )
 def test_what_is_no_order_file_is_explained(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(UnreadableOrders, match=message):
