@@ -17,7 +17,7 @@ from services.cli.backtest import backtest
 from shared.clock import SystemClock
 from shared.contracts.event import Customer, OrderPlaced
 from shared.embedded.kafka import EmbeddedKafka
-from tests.browser.conftest import Console, outside
+from tests.browser.conftest import PHONE, Console, outside
 from tests.browser.world import World, enriched, raise_for, somebody
 from tests.factories.purchase_log import as_csv, purchase_log
 
@@ -120,6 +120,18 @@ def test_a_notification_endpoint_is_added_tested_and_switched_off(console: Conso
     expect(page.locator(".entry", has_text=name)).to_have_count(0)
 
 
+def test_what_a_form_refuses_is_told_in_the_operators_language(console: Console) -> None:
+    page = console.open("#/settings", locale="zh-CN")
+    console.allowed.add("status of 422")
+    page.get_by_role("button", name="添加端点").click()
+    page.get_by_label("名称").fill("值班台")
+    page.get_by_label("地址").fill("ftp://example.com/hooks")
+
+    page.get_by_role("button", name="添加", exact=True).click()
+
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text("网址须以 https:// 开头并包含主机名。")
+
+
 def test_causes_are_counted_by_week_and_by_month(console: Console) -> None:
     page = console.open("#/insights")
     expect(page.get_by_role("row", name=re.compile("^Delivery"))).to_be_visible()
@@ -154,9 +166,20 @@ def test_a_backtests_report_is_drawn_from_its_file_and_sent_nowhere(console: Con
     expect(page.locator(".chart svg")).to_have_count(3)
     shown = page.locator(".facts").first
     expect(shown).to_contain_text(f"{told['rankings'][0]['auc']:.3f}")
-    expect(page.locator(".figures-table tbody tr")).to_have_count(len(told["rules"]))
-    expect(page.locator(".figures-table")).to_contain_text(f"{told['rules'][0]['quality']['precision']:.1%}")
+    expect(page.locator(".compared tbody tr")).to_have_count(len(told["rules"]))
+    expect(page.locator(".compared")).to_contain_text(f"{told['rules'][0]['quality']['precision']:.1%}")
     assert "POST" not in requests
+
+
+def test_a_backtests_report_fits_a_phone(console: Console, tmp_path: Path) -> None:
+    page = console.open("#/insights?show=backtest", viewport=PHONE)
+
+    page.locator("input[type=file]").set_input_files(backtest_report(tmp_path))
+
+    compared = page.locator(".compared")
+    expect(compared).to_be_visible()
+    assert compared.evaluate("table => table.getBoundingClientRect().right <= document.documentElement.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 def test_a_file_that_is_no_report_is_refused_in_words(console: Console, tmp_path: Path) -> None:

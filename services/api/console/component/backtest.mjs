@@ -40,6 +40,8 @@ const decimals = (value) => (value == null ? t("none") : number(value, { minimum
 
 const share = (ratio) => number(ratio, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
+const FIGURES = [["n_alerts", number], ["precision", share], ["recall", share], ["f1", decimals], ["median_lead_days", number]];
+
 function Report({ report: { options, data, rankings, rules, reliability, roc, churn_rate: churn, alerts_per_week: weekly, fixed_per_week: fixed, seen, n_scored_rows: n_scored } }) {
   const ours = rules[0].quality;
   const other = rules[1]?.quality;
@@ -52,10 +54,10 @@ function Report({ report: { options, data, rankings, rules, reliability, roc, ch
       <${Fact} label=${t("backtest.recall")} value=${percent(ours.recall)} note=${compared(percent(other?.recall ?? 0))} />
       <${Fact} label=${t("backtest.auc")} value=${decimals(rankings[0].auc)} note=${rankings[1] && t("backtest.recency", { value: decimals(rankings[1].auc) })} />
     </dl></section>
-    <section class="card below"><h2>${t("backtest.rules")}</h2><div class="scroll" tabindex="0" role="region" aria-label=${t("backtest.rules")}><table class="plain figures-table">
-      <thead><tr><td />${["n_alerts", "precision", "recall", "f1", "median_lead_days"].map((name) => html`<th scope="col" class="right" key=${name}>${t(`backtest.head.${name}`)}</th>`)}</tr></thead>
-      <tbody>${rules.map(({ name, quality }) => html`<tr key=${name}><th scope="row">${term("backtest_rule", name)}</th><td class="right">${number(quality.n_alerts)}</td>
-        <td class="right">${share(quality.precision)}</td><td class="right">${share(quality.recall)}</td><td class="right">${decimals(quality.f1)}</td><td class="right">${number(quality.median_lead_days)}</td></tr>`)}</tbody></table></div>
+    <section class="card below"><h2>${t("backtest.rules")}</h2><table class="data compared">
+      <thead><tr><td />${FIGURES.map(([name]) => html`<th scope="col" class="right" key=${name}>${t(`backtest.head.${name}`)}</th>`)}</tr></thead>
+      <tbody>${rules.map(({ name: rule, quality }) => html`<tr key=${rule}><th scope="row">${term("backtest_rule", rule)}</th>
+        ${FIGURES.map(([name, format]) => html`<td class="right" key=${name} data-label=${t(`backtest.head.${name}`)}>${format(quality[name])}</td>`)}</tr>`)}</tbody></table>
       <p class="hint below">${t("backtest.rules.note", { days: options.fixed_rule_days })}</p></section>
     <section class="card below"><h2>${t("backtest.weekly")}</h2><p class="hint">${t("backtest.weekly.hint")}</p><${Weekly} weekly=${weekly} fixed=${fixed} /></section>
     <div class="pair">

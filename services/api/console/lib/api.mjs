@@ -7,8 +7,8 @@ export const session = signal(undefined);
 
 /** A refusal of the API (RFC 9457), or no answer at all when `status` is 0. */
 export class Problem extends Error {
-  constructor(status, body = {}) {
-    super(body.detail ?? body.title ?? String(status));
+  constructor(status, body = {}, words = undefined) {
+    super(words ?? body.detail ?? body.title ?? String(status));
     this.status = status;
     this.body = body;
   }
@@ -16,6 +16,13 @@ export class Problem extends Error {
   get isConflict() {
     return this.status === 409 || this.status === 412;
   }
+}
+
+// What a form is told; the sentences are fetched when the first is needed. Without them the API's own words stand.
+async function inWords(status, detail) {
+  if (!detail || status >= 500 || [401, 403, 404, 429].includes(status)) return detail;
+  const { toldRefusal } = await import("./reason.mjs").catch(() => ({ toldRefusal: (words) => words }));
+  return toldRefusal(detail);
 }
 
 export const may = (scope) => session.value?.scopes?.includes(scope) ?? false;
@@ -55,7 +62,7 @@ async function call(method, path, { query, body, version, signal: abort, isLast 
     // A proxy between may answer with a page of its own.
   }
   if (response.status === 401 && session.value) session.value = null;
-  if (!response.ok) throw new Problem(response.status, answer ?? {});
+  if (!response.ok) throw new Problem(response.status, answer ?? {}, await inWords(response.status, answer?.detail));
   return answer;
 }
 

@@ -1,0 +1,83 @@
+// Why the API refuses what a form sent, in sentences; what it may not do, cannot find or cannot do now is told elsewhere.
+// In the form of reasons.mjs. A test keeps every refusal of the API in this list; the first that fits counts.
+export default [
+  // Customers and identity.
+  ["name a handle or a linked_id, one of the two", "Give a handle or a customer, one of the two.", "请填写联系方式或客户，二者择一。"],
+  ["{} and {} are one customer already", "{1} and {2} are one customer already.", "{1} 与 {2} 已是同一客户。"],
+  ["{} belongs to {}; end that link first", "{1} belongs to {2}. End that link first.", "{1} 属于 {2}，请先解除该关联。"],
+  ["the conflict is {}, version {}", "Somebody else was faster: the conflict is decided, or has changed.", "他人已先处理：该冲突已被裁定或已变化。"],
+  ["is neither the owner nor the claimant", "The customer to keep is one of the two.", "保留的客户只能是二者之一。"],
+  ["no such segment", "This segment is not there any more.", "该客群已不存在。"],
+  ["{} has a segment of this name already", "There is a segment of this name already.", "已有同名客群。"],
+  ["nobody keeps more than {} segments", "Nobody keeps more than {1} segments. Remove one first.", "每人最多保存 {1} 个客群，请先删除一个。"],
+
+  // Dead letters.
+  ["the letter is {} already", "Somebody else was faster: it is dealt with already.", "他人已先处理此记录。"],
+  ["{} has no partition {} any more", "The topic {1} has no partition {2} any more, so the record cannot go back.", "主题 {1} 已没有分区 {2}，记录无法送回。"],
+
+  // Policies.
+  ["no such time zone", "There is no such time zone.", "没有这个时区。"],
+  ["no holidays are known for it", "No holidays are known for this country or region.", "没有该国家或地区的节假日资料。"],
+  ["a subdivision needs its country", "A region needs its country.", "填写地区时须填写国家。"],
+  ["spans end after they start, one after the other", "Working hours end after they start, one span after the other.", "工作时段须先开始后结束，且依次排列。"],
+  ["a calendar has at least one span of work", "A calendar has at least one span of work.", "日历至少要有一个工作时段。"],
+  ["the calendar {} has no working time for {} days", "The calendar {1} has no working time for {2} days.", "日历 {1} 连续 {2} 天没有工作时间。"],
+  ["no such notification endpoint", "This notification endpoint is not there any more.", "该通知地址已不存在。"],
+  ["no such calendar", "This calendar is not there any more.", "该日历已不存在。"],
+
+  // Notification endpoints and keys.
+  ["an e-mail endpoint is mailto: and one address", "An e-mail endpoint is mailto: and one address.", "邮件通知的地址为 mailto: 加一个邮箱。"],
+  ["not an address: {}", "This is not an address.", "这不是有效的网址。"],
+  ["an address starts with https:// and names a host", "An address starts with https:// and names a host.", "网址须以 https:// 开头并包含主机名。"],
+  ["an address holds no user, password or fragment", "An address holds no user, password or fragment.", "网址中不得包含用户名、密码或 # 片段。"],
+  ["an address holds no spaces, control characters or backslashes", "An address holds no spaces, control characters or backslashes.", "网址中不得包含空格、控制字符或反斜杠。"],
+  ["{} cannot be resolved", "The host {1} cannot be found.", "找不到主机 {1}。"],
+  ["{} is not on the public internet", "{1} is not on the public internet. Whoever runs Pulseline can allow it.", "{1} 不在公共互联网上，可由 Pulseline 的运维人员放行。"],
+  ["plain http is for networks the operator has allowed", "Use https://. Plain http is for networks that whoever runs Pulseline has allowed.", "请使用 https://。http 仅用于运维人员放行的网络。"],
+  ["a webhook's secret is whsec_ and 24 to 64 bytes in base64", "A webhook's secret is whsec_ and 24 to 64 bytes in Base64.", "Webhook 密钥为 whsec_ 加 24 至 64 字节的 Base64。"],
+  ["quiet hours that end when they start are none", "Quiet hours end at another time than they start.", "免打扰时段的开始与结束时间不能相同。"],
+  ["must be in the future", "The time must lie in the future.", "时间必须在将来。"],
+  ["the key is revoked already", "The key is revoked already.", "该密钥已被吊销。"],
+  ["this {} was used for another request", "This was sent before with other content. Try again.", "此请求此前已以不同内容提交，请重试。"],
+
+  // Connections.
+  ["not a provider; the providers are {}", "There is no such provider.", "没有这个服务商。"],
+  ["is needed: {}", "Something is missing: {1}.", "缺少必填项：{1}。"],
+  ["{} has no such credential; it has {}", "{1} has no such credential; it has {2}.", "{1} 没有此凭据，可用的有 {2}。"],
+  ["{} has no such setting; it has {}", "{1} has no such setting; it has {2}.", "{1} 没有此设置，可用的有 {2}。"],
+  ["begins or ends with a space, or holds a control character", "A credential begins or ends with a space or holds a control character. Paste it again.", "凭据首尾有空格或含控制字符，请重新粘贴。"],
+  ["concerns the machine ingest runs on: only its connections file may set it", "This setting concerns the machine that takes events; only its connections file may set it.", "此设置涉及接收服务所在的机器，只能在其连接文件中设置。"],
+  ["is a port, 1 to 65535", "A port is a number from 1 to 65535.", "端口为 1 至 65535 的数字。"],
+  ["is a list of at most 64 addresses", "List at most 64 mail addresses.", "最多列出 64 个邮箱地址。"],
+  ["is a text of 1 to 320 characters", "A setting is a text of 1 to 320 characters.", "设置为 1 至 320 个字符的文本。"],
+  ["is a language code such as en or zh", "A language is a code such as en or zh.", "语言为 en、zh 等代码。"],
+  ["is a country's two capital letters, such as US", "A country is two capital letters, such as US.", "国家为两个大写字母，如 US。"],
+  ["is a host name", "A host is a name such as mail.example.com.", "主机应为 mail.example.com 这样的名称。"],
+  ["is 43 letters and digits, as the provider's page shows", "This key is 43 letters and digits. Copy it from the provider's page.", "此密钥为 43 个字母和数字，请从服务商页面复制。"],
+  ["is the ARN of a topic, arn:aws:sns:<region>:<account>:<name>", "A topic is given as arn:aws:sns:<region>:<account>:<name>.", "主题应写作 arn:aws:sns:<region>:<account>:<name>。"],
+  ["is base64, with or without whsec_ before it", "This secret is Base64, with or without whsec_ before it.", "此密钥为 Base64，可带 whsec_ 前缀。"],
+  ["is no public key: paste the verification key SendGrid shows", "This is no public key. Paste the verification key that SendGrid shows.", "这不是公钥，请粘贴 SendGrid 显示的验证密钥。"],
+  ["is no elliptic-curve key", "This public key is of another kind. Paste the verification key that SendGrid shows.", "公钥类型不符，请粘贴 SendGrid 显示的验证密钥。"],
+  ["there is a connection {} already", "There is a connection {1} already. Choose another name.", "已有连接 {1}，请换一个名称。"],
+  ["secrets cannot be kept: set PULSELINE_SECRETS_KEY_FILE to a file with a key (openssl rand -base64 32), for the API and for ingest", "Secrets cannot be kept yet. Set PULSELINE_SECRETS_KEY_FILE to a file with a key (openssl rand -base64 32), for the API and for ingest.", "尚不能保存密钥：请为 API 与接收服务将 PULSELINE_SECRETS_KEY_FILE 设为含密钥的文件（openssl rand -base64 32）。"],
+  ["the stored credentials cannot be read: {}", "The stored credentials cannot be read: the key that seals them is another one now.", "已存凭据无法读取：加密所用的密钥已改变。"],
+  ["the connections file cannot be read: {}", "The connections file cannot be read: {1}", "连接文件无法读取：{1}"],
+  ["the API's connections file does not have this connection; ingest's does", "The API's connections file lacks this connection, which ingest's has.", "API 的连接文件中没有此连接，而接收服务的文件中有。"],
+  ["the connection stands in ingest's connections file, which the API cannot read: set PULSELINE_CONNECTIONS_FILE for the API too, or send a test from the provider's page", "This connection stands in the connections file, which the API cannot read. Set PULSELINE_CONNECTIONS_FILE for the API too, or send a test from the provider's page.", "此连接写在连接文件中，而 API 无法读取该文件。请为 API 也设置 PULSELINE_CONNECTIONS_FILE，或从服务商页面发送测试。"],
+  ["the connection stands in ingest's connections file: change it there", "This connection stands in the connections file. Change it there.", "此连接写在连接文件中，请在该文件中修改。"],
+
+  // What the decoder says of any body.
+  ["Expected '{}' of length >= {}", "A text or list is too short; at least {2} are needed.", "内容过短，至少需要 {2}。"],
+  ["Expected '{}' of length <= {}", "A text or list is too long; at most {2} are taken.", "内容过长，最多允许 {2}。"],
+  ["Expected '{}' >= {}", "A number is too small; the least is {2}.", "数值过小，最小为 {2}。"],
+  ["Expected '{}' <= {}", "A number is too large; the most is {2}.", "数值过大，最大为 {2}。"],
+  ["Expected '{}' > {}", "A number is too small; it must be more than {2}.", "数值过小，须大于 {2}。"],
+  ["Expected '{}' < {}", "A number is too large; it must be less than {2}.", "数值过大，须小于 {2}。"],
+  ["Expected '{}' matching regex {}", "A text has a character or a form that is not allowed here.", "文本含有此处不允许的字符或格式。"],
+  ["Expected '{}', got '{}'", "A value is of another kind than expected ({1}).", "值的类型不符（应为 {1}）。"],
+  ["Invalid enum value {}", "{1} is none of the values possible here.", "{1} 不是此处允许的值。"],
+  ["Invalid {}", "A value is no valid {1}.", "值不是有效的 {1}。"],
+  ["Object missing required field '{}'", "Something is missing: {1}.", "缺少必填项：{1}。"],
+  ["Object contains unknown field '{}'", "The API does not know {1}. The page may be older than the service: load it again.", "API 不认识 {1}。页面可能比服务旧，请重新加载。"],
+  ["the NUL character is not allowed in text", "A text holds a character that is not allowed.", "文本含有不允许的字符。"],
+];
