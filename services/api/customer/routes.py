@@ -85,7 +85,8 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         "",
         summary="List customers by their last event, or search them",
         description="`q` looks for an id, a handle, a name, then in what customers wrote; Chinese from two characters "
-        "(one works too). A search answers its best matches in one page and leaves filters and segments aside.",
+        "(one works too), a name's last word from three letters. A search answers its best matches in one page and "
+        "leaves filters and segments aside.",
         responses=answers(CustomerHits, "A page"),
     )
     async def list_customers(
@@ -237,6 +238,8 @@ def _cell(value: object) -> object:
     # A spreadsheet runs a cell that starts like a formula; a quote in front makes it text.
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return f"'{value}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value.isoformat() if isinstance(value, datetime) else value
 
 

@@ -18,7 +18,7 @@ from services.api.customer.schemas import (
     TimelinePage,
 )
 from services.api.identity.store import joined_to, links_of, roots
-from services.api.interaction.search import as_tsquery, query_terms
+from services.api.interaction.search import as_tsquery, query_terms, unfinished_word
 from services.api.paging import encode_cursor
 from services.api.segment.model import RiskState
 
@@ -217,14 +217,13 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
     terms = query_terms(query)
     if not terms:
         return list(hits.values())
-    tsquery = as_tsquery(terms)
     add(
         await connection.fetch(
             f"""
             SELECT {_SUMMARY} FROM customers WHERE search @@ $1::tsquery AND merged_into IS NULL
             ORDER BY last_seen_at DESC LIMIT $2
             """,  # noqa: S608
-            tsquery,
+            as_tsquery(terms, unfinished_word(query)),
             limit,
         ),
         "profile",
@@ -232,7 +231,7 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
     # Whoever types an id or a handle means that customer, not those who mention it.
     is_named = any(hit.match in ("id", "handle") for hit in hits.values())
     if len(hits) < limit and not is_named:
-        add(await _find_by_text(connection, query, tsquery, limit), "text")
+        add(await _find_by_text(connection, query, as_tsquery(terms), limit), "text")
     return list(hits.values())
 
 

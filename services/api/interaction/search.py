@@ -13,6 +13,8 @@ _IS_CJK = re.compile(rf"[{_CJK}]")
 
 # PostgreSQL refuses lexemes of 2 KB; nobody searches for such words.
 _LONGEST_WORD = 64
+# Fewer letters begin the words of so many customers that finding them all costs more than it helps.
+_SHORTEST_BEGINNING = 3
 # A text of the greatest length allowed would make a megabyte of terms; its beginning finds it.
 _LONGEST_TEXT = 20_000
 _COUNT = struct.Struct(">i")
@@ -57,9 +59,20 @@ def query_terms(query: str) -> list[str]:
     return sorted(terms)
 
 
-def as_tsquery(terms: Iterable[str]) -> str:
-    """Return a tsquery literal that wants all the terms; terms hold letters and digits only, so quoting is enough."""
-    return " & ".join(f"'{term}'" for term in terms)
+def unfinished_word(query: str) -> str | None:
+    """Return the term that may still be being typed: the last word, unless it is Chinese or very short."""
+    runs = list(_runs(query))
+    if not runs or _IS_CJK.match(runs[-1]) or len(runs[-1]) < _SHORTEST_BEGINNING:
+        return None
+    return runs[-1][:_LONGEST_WORD]
+
+
+def as_tsquery(terms: Iterable[str], beginning: str | None = None) -> str:
+    """Return a tsquery literal that wants all the terms; of `beginning`, one of them, any word it begins will do.
+
+    Terms hold letters and digits only, so quoting is enough.
+    """
+    return " & ".join(f"'{term}':*" if term == beginning else f"'{term}'" for term in terms)
 
 
 def _runs(text: str) -> Iterable[str]:

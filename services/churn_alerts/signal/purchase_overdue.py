@@ -30,7 +30,7 @@ def evaluate(part: Silence | None, moment: Moment, weight: float, threshold: flo
     told_en, told_zh = (f"usually one every {usual} {days}", f"通常每{usual}天购买一次")
     if u <= gap:
         told_en, told_zh = (
-            f"the usual gap is {usual} {days}, but he was buying less",
+            f"the usual gap is {usual} {days}, but purchases were getting rarer",
             f"通常间隔{usual}天，但购买已在减少",
         )
     signal = Signal(

@@ -69,6 +69,26 @@ def test_a_frequent_words_newest_text_is_found_before_a_thousand_old_ones(api: A
     assert [(hit["customer_id"], hit["snippet"]) for hit in hits] == [("c2", "我也要退款"), ("c1", "要退款")]
 
 
+def test_a_customer_is_found_while_the_name_is_being_typed(api: Api) -> None:
+    names = {"c1": "Zoe Stone", "c2": "Otto Stoneham", "c3": "王石"}
+    for customer_id, name in names.items():
+        known = CustomerIdentified(
+            id=f"i-{customer_id}", source="crm", occurred_at=NOON, customer=Customer(customer_id), name=name
+        )
+        api.publish(ENRICHED, enriched(known))
+    api.wait_projected()
+
+    found = {
+        typed: {hit["customer_id"] for hit in api.get("/v1/customers", q=typed)["items"]}
+        for typed in ("sto", "Zoe Sto", "stone", "st", "王石", "O'Sto:* | zoe")
+    }
+
+    assert found == {
+        "sto": {"c1", "c2"}, "Zoe Sto": {"c1"}, "stone": {"c1", "c2"}, "st": set(), "王石": {"c3"},
+        "O'Sto:* | zoe": set(),
+    }  # fmt: skip
+
+
 def test_redelivered_records_change_nothing(api: Api) -> None:
     orders = [enriched(order(f"o{n}", f"c{n % 7}", f"{n}.01")) for n in range(200)]
     alerts = [raised(f"a{n}", f"c{n % 7}") for n in range(20)]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.interaction.search import as_tsquery, query_terms, text_terms, tsvector
+from services.api.interaction.search import as_tsquery, query_terms, text_terms, tsvector, unfinished_word
 
 texts = st.text(alphabet=st.sampled_from("退款物流太慢了ab c1,。!ＡＢ "), max_size=30)
 
@@ -39,6 +39,21 @@ def test_no_query_breaks_out_of_its_quotes(query: str) -> None:
         assert term
         assert not set(term) & set("'\\\x00 \t\n&|!()<>:*")
     assert as_tsquery(["a", "b"]) == "'a' & 'b'"
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("sto", "sto"), ("Zoe Sto", "sto"), ("ＳＴＯ", "sto"), ("王 sto", "sto"), ("st", None),
+        ("sto!", "sto"), ("王芳", None), ("sto王", None), ("", None), ("?", None),
+    ],
+)  # fmt: skip
+def test_the_last_word_may_still_be_being_typed(query: str, word: str | None) -> None:
+    assert unfinished_word(query) == word
+
+
+def test_a_beginning_stands_for_the_words_it_begins() -> None:
+    assert as_tsquery(["sto", "zoe"], "sto") == "'sto':* & 'zoe'"
 
 
 def test_a_vector_holds_each_term_once_in_byte_order_without_positions() -> None:
