@@ -5,7 +5,7 @@ while u < lost_after_days; the first check whose risk reaches the threshold rais
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Literal
@@ -24,6 +24,8 @@ NEVER = -1
 
 
 PRIOR_MIN_PURCHASES = 3
+
+_BLOCK_ROWS = 8_192
 
 
 class SilencePolicy(Struct, frozen=True):
@@ -149,27 +151,41 @@ def highest_risk(
 
     At a threshold t, exactly the silences whose highest risk is ≥ t raise an alert: how a threshold is set to a load.
     """
-    highest = np.zeros(len(columns), dtype=np.float64)
-    for rows, _, p in risks_at_checks(columns, floors, from_u, until_u, generation, policy):
-        highest[rows] = np.maximum(highest[rows], p)
+    rows, silences = checks(columns, floors, from_u, until_u, policy)
+    return highest_by_row(rows, risks_at(columns, rows, silences, generation), len(columns))
+
+
+def highest_by_row(rows: Days, p: Floats, n_rows: int) -> Floats:
+    """Return the highest of the risks of each row, 0 where there is none."""
+    highest = np.zeros(n_rows, dtype=np.float64)
+    np.maximum.at(highest, rows, p)
     return highest
 
 
-def risks_at_checks(
-    columns: Columns, floors: Days, from_u: Days, until_u: Days, generation: Generation, policy: SilencePolicy
-) -> Iterator[tuple[Days, Days, Floats]]:
-    """Yield rows, their silences and their risks, check by check, of each silence's checks in [from_u, until_u).
-
-    A row comes once in a round, its silences in order. Where nothing may be alerted the risk is 0.
-    """
+def checks(columns: Columns, floors: Days, from_u: Days, until_u: Days, policy: SilencePolicy) -> tuple[Days, Days]:
+    """Return the checks of every silence in [from_u, until_u): rows and silences, those of a row in their order."""
     end = np.minimum(until_u, policy.lost_after_days)
     pending = np.flatnonzero((columns.n_gaps + 1 >= policy.min_purchases) & (floors < end))
     u = floors[pending].astype(np.int64)
+    rows, silences = [pending[:0]], [u[:0]]
     while len(pending):
         due = u >= from_u[pending]
-        rows, silences = pending[due], u[due]
-        asked = columns.take(rows)
-        yield rows, silences, np.where(may_alert(asked, generation), risk(asked, silences, generation), 0.0)
+        rows.append(pending[due])
+        silences.append(u[due])
         u = np.maximum(u + 1, u * 11 // 10)
         going_on = u < end[pending]
         pending, u = pending[going_on], u[going_on]
+    return np.concatenate(rows), np.concatenate(silences)
+
+
+def risks_at(columns: Columns, rows: Days, silences: Days, generation: Generation) -> Floats:
+    """Return the risk of each row after the silence beside it, 0 where nothing may be alerted.
+
+    In large blocks: a call of the score costs as much as a thousand rows in it.
+    """
+    p = np.zeros(len(rows), dtype=np.float64)
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        asked = columns.take(rows[block])
+        p[block] = np.where(may_alert(asked, generation), risk(asked, silences[block], generation), 0.0)
+    return p

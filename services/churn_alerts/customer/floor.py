@@ -5,10 +5,13 @@ are frequent and leaving is rare, or usual gaps are long, it comes too late, and
 window weighs the same for all (docs/churn.md). Which is best is counted, not assumed.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from msgspec.structs import replace
 
-from services.churn_alerts.customer.due import NEVER, SilencePolicy, floor_days, risks_at_checks
+from services.churn_alerts.customer.columns import Columns, Days, Floats
+from services.churn_alerts.customer.due import NEVER, SilencePolicy, checks, floor_days, highest_by_row, risks_at
 from services.churn_alerts.customer.generation import FLOOR_GAP_SHARE, FLOOR_WINDOW_SHARE, Generation
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.model import refit_days
@@ -44,20 +47,13 @@ def with_best_floor(generation: Generation, history: History, until_day: int, po
     if not n_wanted or n_churned < FEWEST_CHURNED:
         return generation
     columns = history.columns.take(rows)
-    nowhere = np.zeros(len(rows), dtype=np.int64)
     best, best_f1 = generation, -1.0
-    for window_share, gap_share in FLOORS:
-        candidate = replace(generation, floor_window_share=window_share, floor_gap_share=gap_share)
-        floors = floor_days(columns, candidate, policy)
-        rounds = list(risks_at_checks(columns, floors, nowhere, gaps, candidate, policy))
-        peaks = np.zeros(len(rows), dtype=np.float64)
-        for checked, _, p in rounds:
-            peaks[checked] = np.maximum(peaks[checked], p)
-        threshold = np.sort(peaks)[-n_wanted]
+    for candidate, checked, silences, p in _judged(columns, gaps, generation, policy):
+        threshold = np.sort(highest_by_row(checked, p, len(rows)))[-n_wanted]
+        crossed = np.flatnonzero(p >= threshold)[::-1]
         alerted_at = np.full(len(rows), NEVER, dtype=np.int64)
-        for checked, silences, p in reversed(rounds):
-            crossed = p >= threshold
-            alerted_at[checked[crossed]] = silences[crossed]
+        # Of several checks of a row the last one written stands: in reverse, the first that crossed.
+        alerted_at[checked[crossed]] = silences[crossed]
         is_raised = alerted_at != NEVER
         is_right = is_raised & (gaps > alerted_at + horizon)
         n_right, n_raised = int(np.count_nonzero(is_right)), int(np.count_nonzero(is_raised))
@@ -67,3 +63,25 @@ def with_best_floor(generation: Generation, history: History, until_day: int, po
         if f1 > best_f1:
             best, best_f1 = candidate, f1
     return best
+
+
+def _judged(
+    columns: Columns, gaps: Days, generation: Generation, policy: SilencePolicy
+) -> Iterator[tuple[Generation, Days, Days, Floats]]:
+    """Yield the generation with each floor, the checks of the silences from there on, and the risks at them.
+
+    The ladders of checks run together after a few steps, so that a risk is asked for by two or three floors: each is
+    computed once.
+    """
+    nowhere = np.zeros(len(columns), dtype=np.int64)
+    candidates = [replace(generation, floor_window_share=window, floor_gap_share=gap) for window, gap in FLOORS]
+    floors = [floor_days(columns, candidate, policy) for candidate in candidates]
+    ladders = [checks(columns, own, nowhere, gaps, policy) for own in floors]
+    is_asked = np.zeros((len(columns), policy.lost_after_days), dtype=np.bool_)
+    for rows, silences in ladders:
+        is_asked[rows, silences] = True
+    asked = np.nonzero(is_asked)
+    risks = np.zeros(is_asked.shape)
+    risks[asked] = risks_at(columns, *asked, generation)
+    for candidate, (rows, silences) in zip(candidates, ladders, strict=True):
+        yield candidate, rows, silences, risks[rows, silences]
