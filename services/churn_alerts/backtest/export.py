@@ -1,6 +1,9 @@
 """Writes a replay as files: scores.csv, alerts.csv, report.json, report.html."""
 
 import csv
+from collections.abc import Sequence
+from io import StringIO
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
@@ -22,21 +25,28 @@ def write_files(folder: Path, history: History, replay: Replay, summary: Summary
     Decisions fall at the end of a UTC day; times are written in the form the orders have: a bare date means its end.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    ids = history.customer_ids
     scored, alerts = replay.scored, replay.alerts
     paths = [folder / name for name in ("scores.csv", "alerts.csv", "report.json", "report.html")]
+    ids = _fields(history.customer_ids)
     times = {day: iso(day) + _END_OF_DAY[time_form] for day in np.unique(np.append(scored.day, alerts.day)).tolist()}
     with paths[0].open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("customer_id", "alert_time", "score", "eligible"))
+        file.write("customer_id,alert_time,score,eligible\n")
         owners, eligible = history.customer[scored.row].tolist(), scored.is_eligible.tolist()
         rows = zip(owners, scored.day.tolist(), scored.p.tolist(), eligible, strict=True)
-        writer.writerows((ids[owner], times[day], f"{p:.6f}", int(passed)) for owner, day, p, passed in rows)
+        file.writelines([f"{ids[owner]},{times[day]},{p:.6f},{passed:d}\n" for owner, day, p, passed in rows])
     with paths[1].open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("customer_id", "alert_time", "score"))
+        file.write("customer_id,alert_time,score\n")
         raised = zip(history.customer[alerts.row].tolist(), alerts.day.tolist(), alerts.p.tolist(), strict=True)
-        writer.writerows((ids[owner], times[day], f"{p:.6f}") for owner, day, p in raised)
+        file.writelines([f"{ids[owner]},{times[day]},{p:.6f}\n" for owner, day, p in raised])
     paths[2].write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
     paths[3].write_text(page(summary), encoding="utf-8")
     return paths
+
+
+def _fields(ids: Sequence[str]) -> list[str]:
+    """Return the ids as they stand in CSV, quoted where they must be: once each, not once a row."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    lengths = [writer.writerow((customer_id, "")) for customer_id in ids]
+    written = text.getvalue()
+    return [written[end - length : end - len(",\n")] for length, end in zip(lengths, accumulate(lengths), strict=True)]

@@ -124,22 +124,31 @@ def _take_rows(
     first_lines: dict[int, int] = {}
     id_at, time_at, event_at, amount_at = at["customer_id"], at["time"], at.get("event"), at.get("amount")
     days_of_date: dict[str, int] = {}
+    is_return_of: dict[str, bool] = {}
     forms: set[TimeForm] = set()
+    purchases, returns = orders.purchases, orders.returns
+    n_rows = 0
+    form: TimeForm
     for row in rows:
         if not row:
             continue
-        orders.n_rows += 1
-        if orders.n_rows % PROGRESS_ROWS == 0:
+        n_rows += 1
+        if n_rows % PROGRESS_ROWS == 0:
             on_rows()
+        n_cells = len(row)
         try:
-            customer_id = row[id_at].strip()
-            day, form = _day_of(row[time_at].strip(), days_of_date)
-            event = row[event_at].strip().lower() if event_at is not None and event_at < len(row) else ""
-            cents = _cents(row[amount_at]) if amount_at is not None and amount_at < len(row) else None
+            customer_id, time = row[id_at].strip(), row[time_at].strip()
+            # Files hold the same few days and events over and over: each is understood once.
+            day, form = days_of_date.get(time), "date"
+            if day is None:
+                day, form = _day_of(time, days_of_date)
+            event = row[event_at] if event_at is not None and event_at < n_cells else ""
+            is_return = is_return_of.get(event)
+            cents = _cents(row[amount_at]) if amount_at is not None and amount_at < n_cells else None
             if not customer_id:
                 raise ValueError("no customer_id")
-            if event not in PURCHASES and event not in RETURNS:
-                raise ValueError(f"event {event[:40]!r} is neither purchase nor return")
+            if is_return is None:
+                is_return = is_return_of[event] = _is_return(event.strip().lower())
         except (ValueError, IndexError, OverflowError) as error:
             orders.n_rejected += 1
             if len(orders.rejected) < SHOWN_REJECTS:
@@ -147,19 +156,20 @@ def _take_rows(
                 orders.rejected.append(RejectedRow(rows.line_num + 1, reason))
             continue
         forms.add(form)
-        if event in RETURNS or (cents is not None and cents < 0):
-            orders.n_negative_amounts += event not in RETURNS
-            orders.returns.setdefault(customer_id, []).append(day)
+        if is_return or (cents is not None and cents < 0):
+            orders.n_negative_amounts += not is_return
+            returns.setdefault(customer_id, []).append(day)
             continue
         if day not in first_lines:
             first_lines[day] = rows.line_num + 1
         orders.n_without_amount += cents is None
-        days = orders.purchases.get(customer_id)
+        days = purchases.get(customer_id)
         if days is None:
-            orders.purchases[customer_id] = {day: cents}
+            purchases[customer_id] = {day: cents}
         else:
             known = days.get(day)
             days[day] = cents if known is None else known + (cents or 0)
+    orders.n_rows = n_rows
     orders.time_form = "zoned" if "zoned" in forms else "naive" if "naive" in forms else "date"
     return first_lines
 
@@ -218,6 +228,12 @@ def _day_of(text: str, days_of_date: dict[str, int]) -> tuple[int, TimeForm]:
     return instant.astimezone(UTC).toordinal() - EPOCH_ORDINAL, "zoned"
 
 
+def _is_return(event: str) -> bool:
+    if event in PURCHASES or event in RETURNS:
+        return event in RETURNS
+    raise ValueError(f"event {event[:40]!r} is neither purchase nor return")
+
+
 def _date_of(text: str) -> int:
     try:
         return date.fromisoformat(text.replace("/", "-").replace(".", "-")).toordinal() - EPOCH_ORDINAL
@@ -231,12 +247,12 @@ def _is_clock(rest: str) -> bool:
 
 
 def _cents(text: str) -> int | None:
-    text = text.strip()
-    if not text:
-        return None
     try:
         amount = float(text)
     except ValueError:
+        text = text.strip()
+        if not text:
+            return None
         amount = float(text.replace(",", "").lstrip("$€£¥￥ "))
     return round(amount * 100) if isfinite(amount) else None
 

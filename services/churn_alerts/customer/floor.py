@@ -80,8 +80,8 @@ def _judged(
     is_asked = np.zeros((len(columns), policy.lost_after_days), dtype=np.bool_)
     for rows, silences in ladders:
         is_asked[rows, silences] = True
-    asked = np.nonzero(is_asked)
+    asked, at = np.nonzero(is_asked)
     risks = np.zeros(is_asked.shape)
-    risks[asked] = risks_at(columns, *asked, generation)
+    risks[asked, at] = risks_at(columns, asked, at, generation)
     for candidate, (rows, silences) in zip(candidates, ladders, strict=True):
         yield candidate, rows, silences, risks[rows, silences]

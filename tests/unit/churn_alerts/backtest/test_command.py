@@ -56,6 +56,19 @@ def test_scores_have_one_row_a_customer_and_checkpoint(report: Path) -> None:
     assert all(0 <= float(row["score"]) <= 1 for row in scores)
 
 
+def test_ids_that_csv_must_quote_come_back_whole(tmp_path: Path) -> None:
+    odd = ["a,b", 'the "big" one', "two\nlines", "=1+1", "客户"]
+    with (tmp_path / "orders.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("customer_id", "time"))
+        writer.writerows((owner, f"2024-{month:02}-0{day}") for owner in odd for month in range(1, 9) for day in (1, 5))
+
+    code, output = run(str(tmp_path / "orders.csv"), "--out", str(tmp_path / "out"), "--start", "2024-06-01")
+
+    assert code == 0, output
+    assert {row["customer_id"] for row in rows(tmp_path / "out" / "scores.csv")} == set(odd)
+
+
 def test_alerts_are_written_in_order_of_time(report: Path) -> None:
     alerts = rows(report / "alerts.csv")
 
