@@ -27,6 +27,7 @@ def build_app(routes: Sequence[BaseRoute], lifespan: Lifespan) -> FastAPI:
     # Before FastAPI's own pages: a router asks its routes in turn.
     app.router.routes[:0] = routes
     app.add_exception_handler(HTTPException, _http_problem)
+    app.add_exception_handler(Exception, _fault)
     app.openapi = ingest_openapi  # type: ignore[method-assign]  # the hot routes are plain Starlette, described by hand
     return app
 
@@ -36,3 +37,8 @@ async def _http_problem(_: Request, error: Exception) -> Response:
         raise error
     status = error.status_code if error.status_code in (404, 405) else 400
     return problem(status, str(error.detail), error.headers)
+
+
+async def _fault(_request: Request, _error: Exception) -> Response:
+    """Answer for what the server then raises on, so that its log has it."""
+    return problem(500, "the fault is logged; nothing of this request was acknowledged, so send it again")

@@ -5,8 +5,11 @@ Everything here is linear in the input, which callers bound, and runs for refuse
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
+
+from msgspec import inspect
 
 from shared.errors import Reject
 
@@ -38,9 +41,8 @@ def nul_pointer(raw: bytes) -> str | None:
     return None
 
 
-def offending_key(raw: bytes, parent: tuple[str, ...], reason: str) -> str:
-    """Return the pointer of the first member of the map at `parent` that is no short string."""
-    node: Any = json.loads(raw)
+def offending_key(node: Any, parent: tuple[str, ...], reason: str) -> str:
+    """Return the pointer of the first member of the map at `parent` of the document that is no short string."""
     for step in parent:
         node = node[int(step)] if isinstance(node, list) else node.get(step)
     base = "".join(f"/{_escape(step)}" for step in parent)
@@ -49,6 +51,43 @@ def offending_key(raw: bytes, parent: tuple[str, ...], reason: str) -> str:
             if not isinstance(value, str) or ("length" in reason and (len(value) > 4_096 or not 0 < len(key) <= 256)):
                 return f"{base}/{_escape(key)}"
     return base
+
+
+def possible_values(kind: Any, node: Any, place: Sequence[str]) -> list[str]:
+    """Return the values that `kind` has for the document's member at `place`; empty where it does not list them."""
+    kinds = list(_single([_information(kind)]))
+    for step in place:
+        kinds = list(_single(_below(kinds, node, step)))
+        node = node[int(step)] if isinstance(node, list) else node.get(step)
+    values = {str(value) for one in kinds if isinstance(one, inspect.LiteralType) for value in one.values}
+    return sorted(values)
+
+
+_information = cache(inspect.type_info)
+
+
+def _single(kinds: Iterable[inspect.Type]) -> Iterator[inspect.Type]:
+    for kind in kinds:
+        if isinstance(kind, inspect.UnionType):
+            yield from _single(kind.types)
+        elif isinstance(kind, inspect.Metadata):
+            yield from _single([kind.type])
+        else:
+            yield kind
+
+
+def _below(kinds: Iterable[inspect.Type], node: Any, step: str) -> Iterator[inspect.Type]:
+    """Yield the types of what is under `step` of a document `node` that is of one of the kinds."""
+    for kind in kinds:
+        if isinstance(kind, inspect.StructType) and isinstance(node, dict):
+            if kind.tag_field == step:
+                yield inspect.LiteralType((kind.tag,))
+            elif kind.tag_field is None or node.get(kind.tag_field) == kind.tag:
+                yield from (field.type for field in kind.fields if field.encode_name == step)
+        elif isinstance(kind, inspect.CollectionType) and isinstance(node, list):
+            yield kind.item_type
+        elif isinstance(kind, inspect.DictType) and isinstance(node, dict):
+            yield kind.value_type
 
 
 def walk(document: Any) -> Iterator[tuple[str, Any]]:

@@ -107,6 +107,17 @@ async def test_malformed_events_leave_their_neighbours_accepted(ingest: Ingest) 
     assert await ingest.records("dead-letters", 1, timeout_s=1) == []
 
 
+async def test_what_is_no_json_behind_a_wrong_member_is_refused_and_told(ingest: Ingest) -> None:
+    cut_off = raw(id="m-1", attributes={"a": 1})[:-1] + b",\xff"
+
+    answers = [ingest.post(cut_off), ingest.post(cut_off, {"Content-Type": "application/x-ndjson"})]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    for answer in answers:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["rejected"][0]["reason"].startswith("JSON is malformed")
+
+
 async def test_record_carries_cloudevents_headers_and_the_trace(ingest: Ingest) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

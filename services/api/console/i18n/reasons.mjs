@@ -69,6 +69,8 @@ export default [
   ["Invalid RFC3339 encoded datetime", "The time is not in the form 2026-11-28T09:30:00Z.", "时间格式应如 2026-11-28T09:30:00Z。"],
   ["Object missing required field '{}'", "The member “{1}” is missing.", "缺少成员“{1}”。"],
   ["Object contains unknown field '{}'", "There is a member “{1}” that this kind of event does not have.", "此类事件没有成员“{1}”。"],
+  ["Invalid value '{}'; it is one of {}", "“{1}” may not stand here; it is one of {2}.", "此处不能是“{1}”，可用的值有 {2}。"],
+  ["Invalid enum value '{}'; it is one of {}", "“{1}” may not stand here; it is one of {2}.", "此处不能是“{1}”，可用的值有 {2}。"],
   ["Invalid value '{}'", "“{1}” is not one of the values that may stand here.", "“{1}”不是此处允许的值。"],
   ["Invalid enum value '{}'", "“{1}” is not one of the values that may stand here.", "“{1}”不是此处允许的值。"],
   ["Expected '{}' of length {}", "This must be a {1} of length {2}.", "此处应为长度 {2} 的 {1}。"],

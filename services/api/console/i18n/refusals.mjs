@@ -75,6 +75,7 @@ export default [
   ["Expected '{}' < {}", "A number is too large; it must be less than {2}.", "数值过大，须小于 {2}。"],
   ["Expected '{}' matching regex {}", "A text has a character or a form that is not allowed here.", "文本含有此处不允许的字符或格式。"],
   ["Expected '{}', got '{}'", "A value is of another kind than expected ({1}).", "值的类型不符（应为 {1}）。"],
+  ["Invalid enum value '{}'; it is one of {}", "“{1}” may not stand here; it is one of {2}.", "此处不能是“{1}”，可用的值有 {2}。"],
   ["Invalid enum value {}", "{1} is none of the values possible here.", "{1} 不是此处允许的值。"],
   ["Invalid {}", "A value is no valid {1}.", "值不是有效的 {1}。"],
   ["Object missing required field '{}'", "Something is missing: {1}.", "缺少必填项：{1}。"],
