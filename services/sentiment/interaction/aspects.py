@@ -149,7 +149,8 @@ _en_cues: Final = _cues_by_word(_EN, "|")
 _IN_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _first_words: Final = frozenset(token.group() for cue in _en_cues if (token := _EN_TOKEN.match(cue)))
-_first_pairs: Final = frozenset(cue[:2] for cue in _zh_cues if not cue.isascii())
+_han_cues: Final = frozenset(cue for cue in _zh_cues if not cue.isascii())
+_first_pairs: Final = frozenset(cue[:2] for cue in _han_cues)
 _PAIR_START: Final = re.compile(
     "[{}](?=[{}])".format(*("".join(sorted(set(ends))) for ends in zip(*_first_pairs, strict=True)))
 )
@@ -163,52 +164,107 @@ class _CueWord(NamedTuple):
     cues: tuple[Cue, ...]
 
 
-def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
-    """Return the words by their first two letters, in the order tried: Chinese ones, then English ones, longest first.
+_KEY_LENGTH: Final = 3
+_HAN_KEY_LENGTH: Final = 2
 
-    A word of both lists speaks for what the English one says.
+
+def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
+    """Return the words by their first letters, in the order tried: Chinese ones, then English ones, longest first.
+
+    Those are two Han characters or three letters. A word of both lists speaks for what the English one says.
     """
     found: dict[str, tuple[_CueWord, ...]] = {}
     for words, is_whole in ((_zh_cues, False), (_en_cues, True)):
         for word in sorted(words, key=len, reverse=True):
             cue = _CueWord(word, is_whole, _en_cues.get(word, _zh_cues.get(word, ())))
-            found[word[:2]] = (*found.get(word[:2], ()), cue)
+            key = word[: _KEY_LENGTH if word.isascii() else _HAN_KEY_LENGTH]
+            found[key] = (*found.get(key, ()), cue)
     return found
 
 
 _words_by_beginning: Final = _by_beginning()
 _START_BITS: Final = 16
+_START_SHIFT: Final = np.array(BUCKET_BITS - _START_BITS, np.uint32)
+_FOLLOWED_SHIFT: Final = np.array(32 - _START_BITS, np.uint32)
+_FIRST, _SECOND = (np.array(factor, np.uint32) for factor in (0x9E3779B1, 0x85EBCA6B))
 
 
 def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
+    """Return a table that is true where a place of the family, cut to its first bits, is that of one of the hashes."""
     table = np.zeros((1 << _START_BITS) + 1, np.bool_)
     table[[bucket_of(family, value) + 1 >> (BUCKET_BITS - _START_BITS) for value in hashes]] = True
     return table
 
 
+def _followed(places: Codes, first: Codes, second: Codes) -> Codes:
+    """Return where a table of words followed by two letters has each."""
+    mixed: Codes = (places ^ first * _FIRST ^ second * _SECOND) * _FIRST
+    mixed >>= _FOLLOWED_SHIFT
+    return mixed
+
+
+def _phrase_table() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which words are cues alone, as a start table, and which words with the next two letters begin longer ones.
+
+    So "on" is looked at where "hold" follows, or "ho" of another word.
+    """
+    alone: list[str] = []
+    is_begun = np.zeros(1 << _START_BITS, np.bool_)
+    for cue in _en_cues:
+        token = _EN_TOKEN.match(cue)
+        if token is None:
+            continue
+        word, rest = token.group(), cue[token.end() :].lstrip(" ")
+        if len(rest) < 2:
+            alone.append(word)
+        else:
+            first, second = (np.array([ord(letter)], np.uint32) for letter in rest[:2])
+            place = np.array([bucket_of("word", word_hash(word)) + 1], np.uint32)
+            is_begun[_followed(place, first, second)] = True
+    return _start_table("word", map(word_hash, alone)), is_begun
+
+
 _pair_starts: Final = _start_table("han2", map(han_hash, _first_pairs))
+# Of two characters, or with something else for a third.
+_pair_alone: Final = _start_table("han2", (han_hash(cue[:2]) for cue in _han_cues if cue[2:3].isascii()))
+_triple_starts: Final = _start_table("han3", (han_hash(cue[:3]) for cue in _han_cues if not cue[2:3].isascii()))
 _word_starts: Final = _start_table("word", map(word_hash, _first_words))
+_word_alone, _is_phrase_begun = _phrase_table()
 
 
-def possible_starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[list[int]]:
-    """Return, for each wanted text, the places in the folded batch where a cue may begin, ascending.
+def possible_starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[tuple[int, list[int]]]:
+    """Return the wanted texts in which a cue may begin, and where in the folded batch, ascending.
 
     None is missed; a few are false, because buckets are shared.
     """
-    at = batch.token_starts[_starts(batch.at_tokens["word"], batch.token_bounds, _word_starts, is_wanted)]
+    at = _word_places(batch)
     if "han2" in batch.at_characters:
-        at = np.sort(np.concatenate([at, _starts(batch.at_characters["han2"], batch.bounds, _pair_starts, is_wanted)]))
-    edges = np.searchsorted(at, np.append(batch.bounds[:-1][is_wanted], batch.bounds[-1])).tolist()
-    places = at.tolist()
-    return [places[first:last] for first, last in itertools.pairwise(edges)]
+        at = np.sort(np.concatenate([at, _han_places(batch)]))
+    texts = np.searchsorted(batch.bounds, at, side="right") - 1
+    kept = is_wanted[texts]
+    at, texts = at[kept], texts[kept]
+    firsts = np.flatnonzero(np.diff(texts, prepend=-1)).tolist()
+    places, texts_of_places = at.tolist(), texts.tolist()
+    return [(texts_of_places[first], places[first:last]) for first, last in itertools.pairwise([*firsts, len(places)])]
 
 
-def _starts(
-    places: Codes, bounds: Positions, starts: NDArray[np.bool_], is_wanted: NDArray[np.bool_]
-) -> NDArray[np.intp]:
-    may_start = starts.take(places[: bounds[-1]] >> np.uint32(BUCKET_BITS - _START_BITS), mode="clip")
-    may_start &= np.repeat(is_wanted, np.diff(bounds))
-    return np.flatnonzero(may_start)
+def _word_places(batch: HashedBatch) -> Positions:
+    words = batch.at_tokens["word"][: batch.token_bounds[-1]]
+    tokens = np.flatnonzero(_word_starts.take(words >> _START_SHIFT, mode="clip"))
+    places, following = words[tokens], batch.token_starts[tokens + 1]
+    is_start = _word_alone[places >> _START_SHIFT]
+    is_start |= _is_phrase_begun[_followed(places, batch.letters[following], batch.letters[following + 1])]
+    at: Positions = batch.token_starts[tokens[is_start]]
+    return at
+
+
+def _han_places(batch: HashedBatch) -> Positions:
+    pairs = batch.at_characters["han2"][: batch.bounds[-1]]
+    at = np.flatnonzero(_pair_starts.take(pairs >> _START_SHIFT, mode="clip"))
+    is_start = _pair_alone[pairs[at] >> _START_SHIFT]
+    is_start |= _triple_starts[batch.at_characters["han3"][at] >> _START_SHIFT]
+    starts: Positions = at[is_start]
+    return starts
 
 
 def may_begin_cue(word: str) -> bool:
@@ -230,7 +286,10 @@ def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
     for start in starts:
         if start < end:
             continue
-        for word, is_whole, cues in _words_by_beginning.get(folded[start : start + 2], ()):
+        key = folded[start : start + _KEY_LENGTH]
+        if not key.isascii():
+            key = key[:_HAN_KEY_LENGTH]
+        for word, is_whole, cues in _words_by_beginning.get(key, ()):
             if folded.startswith(word, start) and not (is_whole and _is_inside_word(folded, start, start + len(word))):
                 end = start + len(word)
                 for cue in cues:

@@ -61,7 +61,7 @@ _BOUNDARY: Final = 1
 _APOSTROPHE: Final = 0x27
 _N_LAST_BREAKS: Final = 4
 """A batch ends in five breaks: one ends the last text, four let every window of characters run to its end."""
-_BREAK_CODE: Final = BREAK << CLASS_SHIFT | 0x0A
+_BREAK_CODES: Final = np.array(BREAK << CLASS_SHIFT | 0x0A, np.uint32)
 NEGATION_REACH: Final = 3
 """A negation colours this many tokens after it, up to the next punctuation."""
 MIN_GRAM_WORD: Final = 4
@@ -78,7 +78,9 @@ class HashedBatch:
     """Places in the weight table of a batch's features, `NOTHING` where there is none.
 
     `at_characters` has the families han1, han2, han3 and gram4, one place a character; `at_tokens` word and pair, one a
-    token; families without a feature in the whole batch are left out. `negated` stands at the tokens `negated_tokens`.
+    token; families without a feature in the whole batch are left out. A Han gram stands at its first character, a
+    4-gram at its second, a letter always, so that no character has both of han1 and gram4. `negated` stands at the
+    tokens `negated_tokens`.
     Text i is the characters `bounds[i]:bounds[i + 1]` and the tokens `token_bounds[i]:token_bounds[i + 1]`.
     """
 
@@ -89,10 +91,10 @@ class HashedBatch:
     token_starts: Positions
     bounds: Positions
     token_bounds: Positions
-    scripts: NDArray[np.int64]
-    """Letters of every text by script: han, latin, accented, foreign."""
-    function_words: NDArray[np.int64]
-    """English and foreign function words of every text."""
+    scripts: NDArray[np.int32]
+    """A row a script, han, latin, accented, foreign: its letters in every text."""
+    function_words: NDArray[np.int32]
+    """English function words of every text, and foreign ones."""
     letters: Codes
 
     def __len__(self) -> int:
@@ -103,8 +105,7 @@ class HashedBatch:
         found: list[tuple[str, Codes, Positions]] = []
         for family, places in self.at_characters.items():
             at = np.flatnonzero(places)
-            # A 4-gram's window starts one character before its first letter when it marks the word's beginning.
-            found.append((family, places[at] - np.uint32(1), at + (family == "gram4")))
+            found.append((family, places[at] - np.uint32(1), at))
         for family, places in self.at_tokens.items():
             at = np.flatnonzero(places)
             found.append((family, places[at] - np.uint32(1), self.token_starts[at]))
@@ -228,7 +229,7 @@ def han_buckets(folded: str, is_han: bytes) -> Codes:
 
 
 def hash_grams(letters: Codes, is_letter: NDArray[np.bool_]) -> Codes:
-    """Return the places of the 4-grams of words of four letters and more, ends marked; a window starts at its place."""
+    """Return the places of the 4-grams of words of four letters and more, ends marked; each at its second character."""
     is_two = is_letter[:-1] & is_letter[1:]
     is_four = is_two[:-2] & is_two[2:]
     # A pair of neighbouring letters lies in a long word when one of the five windows of four letters that touch
@@ -241,11 +242,12 @@ def hash_grams(letters: Codes, is_letter: NDArray[np.bool_]) -> Codes:
     bounded += ~is_letter
     windows = (bounded[:-3], bounded[1:-2], bounded[2:-1], bounded[3:])
     seed = np.uint32(_SEEDS["gram4"])
+    places = np.zeros(len(letters), np.uint32)
     if np.count_nonzero(is_gram) > len(is_gram) * _DENSE_RATIO:
-        return _places(_gram_hashes(windows), seed, is_gram)
+        places[1:-2] = _places(_gram_hashes(windows), seed, is_gram)
+        return places
     at = np.flatnonzero(is_gram)
-    places = np.zeros(len(is_gram), np.uint32)
-    places[at] = _bucket(_gram_hashes([window.take(at) for window in windows]), seed) + _ONE
+    places[at + 1] = _bucket(_gram_hashes([window.take(at) for window in windows]), seed) + _ONE
     return places
 
 
@@ -307,17 +309,18 @@ class Hasher:
         codes: Codes = self._characters.take(raw, mode="clip")
         is_repeat = codes[1:] == codes[:-1]
         is_third = is_repeat[1:] & is_repeat[:-1]
+        is_third &= codes[2:] != _BREAK_CODES
         if is_third.any():
             keep = np.ones(len(codes), np.bool_)
-            keep[2:] = ~is_third | (codes[2:] == np.uint32(_BREAK_CODE))
-            codes = codes.take(np.flatnonzero(keep))
+            np.logical_not(is_third, out=keep[2:])
+            codes = codes[keep]
         return codes
 
     def hash_batch(self, texts: Sequence[str]) -> HashedBatch:
         """Return the places of all texts' features."""
         codes = self.codes(texts)
         letters = codes & np.uint32(CODE_MASK)
-        kinds = np.ascontiguousarray(codes.astype("<u4", copy=False).view(np.uint8)[3::4])
+        kinds = (codes >> np.uint32(CLASS_SHIFT)).astype(np.uint8)
         classes, scripts = kinds & np.uint8(CLASS_MASK), kinds >> np.uint8(SCRIPT_SHIFT - CLASS_SHIFT)
         is_break = classes == BREAK
         bounds = np.flatnonzero(is_break)[: len(texts) + 1]
@@ -325,7 +328,7 @@ class Hasher:
         at_characters: dict[str, Codes] = {}
         if is_han.any():
             at_characters.update(zip(_HAN_FAMILIES, hash_han(letters, is_han), strict=True))
-        _join_apostrophes(letters, classes)
+        apostrophes = _join_apostrophes(letters, classes)
         is_letter = classes == LETTER
         if is_letter.any():
             at_characters["gram4"] = hash_grams(letters, is_letter)
@@ -334,11 +337,11 @@ class Hasher:
         token_classes = classes.take(starts)
         is_latin = token_classes == LETTER
         is_open = (token_classes == HAN) | (token_classes == BREAK)
-        hashes[np.flatnonzero(token_classes == HAN)] = HAN_RUN
+        np.copyto(hashes, HAN_RUN, where=token_classes == HAN)
         word_kinds = _kind_table.take((hashes * _MIXER) >> np.uint32(16))
         word_kinds *= is_latin
         negations = np.concatenate(
-            [np.flatnonzero(word_kinds & np.uint8(NEGATION)), _tokens_in_nt(letters, classes, starts)]
+            [np.flatnonzero(word_kinds & np.uint8(NEGATION)), _tokens_in_nt(apostrophes, letters, classes, starts)]
         )
         negated = _negated(negations, is_open | (token_classes == PUNCTUATION), is_latin)
         token_bounds = np.flatnonzero(token_classes == BREAK)
@@ -382,16 +385,17 @@ class Hasher:
         return starts, hashes
 
 
-def _join_apostrophes(letters: Codes, classes: NDArray[np.uint8]) -> None:
-    at = np.flatnonzero(letters == _APOSTROPHE)
-    if len(at):
-        classes[at[(classes[at - 1] == LETTER) & (classes[at + 1] == LETTER)]] = LETTER
+def _join_apostrophes(letters: Codes, classes: NDArray[np.uint8]) -> Positions:
+    """Make letters of the apostrophes between letters, and return where these are."""
+    at = np.flatnonzero(letters == np.uint32(_APOSTROPHE))
+    between: Positions = at[(classes[at - 1] == LETTER) & (classes[at + 1] == LETTER)]
+    classes[between] = LETTER
+    return between
 
 
-def _tokens_in_nt(letters: Codes, classes: NDArray[np.uint8], starts: Positions) -> Positions:
-    """Return the tokens that end in 't and have four letters: isn't, wouldn't and their like."""
-    at = np.flatnonzero(letters == _APOSTROPHE)
-    at = at[(classes[at] == LETTER) & (letters[at + 1] == ord("t")) & (classes[at + 2] != LETTER)]
+def _tokens_in_nt(at: Positions, letters: Codes, classes: NDArray[np.uint8], starts: Positions) -> Positions:
+    """Return the tokens that end in 't and have four letters: isn't, wouldn't and their like; `at` the apostrophes."""
+    at = at[(letters[at + 1] == ord("t")) & (classes[at + 2] != LETTER)]
     tokens = np.searchsorted(starts, at, side="right") - 1
     long: Positions = tokens[at + 2 - starts[tokens] >= MIN_GRAM_WORD]
     return long
@@ -407,15 +411,15 @@ def _negated(negations: Positions, is_stop: NDArray[np.bool_], is_latin: NDArray
     return np.flatnonzero(reached[: len(is_latin)] & is_latin)
 
 
-def sum_by_text(values: NDArray[np.integer], bounds: Positions) -> NDArray[np.int64]:
+def sum_by_text(values: NDArray[np.integer], bounds: Positions) -> NDArray[np.int32]:
     """Return the sum of each text's values; text i is `bounds[i]:bounds[i + 1]`, which is never empty."""
-    sums: NDArray[np.int64] = np.add.reduceat(values[: bounds[-1]], bounds[:-1], dtype=np.int64)
+    sums: NDArray[np.int32] = np.add.reduceat(values[: bounds[-1]], bounds[:-1], dtype=np.int32)
     return sums
 
 
-def _counts(are_of_kind: Sequence[NDArray[np.bool_]], bounds: Positions) -> NDArray[np.int64]:
-    counts = np.zeros((len(bounds) - 1, len(are_of_kind)), np.int64)
+def _counts(are_of_kind: Sequence[NDArray[np.bool_]], bounds: Positions) -> NDArray[np.int32]:
+    counts = np.zeros((len(are_of_kind), len(bounds) - 1), np.int32)
     for kind, is_of_kind in enumerate(are_of_kind):
         if is_of_kind.any():
-            counts[:, kind] = sum_by_text(is_of_kind.view(np.uint8), bounds)
+            counts[kind] = sum_by_text(is_of_kind.view(np.uint8), bounds)
     return counts

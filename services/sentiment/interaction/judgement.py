@@ -68,7 +68,8 @@ def judgements(
     are_complaints = (is_negative & (negative >= _SURE_COMPLAINT)).tolist()
     kinds_list = kinds.tolist()
     urgencies = [_URGENCIES[kind] for kind in kinds_list]
-    hits: list[list[AspectHit]] = [[] for _ in kinds_list]
+    # One list for all who have none: nobody changes it.
+    hits: list[list[AspectHit]] = [[]] * len(kinds_list)
     for text, cues in _cues(batch, is_negative):
         are_complaints[text], urgencies[text] = True, _urgency(cues)
         hits[text] = aspects.aspect_hits(cues)
@@ -103,9 +104,8 @@ def judgements(
 def _cues(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> Iterator[tuple[int, dict[aspects.Cue, list[str]]]]:
     """Yield those of the wanted texts that have cues, and these."""
     folded = batch.folded()
-    wanted = np.flatnonzero(is_wanted).tolist()
-    for text, starts in zip(wanted, aspects.possible_starts(batch, is_wanted), strict=True):
-        if starts and (cues := aspects.find_cues(folded, starts)):
+    for text, starts in aspects.possible_starts(batch, is_wanted):
+        if cues := aspects.find_cues(folded, starts):
             yield text, cues
 
 

@@ -28,15 +28,20 @@ def language_of(han: int, latin: int, accented: int, foreign: int, english_words
     return EN
 
 
-def languages_of(scripts: NDArray[np.int64], word_counts: NDArray[np.int64]) -> NDArray[np.int8]:
+def languages_of(scripts: NDArray[np.int32], word_counts: NDArray[np.int32]) -> NDArray[np.int8]:
     """Return `language_of` for every text.
 
-    `scripts` has the columns han, latin, accented, foreign; `word_counts` has English and foreign function words.
+    `scripts` has the rows han, latin, accented, foreign; `word_counts` has English and foreign function words.
     """
-    han, latin, accented, foreign = scripts.T
-    english, other = word_counts.T
-    letters = han + latin + accented + foreign
-    is_zh = han * 3 >= latin + accented
-    is_other = ~is_zh & (((other > english) & (other >= 2)) | ((accented * 12 > latin) & (english == 0)))
-    is_other |= (letters == 0) | (foreign * 4 > letters)
-    return np.where(is_other, OTHER, np.where(is_zh, ZH, EN)).astype(np.int8)
+    han, latin, accented, foreign = scripts
+    english, other = word_counts
+    western = latin + accented
+    letters = han + western + foreign
+    # ZH or EN.
+    languages: NDArray[np.int8] = (han * 3 < western).astype(np.int8)
+    is_other = (letters == 0) | (foreign * 4 > letters)
+    if other.any() or accented.any():
+        is_foreign = ((other > english) & (other >= 2)) | ((accented * 12 > latin) & (english == 0))
+        is_other |= is_foreign & (languages == EN)
+    languages[is_other] = OTHER
+    return languages

@@ -1,13 +1,13 @@
 """Sentiment of texts: many at once in numpy, one at a time in plain Python, the same result to the bit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.sentiment.interaction.features import NOTHING, HashedBatch, Hasher, Positions, sum_by_text
+from services.sentiment.interaction.features import NOTHING, Codes, HashedBatch, Hasher, Positions, sum_by_text
 from services.sentiment.interaction.judgement import PARTS, Parts, Reason, judgement, judgements
 from services.sentiment.interaction.language import OTHER, languages_of
 from services.sentiment.interaction.model import NEUTRALITY, POLARITY, SHIPPED_ARTEFACT, LinearModel, load_model
@@ -25,6 +25,11 @@ _LENGTH_EXPONENT: Final = 0.2
 were judged too surely and long ones too timidly. Calibration error in-domain .053 to .043, 2026-11-28."""
 _UNKNOWN: Final = (2_500, 5_000, 2_500)
 _BLANK: Final = (0, PARTS, 0)
+_UNKNOWNS, _BLANKS = (np.array(parts)[:, None] for parts in (_UNKNOWN, _BLANK))
+_HALF: Final = np.array(8, np.int16)
+"""Bits of a weight in the table."""
+_COUNT: Final = 2
+"""Stands after the heads where sums have a row each."""
 
 
 def _sigmoid_parts() -> NDArray[np.int64]:
@@ -52,6 +57,8 @@ class Scorer:
         self._weights = table_of(model.weights)
         self._plain = PlainReader(model.characters, self._weights)
         self._biases = model.biases.tolist()
+        self._biases_of = np.ascontiguousarray(model.biases.T)
+        self._scales = np.array(model.scales)[:, None]
 
     @classmethod
     def load(cls, path: Path = SHIPPED_ARTEFACT) -> "Scorer":
@@ -110,47 +117,74 @@ class Scorer:
     def _analyse_batch(self, texts: Sequence[str]) -> list[Sentiment]:
         batch = self._hasher.hash_batch(texts)
         languages = languages_of(batch.scripts, batch.function_words)
-        sums, counts = self._sum(batch)
-        logits = sums * np.array(self._model.scales) / np.sqrt(np.maximum(counts, 1))[:, None]
-        logits += self._model.biases[languages]
-        logits *= _warmth[np.minimum(counts, _LONG)][:, None]
-        steps = np.clip(np.rint(logits * _STEPS), -_LIMIT * _STEPS, _LIMIT * _STEPS).astype(np.int64)
-        shares = _parts[steps + _LIMIT * _STEPS]
-        neutral = shares[:, NEUTRALITY]
-        positive = ((PARTS - neutral) * shares[:, POLARITY] + PARTS // 2) // PARTS
-        parts = np.stack([PARTS - neutral - positive, neutral, positive], axis=1)
-        parts[(languages == OTHER) & (batch.scripts.sum(axis=1) > 0)] = _UNKNOWN
-        parts[counts == 0] = _BLANK
-        return judgements(self.name, parts, languages, batch)
+        sums = self._sum(batch)
+        counts = sums[_COUNT]
+        logits = sums[:_COUNT] * self._scales
+        logits /= np.sqrt(np.maximum(counts, 1))
+        logits += self._biases_of.take(languages, axis=1)
+        logits *= _warmth.take(np.minimum(counts, _LONG))
+        logits *= _STEPS
+        steps = np.clip(np.rint(logits, out=logits), -_LIMIT * _STEPS, _LIMIT * _STEPS, out=logits).astype(np.int64)
+        steps += _LIMIT * _STEPS
+        shares = _parts.take(steps)
+        parts = np.empty((3, len(texts)), np.int64)
+        parts[1] = neutral = shares[NEUTRALITY]
+        parts[2] = positive = ((PARTS - neutral) * shares[POLARITY] + PARTS // 2) // PARTS
+        parts[0] = PARTS - neutral - positive
+        others = np.flatnonzero(languages == OTHER)
+        if len(others):
+            parts[:, others[batch.scripts[:, others].any(axis=0)]] = _UNKNOWNS
+        parts[:, counts == 0] = _BLANKS
+        return judgements(self.name, parts.T, languages, batch)
 
-    def _sum(self, batch: HashedBatch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the two heads' weights summed by text, shape (texts, 2), and the number of features."""
-        negated = self._weights.take(batch.negated)
-        sums = self._sum_families(batch.at_characters, batch.bounds)
-        sums += self._sum_families(batch.at_tokens, batch.token_bounds)
-        if len(negated):
-            text_of = np.searchsorted(batch.token_bounds, batch.negated_tokens, side="right") - 1
-            sums[:, 2] += np.bincount(text_of, minlength=len(sums))
-            for head, weights in enumerate(_halves(negated)):
-                sums[:, head] += np.bincount(text_of, weights, len(sums)).astype(np.int64)
-        return sums[:, :2], sums[:, 2]
-
-    def _sum_families(self, families: Mapping[str, NDArray[np.uint32]], bounds: Positions) -> NDArray[np.int64]:
-        """Return polarity, neutrality and count of every text, shape (texts, 3)."""
-        end = int(bounds[-1])
-        polarity, neutrality = np.zeros(end, np.int16), np.zeros(end, np.int16)
-        count = np.zeros(end, np.uint8)
-        for places in families.values():
-            of_polarity, of_neutrality = _halves(self._weights.take(places[:end], mode="clip"))
-            polarity += of_polarity
-            neutrality += of_neutrality
-            count += places[:end] != NOTHING
-        return np.stack([sum_by_text(values, bounds) for values in (polarity, neutrality, count)], axis=1)
+    def _sum(self, batch: HashedBatch) -> NDArray[np.int32]:
+        """Return polarity, neutrality and count of every text, shape (3, texts)."""
+        at_characters = _Totals(int(batch.bounds[-1]))
+        for places in _merged(batch.at_characters):
+            at_characters.add(self._weights, places)
+        at_tokens = _Totals(int(batch.token_bounds[-1]))
+        for places in batch.at_tokens.values():
+            at_tokens.add(self._weights, places)
+        at_tokens.add_at(batch.negated_tokens, self._weights.take(batch.negated))
+        return at_characters.by_text(batch.bounds) + at_tokens.by_text(batch.token_bounds)
 
 
-def _halves(packed: NDArray[np.int16]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Return polarity and neutrality of packed weights."""
-    return packed >> np.int16(8), (packed << np.int16(8)) >> np.int16(8)
+class _Totals:
+    """Weights of all families that stand at the same characters, or tokens, and how many features these are."""
+
+    def __init__(self, count: int) -> None:
+        self._polarities, self._neutralities = np.zeros(count, np.int16), np.zeros(count, np.int16)
+        self._counts = np.zeros(count, np.uint8)
+
+    def add(self, table: NDArray[np.int16], places: Codes) -> None:
+        """Add one family, with a place for each character or token."""
+        places = places[: len(self._counts)]
+        # Without clipping, of which there is no need, numpy copies what it has read.
+        packed = table.take(places, mode="clip")
+        self._polarities += packed >> _HALF
+        packed <<= _HALF
+        packed >>= _HALF
+        self._neutralities += packed
+        self._counts += places != NOTHING
+
+    def add_at(self, at: Positions, packed: NDArray[np.int16]) -> None:
+        """Add one feature at each of some characters or tokens."""
+        self._polarities[at] += packed >> _HALF
+        self._neutralities[at] += (packed << _HALF) >> _HALF
+        self._counts[at] += 1
+
+    def by_text(self, bounds: Positions) -> NDArray[np.int32]:
+        """Return polarity, neutrality and count of every text, shape (3, texts)."""
+        rows = (self._polarities, self._neutralities, self._counts)
+        return np.stack([sum_by_text(values, bounds) for values in rows])
+
+
+def _merged(at_characters: Mapping[str, Codes]) -> Iterable[Codes]:
+    """Return the families with those two as one of which no character has both: there is one read less to pay for."""
+    if "han1" not in at_characters or "gram4" not in at_characters:
+        return at_characters.values()
+    either = at_characters["han1"] + at_characters["gram4"]
+    return either, at_characters["han2"], at_characters["han3"]
 
 
 def _step(logit: float) -> int:
