@@ -22,7 +22,15 @@ from services.api.alert.schemas import (
     BulkResult,
     CausesOverTime,
 )
-from services.api.auth.schemas import AuditPageView, KeyList, LoginBody, NewKeyBody, NewKeyView, SessionView
+from services.api.auth.schemas import (
+    AuditPageView,
+    KeyList,
+    LoginBody,
+    NewKeyBody,
+    NewKeyView,
+    RotateKeyBody,
+    SessionView,
+)
 from services.api.connection.schemas import (
     ConnectionChangeBody,
     ConnectionList,
@@ -99,6 +107,7 @@ _MODELS: tuple[type[Any], ...] = (
     SessionView,
     NewKeyBody,
     NewKeyView,
+    RotateKeyBody,
     KeyList,
     AuditPageView,
     DeadLetterPage,

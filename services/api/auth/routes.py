@@ -17,6 +17,7 @@ from services.api.auth.schemas import (
     LoginBody,
     NewKeyBody,
     NewKeyView,
+    RotateKeyBody,
     SessionView,
 )
 from services.api.openapi import answers, json_response, read_body, takes
@@ -30,6 +31,7 @@ from shared.problem import ProblemError
 _AUDIT_CURSOR = "audit"
 _login_decoder = msgspec.json.Decoder(LoginBody)
 _new_key_decoder = msgspec.json.Decoder(NewKeyBody)
+_rotate_decoder = msgspec.json.Decoder(RotateKeyBody)
 
 
 def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, is_cookie_secure: bool) -> APIRouter:
@@ -121,10 +123,13 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
 
     @router.post(
         "/keys/{key_id}/rotate",
-        summary="Replace an API key by a new one with the same rights; the old one ends at once",
-        responses=answers(NewKeyView, "The new key, shown this once", 404, 409, status=201),
+        summary="Replace an API key by a new one with the same rights",
+        description="The old one ends at once, or after `overlap_hours`: a sender that still has it loses nothing.",
+        responses=answers(NewKeyView, "The new key, shown this once", 404, 409, 413, 415, status=201),
+        openapi_extra=takes(RotateKeyBody, is_required=False, example={"overlap_hours": 24}),
     )
-    async def rotate_key(key_id: str, principal: keeper) -> Response:
+    async def rotate_key(request: Request, key_id: str, principal: keeper) -> Response:
+        body: RotateKeyBody = await read_body(request, _rotate_decoder, empty=b"{}")
         key = new_key()
         async with transaction(pool) as connection:
             old = await store.get_key(connection, key_id)
@@ -141,7 +146,10 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
                 created_by=principal.name,
                 expires_at=old.expires_at,
             )
-            await store.revoke_key(connection, key_id, clock.now())
+            if body.overlap_hours:
+                await store.end_key_at(connection, key_id, clock.now() + timedelta(hours=body.overlap_hours))
+            else:
+                await store.revoke_key(connection, key_id, clock.now())
             await store.audit(
                 connection,
                 principal,
@@ -149,6 +157,7 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
                 "key",
                 [key_id, new_id],
                 request_id=correlation_id.get(),
+                detail={"overlap_hours": body.overlap_hours},
             )
             view = await store.get_key(connection, new_id)
         guard.forget()

@@ -32,6 +32,12 @@ class NewKeyBody(Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: Instant | None = None
 
 
+class RotateKeyBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """For `overlap_hours` the old key stays valid beside the new one, so that senders can change over one by one."""
+
+    overlap_hours: Annotated[int, Meta(ge=0, le=720)] = 0
+
+
 class NewKeyView(KeyView, frozen=True, kw_only=True):
     """`key` is shown this once and never again."""
 

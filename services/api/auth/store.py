@@ -132,6 +132,11 @@ async def revoke_key(connection: Any, key_id: str, now: datetime) -> None:
     await connection.execute("DELETE FROM sessions WHERE key_id = $1", key_id)
 
 
+async def end_key_at(connection: Any, key_id: str, end: datetime) -> None:
+    """Let a key, and the console sessions opened with it, expire at `end` unless they do before."""
+    await connection.execute("UPDATE api_keys SET expires_at = least(expires_at, $2) WHERE id = $1", key_id, end)
+
+
 async def audit(
     connection: Any,
     principal: Principal,

@@ -1,5 +1,6 @@
 """Who may do what, endpoint by endpoint; logins, sessions, lockout, headers."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -166,6 +167,22 @@ def test_a_key_is_shown_once_and_ends_when_it_is_rotated_or_revoked(api: Api) ->
     assert statuses == [401, 200, 401]
     assert made["key"] not in listed
     assert rotated["key"] not in listed
+
+
+def test_a_key_rotated_with_an_overlap_stays_valid_until_it_ends(api: Api) -> None:
+    made = api.post("/v1/keys", {"name": "shop", "role": "integrator"}).json()
+    asked = datetime.now(UTC)
+    rotated = api.post(f"/v1/keys/{made['id']}/rotate", {"overlap_hours": 24}).json()
+    api.post(f"/v1/keys/{made['id']}/rotate", {"overlap_hours": 48})
+
+    with api.client(made["key"]) as old, api.client(rotated["key"]) as new:
+        statuses = [client.get("/v1/session").status_code for client in (old, new)]
+    listed = {key["id"]: key for key in api.get("/v1/keys")["items"]}
+    end = datetime.fromisoformat(listed[made["id"]]["expires_at"])
+
+    assert statuses == [200, 200]
+    assert abs(end - asked - timedelta(hours=24)) < timedelta(minutes=5)
+    assert listed[rotated["id"]]["expires_at"] is None
 
 
 def test_a_key_cannot_be_widened_beyond_its_role(api: Api) -> None:
