@@ -56,6 +56,14 @@ def _extra(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
+def _calmed(record: logging.LogRecord) -> bool:
+    # A broker that has just started, or just lost another, names no coordinator for a moment; the client asks again.
+    # Who is without one for long does not become ready, which is what an operator is told.
+    if record.levelno == logging.ERROR and "GroupCoordinatorNotAvailableError" in record.getMessage():
+        record.levelno, record.levelname = logging.INFO, "INFO"
+    return True
+
+
 def configure_logging(service: str, level: str = "info", style: Literal["json", "text"] = "json") -> None:
     """Send every logger to stderr in one format; call once, from a service's __main__."""
     handler = logging.StreamHandler(sys.stderr)
@@ -66,5 +74,6 @@ def configure_logging(service: str, level: str = "info", style: Literal["json", 
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_calmed)
     for noisy in ("aiokafka", "faust", "mode", "asyncio", "uvicorn.access", "httpx2"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
