@@ -3,7 +3,8 @@
 Any order and any repetition of the same events inside 90 days gives the same state: events are named by 8 bytes and
 kept once a day, instants by minimum and maximum, everything else is an integer sum. An event older than 90 days before
 the newest one moves the first contact and nothing else. What windows hold is kept up to date by what enters and what
-leaves them, so that neither an event nor what is published of it costs a walk over 90 days.
+leaves them, and days that are over are shared between versions, as objects and as bytes, so that neither an event, nor
+what is published of it, nor the state's bytes cost a walk over 90 days.
 """
 
 import math
@@ -14,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from services.sentiment.engagement.model import (
@@ -34,70 +35,102 @@ from shared.contracts.enriched import ASPECT_NAMES, Engagement, WindowCounts
 from shared.contracts.event import CHANNEL_NAMES, EVENT_TYPES
 from shared.links import Links
 
-_WINDOWS: Final = ((0, 7), (1, 30), (2, WINDOW_DAYS))
-# Sentiment's trend compares a mean weighted e^(-age / 10 days) with the plain 90-day mean.
+# A row's counts of 7, 30 and 90 days are one number, this many bits apart; each window's share of it is a unit.
+_BITS: Final = 32
+_MASK: Final = (1 << _BITS) - 1
+_UNIT_7, _UNIT_30, _UNIT_90 = 1, 1 << _BITS, 1 << 2 * _BITS
+# What an event counts for, by its age in days.
+_UNITS: Final = [_UNIT_90 + _UNIT_30 * (age < 30) + _UNIT_7 * (age < 7) for age in range(WINDOW_DAYS)]
+# Sentiment's trend compares a mean weighted e^(-age / 10 days) with the plain 90-day mean. The weights are whole
+# numbers that grow from an anchor on, not fall from today on: so the sums need no change when a day passes, and do not
+# depend on any order.
 _TREND_DAYS: Final = 10.0
-_RECENCY: Final = [math.exp(-age / _TREND_DAYS) for age in range(WINDOW_DAYS)]
+_RECENCY: Final = [round(math.exp(days / _TREND_DAYS) * (1 << 64)) for days in range(2 * WINDOW_DAYS)]
 # A reply a week later answers another question.
 _LONGEST_RESPONSE_MS: Final = 7 * DAY_MS
-# Beyond so many days at once, counting anew is cheaper than following each day out of its windows.
-_FAR_DAYS: Final = 10
+# So many days that are past their windows may lie before the others.
+_SLACK: Final = WINDOW_DAYS
 
-# Rows of the counts, three windows each.
+# Rows of the counts.
 _INBOUND: Final = len(CHANNEL_NAMES)
 _OUTBOUND: Final = _INBOUND + 1
 _COMPLAINTS: Final = _OUTBOUND + 1
-_N_ROWS: Final = _COMPLAINTS + ANY_COMPLAINT + 1
+_ANY: Final = _COMPLAINTS + ANY_COMPLAINT
+_N_ROWS: Final = _ANY + 1
 # Contacts are coded by channel, then direction; internal ones count for their channel alone.
 _ROWS_OF_CONTACT: Final = [
-    tuple(3 * row for row in rows)
-    for channel in range(len(CHANNEL_NAMES))
-    for rows in ((channel, _INBOUND), (channel, _OUTBOUND), (channel,))
+    rows for channel in range(len(CHANNEL_NAMES)) for rows in ((channel, _INBOUND), (channel, _OUTBOUND), (channel,))
 ]
-_ROW_OF_COMPLAINT: Final = [3 * (_COMPLAINTS + code) for code in range(ANY_COMPLAINT + 1)]
-_ROW_OF_ANY: Final = _ROW_OF_COMPLAINT[ANY_COMPLAINT]
-_NONE: Final = WindowCounts()
 # Most days have one event: days share these counts, which nobody changes.
 _NOTHING: Final[dict[int, int]] = {}
 _ONE: Final = [{code: 1} for code in range(max(len(_ROWS_OF_CONTACT), len(EVENT_TYPES)))]
-_NOT_YET: Final = Raw()
+_DAY_END: Final = b"],"
+_MEMORY: Final = 20_000
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
+class _Windows(dict[int, WindowCounts]):
+    """The counts that a row's number holds, kept as most customers have the same few."""
+
+    def __missing__(self, number: int) -> WindowCounts:
+        if len(self) >= _MEMORY:
+            self.clear()
+        d7, d30, d90 = number & _MASK, number >> _BITS & _MASK, number >> 2 * _BITS
+        counts = self[number] = WindowCounts(d7=d7, d30=d30, d90=d90)
+        return counts
+
+
+_windows: Final = _Windows()
+
+
 class Tally(Struct, eq=False, gc=False):
-    """An `EngagementState` in hand. `add` changes it: a tally that others may hold is copied first."""
+    """An `EngagementState` in hand. `add` changes it: a tally that others may hold is copied first.
+
+    The days before the newest are a stretch of a list that is shared with copies. Whoever is first appends to it, past
+    the others' ends; whoever comes second, or changes a day that is over, goes on with a list of its own.
+    """
 
     newest_day: int = -1
     first_ms: int = 0
     last_ms: int = 0
-    # In the order of days.
-    days: dict[int, Day] = {}
     links: Links | None = None
     parts: dict[str, EngagementState] = {}
+    # The newest day's; None before the first event.
+    _today: Day | None = None
+    _past: list[Day] = []
+    # Where in `_past` the windows of 90, 30 and 7 days begin, and where they all end.
+    _from_90: int = 0
+    _from_30: int = 0
+    _from_7: int = 0
+    _end: int = 0
+    # The days before the newest as bytes, up to one of them; the newest day as bytes, empty after a change.
+    _past_bytes: bytes = b""
+    _encoded_end: int = 0
+    _today_bytes: bytes = b""
     _turns: list[int] = []
-    _counts: list[int] = field(default_factory=lambda: [0] * (3 * _N_ROWS))
+    _counts: list[int] = field(default_factory=lambda: [0] * _N_ROWS)
     # The channels with a contact in 90 days, in the contract's order.
     _channels: tuple[int, ...] = ()
     _score_30: int = 0
     _n_30: int = 0
     _score_90: int = 0
     _n_90: int = 0
+    _recent_score: int = 0
+    _recent_n: int = 0
     _silence_ms: int = 0
     _is_silence_known: bool = True
     _median_response_s: float | None = None
     _first_at: datetime | None = None
-    # All days as bytes, in their order too, or none; `_stale` are those to be encoded (again).
-    _encoded: dict[int, Raw] = {}
-    _stale: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, state: EngagementState) -> "Tally":
         """Return the tally of a state, counted anew."""
-        days = dict(sorted(state.days.items()))
-        tally = cls(state.newest_day, state.first_ms, state.last_ms, days, state.links, state.parts)
+        tally = cls(state.newest_day, state.first_ms, state.last_ms, state.links, state.parts)
+        tally._past = [bucket for day, bucket in sorted(state.days.items()) if day != state.newest_day]
+        tally._end = len(tally._past)
+        tally._today = state.days.get(state.newest_day)
         tally._set_turns(state.turns)
-        tally._stale = tuple(days)
         tally._is_silence_known = False
         tally._first_at = from_ms(state.first_ms) if state.last_ms else None
         tally._recount()
@@ -105,27 +138,39 @@ class Tally(Struct, eq=False, gc=False):
 
     def copy(self) -> "Tally":
         """Return an equal tally to add to."""
-        # Turns, stale days and parts are replaced, never changed.
-        return replace(self, days=self.days.copy(), _counts=self._counts.copy(), _encoded=self._encoded.copy())
+        return replace(self, _counts=self._counts.copy())
 
     def state(self) -> EngagementState:
-        """Return the state as it is now; it is the tally's until the next `add`."""
-        return EngagementState(
-            self.newest_day, self.first_ms, self.last_ms, self.days, self._turns, self.links, self.parts
-        )
+        """Return the state as it is now."""
+        days = {_day(bucket): bucket for bucket in self._days()}
+        return EngagementState(self.newest_day, self.first_ms, self.last_ms, days, self._turns, self.links, self.parts)
 
     def encode(self) -> bytes:
-        """Return the state's bytes; days that did not change are not encoded again."""
-        encoded, days = self._encoded, self.days
-        for day in self._stale:
-            if day in days:
-                encoded[day] = Raw(_encode(days[day]))
-        self._stale = ()
-        return _encode((self.newest_day, self.first_ms, self.last_ms, encoded, self._turns, self.links, self.parts))
+        """Return the state's bytes, those of `encode_state`; days that did not change are not encoded again."""
+        today = self._today
+        if self._encoded_end < self._end:
+            new = self._past[max(self._encoded_end, self._from_90) : self._end]
+            self._past_bytes += b"".join([_member(bucket) + b"," for bucket in new])
+            self._encoded_end = self._end
+        if today is not None and not self._today_bytes:
+            self._today_bytes = _member(today)
+        return b"[%d,%d,%d,{%b%b},%b,%b,%b]" % (
+            self.newest_day,
+            self.first_ms,
+            self.last_ms,
+            self._past_bytes if self._today_bytes else self._past_bytes[:-1],
+            self._today_bytes,
+            _encode(self._turns),
+            b"null" if self.links is None else _encode(self.links),
+            _encode(self.parts) if self.parts else b"{}",
+        )
 
     def knows(self, seen: Observation) -> bool:
         """Return whether this very event is included."""
-        bucket = self.days.get(seen.at_ms // DAY_MS)
+        day = seen.at_ms // DAY_MS
+        if day > self.newest_day:
+            return False
+        bucket = self._today if day == self.newest_day else self._bucket(day)
         return bucket is not None and _has(bucket.ids, seen.id)
 
     def add(self, seen: Observation) -> None:
@@ -137,52 +182,54 @@ class Tally(Struct, eq=False, gc=False):
                 self.last_ms = at_ms
             elif not self.first_ms <= at_ms <= self.last_ms:
                 self._contacted(at_ms)
-        if day > self.newest_day:
-            self._advance(day)
+        if day >= self.newest_day:
+            if day > self.newest_day:
+                self._advance(day)
+            bucket = self._today
+            self._today = grown = _day_of(seen) if bucket is None else _with(bucket, seen)
+            self._today_bytes = b""
+            if grown.contacts and self._is_silence_known:
+                self._follow_silence(bucket, grown)
         elif day <= self.newest_day - WINDOW_DAYS:
             return
-        bucket = self.days.get(day)
-        self.days[day] = grown = _day_of(seen) if bucket is None else _with(bucket, seen)
-        if day not in self._stale:
-            self._stale = (*self._stale, day)
-        if bucket is None:
-            self._place(day)
+        else:
+            self._add_to_past(day, seen)
         age = self.newest_day - day
-        counts, rows = self._counts, () if contact is None else _ROWS_OF_CONTACT[contact]
-        if seen.complaint_aspects is not None:
-            rows = (*rows, *[_ROW_OF_COMPLAINT[code] for code in seen.complaint_aspects], _ROW_OF_ANY)
-        for row in rows:
-            counts[row + 2] += 1
-            if age < 30:
-                counts[row + 1] += 1
-                if age < 7:
-                    counts[row] += 1
+        counts, unit = self._counts, _UNITS[age]
         if contact is not None:
+            for row in _ROWS_OF_CONTACT[contact]:
+                counts[row] += unit
             if contact // 3 not in self._channels:
                 self._find_channels()
             if seen.is_answer or seen.is_customers:
                 self._turn(2 * at_ms + seen.is_answer)
+        if seen.complaint_aspects is not None:
+            counts[_ANY] += unit
+            for code in seen.complaint_aspects:
+                counts[_COMPLAINTS + code] += unit
         if score is not None:
             self._score_90 += score
             self._n_90 += 1
+            recency = _RECENCY[day - _anchor(self.newest_day)]
+            self._recent_score += recency * score
+            self._recent_n += recency
             if age < 30:
                 self._score_30 += score
                 self._n_30 += 1
-        if grown.contacts and self._is_silence_known:
-            self._follow_silence(day, bucket, grown)
 
     def engagement(self) -> Engagement:
         """Return the published counters, as of the newest event."""
-        counts, last_ms, first_at = self._counts, self.last_ms, self._first_at
+        counts, last_ms, first_at, today = self._counts, self.last_ms, self._first_at, self._today
         last_at = as_of = None if first_at is None else from_ms(last_ms)
-        bucket = self.days.get(self.newest_day)
-        if as_of is None or (bucket is not None and bucket.last_ms > last_ms):
-            as_of = from_ms(0 if bucket is None else bucket.last_ms)
-        complaints, by_aspect = _NONE, {}
-        if counts[_ROW_OF_ANY + 2]:
-            complaints = _window(counts, _ROW_OF_ANY)
-            rows = zip(ASPECT_NAMES, _ROW_OF_COMPLAINT, strict=False)
-            by_aspect = {aspect: _window(counts, row) for aspect, row in rows if counts[row + 2]}
+        if as_of is None or (today is not None and today.last_ms > last_ms):
+            as_of = from_ms(0 if today is None else today.last_ms)
+        by_aspect = {}
+        if counts[_ANY]:
+            by_aspect = {
+                aspect: _windows[number]
+                for aspect, number in zip(ASPECT_NAMES, counts[_COMPLAINTS:_ANY], strict=True)
+                if number
+            }
         if not self._is_silence_known:
             self._find_silence()
         n_30 = self._n_30
@@ -190,10 +237,10 @@ class Tally(Struct, eq=False, gc=False):
             as_of=as_of,
             first_contact_at=first_at,
             last_contact_at=last_at,
-            inbound=_window(counts, 3 * _INBOUND),
-            outbound=_window(counts, 3 * _OUTBOUND),
-            complaints=complaints,
-            by_channel={CHANNEL_NAMES[channel]: _window(counts, 3 * channel) for channel in self._channels},
+            inbound=_windows[counts[_INBOUND]],
+            outbound=_windows[counts[_OUTBOUND]],
+            complaints=_windows[counts[_ANY]],
+            by_channel={CHANNEL_NAMES[channel]: _windows[counts[channel]] for channel in self._channels},
             complaints_by_aspect=by_aspect,
             sentiment_mean_30d=round(self._score_30 / n_30 / SCORE_UNIT, 4) if n_30 else None,
             sentiment_trend=self._trend() if self._n_90 else None,
@@ -201,111 +248,161 @@ class Tally(Struct, eq=False, gc=False):
             median_response_s=self._median_response_s,
         )
 
+    def _days(self) -> list[Day]:
+        """Return all days in their order."""
+        past = self._past[self._from_90 : self._end]
+        return past if self._today is None else [*past, self._today]
+
     def _contacted(self, at_ms: int) -> None:
         if not self.last_ms or at_ms < self.first_ms:
             self.first_ms = at_ms
         self.last_ms = max(self.last_ms, at_ms)
         self._first_at = from_ms(self.first_ms) if self.last_ms else None
 
-    def _place(self, day: int) -> None:
-        """Put a day that is new where it belongs among the others."""
-        if day != self.newest_day:
-            self.days = dict(sorted(self.days.items()))
-            self._encoded, self._stale = {}, tuple(self.days)
-        elif self._encoded:
-            self._encoded[day] = _NOT_YET
-
     def _find_channels(self) -> None:
         counts = self._counts
-        self._channels = tuple(channel for channel in range(len(CHANNEL_NAMES)) if counts[3 * channel + 2])
+        self._channels = tuple(channel for channel in range(len(CHANNEL_NAMES)) if counts[channel])
+
+    def _bucket(self, day: int) -> Day | None:
+        at = bisect_left(self._past, day * DAY_MS, self._from_90, self._end, key=_first_ms)
+        bucket = self._past[at] if at < self._end else None
+        return bucket if bucket is not None and _day(bucket) == day else None
+
+    def _add_to_past(self, day: int, seen: Observation) -> None:
+        """Add an event to a day that is over; copies keep their list."""
+        past = self._past[self._from_90 : self._end]
+        at = bisect_left(past, day * DAY_MS, key=_first_ms)
+        if at < len(past) and _day(past[at]) == day:
+            past[at] = grown = _with(past[at], seen)
+        else:
+            grown = _day_of(seen)
+            past.insert(at, grown)
+        self._past, self._from_90, self._end = past, 0, len(past)
+        self._find_windows()
+        self._past_bytes, self._encoded_end = b"", 0
+        if grown.contacts:
+            self._is_silence_known = False
+
+    def _find_windows(self) -> None:
+        """Find where in the past the shorter windows begin."""
+        past, newest, end = self._past, self.newest_day, self._end
+        self._from_30 = bisect_left(past, (newest - 29) * DAY_MS, self._from_90, end, key=_first_ms)
+        self._from_7 = bisect_left(past, (newest - 6) * DAY_MS, self._from_30, end, key=_first_ms)
 
     def _advance(self, day: int) -> None:
         """Make `day` the newest: what was in a window and is too old for it now leaves."""
-        newest, days = self.newest_day, self.days
-        self.newest_day = day
-        if not days:
+        before, self.newest_day = self.newest_day, day
+        if self._today is not None:
+            self._close(self._today)
+        elif self._from_90 == self._end:
             return
-        oldest = next(iter(days))
-        is_far = day - newest > _FAR_DAYS
-        if not is_far:
-            for window, length in _WINDOWS:
-                # Not one has left a window in which the oldest still is.
-                if oldest <= day - length:
-                    for leaving in range(newest - length + 1, day - length + 1):
-                        if (bucket := days.get(leaving)) is not None:
-                            self._shift(bucket, window, -1)
-        if oldest <= day - WINDOW_DAYS:
-            self._evict(day - WINDOW_DAYS)
+        past, end, at = self._past, self._end, self._from_7
+        while at < end and past[at].first_ms < (day - 6) * DAY_MS:
+            self._shift(past[at], -_UNIT_7)
+            at += 1
+        self._from_7, at = at, self._from_30
+        while at < end and past[at].first_ms < (day - 29) * DAY_MS:
+            gone = past[at]
+            self._shift(gone, -_UNIT_30)
+            self._score_30 -= gone.score_sum
+            self._n_30 -= gone.n_scored
+            at += 1
+        self._from_30 = at
+        if past[self._from_90].first_ms < (day - WINDOW_DAYS + 1) * DAY_MS:
+            self._evict(before)
         if self._turns and self._turns[0] < 2 * (day - WINDOW_DAYS + 1) * DAY_MS:
             self._set_turns(self._turns)
-        if is_far:
-            self._recount()
+        if _anchor(day) != _anchor(before):
+            self._weigh()
 
-    def _evict(self, too_old: int) -> None:
-        days = self.days
-        while days and (oldest := next(iter(days))) <= too_old:
-            gone = days.pop(oldest)
-            self._encoded.pop(oldest, None)
+    def _close(self, today: Day) -> None:
+        """Put the day that is over behind those before it."""
+        if len(self._past) != self._end or self._from_90 > _SLACK:
+            gone = self._from_90
+            self._past = self._past[gone : self._end]
+            self._from_90 = 0
+            self._from_30 -= gone
+            self._from_7 -= gone
+            self._end -= gone
+            self._encoded_end = max(0, self._encoded_end - gone)
+        if self._today_bytes and self._encoded_end == self._end:
+            self._past_bytes += self._today_bytes + b","
+            self._encoded_end += 1
+        self._past.append(today)
+        self._end += 1
+        self._today, self._today_bytes = None, b""
+
+    def _evict(self, before: int) -> None:
+        """Let go of the days that are over for the longest window; `before` was the newest day."""
+        past, end, at = self._past, self._end, self._from_90
+        oldest_ms, anchor = (self.newest_day - WINDOW_DAYS + 1) * DAY_MS, _anchor(before)
+        while at < end and (gone := past[at]).first_ms < oldest_ms:
+            self._shift(gone, -_UNIT_90)
+            if gone.n_scored:
+                recency = _RECENCY[_day(gone) - anchor]
+                self._score_90 -= gone.score_sum
+                self._n_90 -= gone.n_scored
+                self._recent_score -= recency * gone.score_sum
+                self._recent_n -= recency * gone.n_scored
+            if at < self._encoded_end:
+                self._past_bytes = self._past_bytes[self._past_bytes.index(_DAY_END) + len(_DAY_END) :]
+            at += 1
             if gone.contacts and self._is_silence_known:
-                following = next((bucket for bucket in days.values() if bucket.contacts), None)
+                following = next((past[later] for later in range(at, end) if past[later].contacts), None)
                 if following is not None and following.first_ms - gone.last_ms >= self._silence_ms:
                     self._is_silence_known = False
+        self._from_90 = at
         self._find_channels()
 
     def _recount(self) -> None:
-        self._counts = [0] * (3 * _N_ROWS)
-        self._score_30 = self._n_30 = self._score_90 = self._n_90 = 0
-        for day, bucket in self.days.items():
-            age = self.newest_day - day
-            for window, length in _WINDOWS:
-                if age < length:
-                    self._shift(bucket, window, 1)
+        self._find_windows()
+        self._counts = [0] * _N_ROWS
+        for bucket in self._days():
+            age = self.newest_day - _day(bucket)
+            self._shift(bucket, _UNITS[age])
+            self._score_90 += bucket.score_sum
+            self._n_90 += bucket.n_scored
+            if age < 30:
+                self._score_30 += bucket.score_sum
+                self._n_30 += bucket.n_scored
+        self._weigh()
         self._find_channels()
 
-    def _shift(self, bucket: Day, window: int, sign: int) -> None:
-        """Add a day to a window, or take it out."""
+    def _weigh(self) -> None:
+        anchor = _anchor(self.newest_day)
+        self._recent_score = self._recent_n = 0
+        for bucket in self._days():
+            recency = _RECENCY[_day(bucket) - anchor]
+            self._recent_score += recency * bucket.score_sum
+            self._recent_n += recency * bucket.n_scored
+
+    def _shift(self, bucket: Day, unit: int) -> None:
+        """Add a day's counts to the windows of a unit, or take them out."""
         counts = self._counts
         for code, n in bucket.contacts.items():
             for row in _ROWS_OF_CONTACT[code]:
-                counts[row + window] += sign * n
+                counts[row] += unit * n
         for code, n in bucket.complaints.items():
-            counts[_ROW_OF_COMPLAINT[code] + window] += sign * n
-        if bucket.n_scored:
-            if window == 1:
-                self._score_30 += sign * bucket.score_sum
-                self._n_30 += sign * bucket.n_scored
-            elif window == 2:
-                self._score_90 += sign * bucket.score_sum
-                self._n_90 += sign * bucket.n_scored
+            counts[_COMPLAINTS + code] += unit * n
 
-    def _follow_silence(self, day: int, bucket: Day | None, grown: Day) -> None:
-        """Follow the longest silence where a day's contact has come after all others', else leave it to be found."""
-        is_newest = day == self.newest_day
+    def _follow_silence(self, bucket: Day | None, grown: Day) -> None:
+        """Follow the longest silence where the newest day has grown, or leave it to be found."""
         if bucket is not None and bucket.contacts:
-            is_same_end = is_newest or grown.last_ms == bucket.last_ms
-            self._is_silence_known = is_same_end and grown.first_ms == bucket.first_ms
-        elif not is_newest:
-            self._is_silence_known = False
-        else:
-            for before in reversed(self.days.values()):
-                if before.contacts and before is not grown:
-                    self._silence_ms = max(self._silence_ms, grown.first_ms - before.last_ms)
-                    break
+            self._is_silence_known = grown.first_ms == bucket.first_ms
+            return
+        for at in range(self._end - 1, self._from_90 - 1, -1):
+            before = self._past[at]
+            if before.contacts:
+                self._silence_ms = max(self._silence_ms, grown.first_ms - before.last_ms)
+                break
 
     def _find_silence(self) -> None:
-        active = [bucket for bucket in self.days.values() if bucket.contacts]
+        active = [bucket for bucket in self._days() if bucket.contacts]
         self._silence_ms = max((later.first_ms - earlier.last_ms for earlier, later in pairwise(active)), default=0)
         self._is_silence_known = True
 
     def _trend(self) -> float:
-        weighted = weight = 0.0
-        newest = self.newest_day
-        for day, bucket in self.days.items():
-            if n := bucket.n_scored:
-                recency = _RECENCY[newest - day]
-                weighted += recency * bucket.score_sum
-                weight += recency * n
-        return round((weighted / weight - self._score_90 / self._n_90) / SCORE_UNIT, 4)
+        return round((self._recent_score / self._recent_n - self._score_90 / self._n_90) / SCORE_UNIT, 4)
 
     def _turn(self, turn: int) -> None:
         """Keep who spoke when; which turns are kept does not depend on the order they came in."""
@@ -329,6 +426,24 @@ class Tally(Struct, eq=False, gc=False):
 def engagement(state: EngagementState) -> Engagement:
     """Return the published counters of a state."""
     return Tally.of(state).engagement()
+
+
+def _anchor(newest_day: int) -> int:
+    """Return the day from which recency grows: less than two windows before the newest, and the same for long."""
+    return (newest_day // WINDOW_DAYS - 1) * WINDOW_DAYS
+
+
+def _day(bucket: Day) -> int:
+    return bucket.first_ms // DAY_MS
+
+
+def _first_ms(bucket: Day) -> int:
+    return bucket.first_ms
+
+
+def _member(bucket: Day) -> bytes:
+    """Return the day as a member of the days' JSON object."""
+    return b'"%d":%b' % (bucket.first_ms // DAY_MS, _encode(bucket))
 
 
 def _has(ids: bytes, name: bytes) -> bool:
@@ -384,11 +499,6 @@ def _bumped(counts: Mapping[int, int], code: int) -> dict[int, int]:
     if code in counts:
         return {**counts, code: counts[code] + 1}
     return dict(sorted({**counts, code: 1}.items()))
-
-
-def _window(counts: list[int], row: int) -> WindowCounts:
-    d90 = counts[row + 2]
-    return WindowCounts(d7=counts[row], d30=counts[row + 1], d90=d90) if d90 else _NONE
 
 
 def _median_response_s(turns: list[int]) -> float | None:

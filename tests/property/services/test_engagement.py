@@ -112,7 +112,7 @@ def test_what_is_kept_up_to_date_equals_what_is_counted_anew(seen: list[Observat
         if not tally.knows(one):
             tally.add(one)
         assert tally.engagement() == engagement(tally.state())
-        assert decode_state(tally.encode()) == tally.state()
+        assert tally.encode() == encode_state(tally.state())
 
 
 @given(st.lists(observations, max_size=25), st.randoms(use_true_random=False))
@@ -132,6 +132,31 @@ def test_adding_to_a_copy_leaves_the_original_as_it_was(seen: list[Observation])
     original.copy().add(last)
 
     assert (original.encode(), original.engagement()) == (bytes_before, derived_before)
+
+
+@given(
+    st.lists(observations, max_size=12),
+    st.lists(st.lists(observations, max_size=12), min_size=2, max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_copies_that_go_different_ways_do_not_see_each_other(
+    before: list[Observation], ways: list[list[Observation]], chance: random.Random
+) -> None:
+    original = tallied(before)
+    copies = [(original.copy(), iter(way)) for way in ways]
+    going = list(copies)
+    while going:
+        tally, way = chance.choice(going)
+        one = next(way, None)
+        if one is None:
+            going.remove((tally, way))
+        elif not tally.knows(one):
+            tally.add(one)
+            tally.encode()
+
+    for (tally, _), added in zip(copies, ways, strict=True):
+        alone = tallied([*before, *added])
+        assert (tally.encode(), tally.engagement()) == (alone.encode(), alone.engagement())
 
 
 @given(st.lists(observations, max_size=15), st.lists(observations, max_size=15))
