@@ -8,6 +8,7 @@ in one call. Where a fetched batch begins or ends changes nothing.
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop
+from itertools import accumulate, islice, repeat
 from typing import Any, Final, Generic, NamedTuple, Protocol
 
 from shared.clock import to_ms
@@ -37,6 +38,9 @@ from shared.kafka.timers import Timers
 # may be every customer there is.
 WAKE_KEYS: Final = 2_000
 WORK_ROWS: Final = 10_000
+# Inputs decided in one call at most: 3,000 of them with their events, states and outputs are more than a processor's
+# cache holds, and cost a third more each.
+RUN_INPUTS: Final = 256
 # Decoded states kept between batches, in two generations; beyond them a state is bytes.
 _LIVE_STATES: Final = 25_000
 _ERROR_LENGTH: Final = 4_000
@@ -47,6 +51,10 @@ MAX_VALUE_BYTES: Final = 950_000
 MAX_KEY_BYTES: Final = 10_000
 # Before it are the empty key and those that start with NUL.
 _FIRST_KEY: Final = b"\x01"
+
+
+# Keys, events, times and values of records, side by side.
+_Columns = tuple[list[str], list[E], list[int], list[bytes]]
 
 
 class InRecord(Protocol):
@@ -209,31 +217,69 @@ class Partition(Generic[E, S]):
 
         Raises Stop for a processor that breaks its promises.
         """
-        processor, timers, states, number = self._processor, self.timers, self.states, self._number
-        decode, event_time_ms, shortest = processor.decode, processor.event_time_ms, processor.shortest_wake_ms
-        watermark, fence, parked, replay_until = self.watermark_ms, self.fence, self._parked, self._replay_until
+        fence = self.fence
+        if records and records[0].offset <= fence:
+            records = [record for record in records if record.offset > fence]
+        self._n_inputs += len(records)
+        for start in range(0, len(records), RUN_INPUTS):
+            yield from self._stretch(records[start : start + RUN_INPUTS])
+        yield self._close(self.fence)
+
+    def _stretch(self, records: Sequence[InRecord]) -> Iterator[Work]:
+        """Decide records: in one run if nothing comes between them, else run by run up to what does."""
+        first, last = records[0].offset, records[-1].offset
+        columns = self._columns(records)
+        if columns is None or self._parked or first <= self._replay_until:
+            yield from self._look_at_each(records, columns)
+            return
+        keys, events, times, values = columns
+        watermarks = list(accumulate(times, max, initial=self.watermark_ms))
+        begins_ms, ends_ms = watermarks[1], watermarks[-1]
+        if self.timers.earliest_ms <= ends_ms or ends_ms - begins_ms >= self._processor.shortest_wake_ms:
+            yield from self._look_at_each(records, columns)
+            return
+        yield from self._settle([], first)
+        offsets, headers = [record.offset for record in records], [record.headers for record in records]
+        numbers = repeat(self._number)
+        run = list(map(Input, keys, events, islice(watermarks, 1, None), numbers, offsets, headers, values))
+        self.watermark_ms = ends_ms
+        self._decide(run)
+        self.fence = max(self.fence, last)
+
+    def _columns(self, records: Sequence[InRecord]) -> _Columns[E] | None:
+        """Return the records decoded, None if some are control records or cannot be: a loop over each costs twice."""
+        key_bytes: list[Any] = [record.key for record in records]
+        values: list[Any] = [record.value for record in records]
+        if None in key_bytes or None in values or min(key_bytes) < _FIRST_KEY:
+            return None
+        if max(map(len, key_bytes)) > MAX_KEY_BYTES:
+            return None
+        try:
+            events = list(map(self._processor.decode, values))
+            times = list(map(self._processor.event_time_ms, events))
+            keys = list(map(bytes.decode, key_bytes))
+        except Exception:  # noqa: BLE001  whose it is, a look at each will tell
+            return None
+        return keys, events, times, values
+
+    def _look_at_each(self, records: Sequence[InRecord], columns: _Columns[E] | None) -> Iterator[Work]:
+        """Decide records with all that may come between them: timers, controls, poison, what is known already."""
+        timers, states, number, parked = self.timers, self.states, self._number, self._parked
+        shortest, replay_until = self._processor.shortest_wake_ms, self._replay_until
+        watermark, fence = self.watermark_ms, self.fence
+        decoded = None if columns is None else list(zip(*columns, strict=True))
         run: list[Input[E]] = []
-        add = run.append
         run_ends_ms = 0
-        is_all_new = bool(records) and records[0].offset > fence
-        self._n_inputs += len(records) if is_all_new else sum(record.offset > fence for record in records)
-        for record in records:
+        for at, record in enumerate(records):
             offset = record.offset
-            if offset <= fence:
-                continue
-            key_bytes, value = record.key, record.value
-            if key_bytes is None:
+            if record.key is None:
                 self.watermark_ms = watermark
                 yield from self._settle(run, offset)
                 yield from self._control(record)
                 watermark, fence = self.watermark_ms, offset
                 continue
             try:
-                if value is None or key_bytes < _FIRST_KEY or len(key_bytes) > MAX_KEY_BYTES:
-                    raise Reject(f"no value, or a key that is empty, starts with NUL or has over {MAX_KEY_BYTES} bytes")
-                event = decode(value)
-                now_ms = event_time_ms(event)
-                key = key_bytes.decode()
+                key, event, now_ms, value = self._decoded(record) if decoded is None else decoded[at]
             except Exception as error:  # noqa: BLE001  whatever it is, it is this record's alone
                 self._poison(record, error, "undecodable")
                 fence = offset
@@ -249,11 +295,18 @@ class Partition(Generic[E, S]):
             watermark, fence = now_ms, offset
             if offset <= replay_until and offset <= states.fence(key):
                 continue
-            add(Input(key, event, now_ms, number, offset, record.headers, value))
+            run.append(Input(key, event, now_ms, number, offset, record.headers, value))
         self.watermark_ms = watermark
         self._decide(run)
         self.fence = max(self.fence, fence)
-        yield self._close(self.fence)
+
+    def _decoded(self, record: InRecord) -> tuple[str, E, int, bytes]:
+        key, value = record.key, record.value
+        if key is None or value is None or key < _FIRST_KEY or len(key) > MAX_KEY_BYTES:
+            raise Reject(f"no value, or a key that is empty, starts with NUL or has over {MAX_KEY_BYTES} bytes")
+        event = self._processor.decode(value)
+        now_ms = self._processor.event_time_ms(event)
+        return key.decode(), event, now_ms, value
 
     def _restore(self, key: str, row: bytes) -> None:
         fence, wake_at_ms = fence_of(row), wake_at_ms_of(row)
