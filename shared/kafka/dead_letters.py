@@ -57,7 +57,9 @@ def _fitting(headers: Headers) -> list[tuple[str, bytes]]:
     """Return the first headers, as many as there is room for."""
     fitting: list[tuple[str, bytes]] = []
     room = _HEADERS_LIMIT
-    for name, content in headers:
+    for name, sent in headers:
+        # Kafka has headers without content.
+        content = sent or b""
         room -= 20 + len(name.encode()) + len(content)
         if room < 0:
             break

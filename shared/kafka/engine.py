@@ -217,13 +217,14 @@ class Engine(Generic[E, S]):
                 if forward_to is not None:
                     place = (self._name(forward_to), number)
                     batches.setdefault(place, []).append((None, output.value, output.headers, None))
-            elif output.is_rerouted or not output.topic.is_partitioned_by_customer:
-                await self._route(batches, output.topic, output)
-            else:
-                if output.topic is not topic:
-                    topic = output.topic
-                    add = batches.setdefault((self._name(topic), number), []).append
-                add((output.key.encode(), output.value, output.headers, None))
+                continue
+            if output.topic is not topic or output.is_rerouted:
+                if output.is_rerouted or not output.topic.is_partitioned_by_customer:
+                    await self._route(batches, output.topic, output)
+                    continue
+                topic = output.topic
+                add = batches.setdefault((self._name(topic), number), []).append
+            add((output.key.encode(), output.value, output.headers, None))
         if work.poison:
             place = (self._dead_letters, number % await self._publisher.partition_count(self._dead_letters))
             letters = (dead_letter(self._processor.name, self._input, number, one) for one in work.poison)

@@ -427,9 +427,10 @@ class Partition(Generic[E, S]):
             self._poison_input(one, reject, "rejected")
 
     def _check_sizes(self, decisions: Decisions[S]) -> None:
-        for output in decisions.outputs:
-            if output.value is not None and len(output.value) > MAX_VALUE_BYTES:
-                raise _OversizeError(f"an output of {len(output.value)} bytes for {output.topic.name}")
+        outputs = decisions.outputs
+        if max(map(len, [output.value for output in outputs if output.value]), default=0) > MAX_VALUE_BYTES:
+            longest = max(outputs, key=lambda output: len(output.value or b""))
+            raise _OversizeError(f"an output of {len(longest.value or b'')} bytes for {longest.topic.name}")
 
     def _close(self, fence: int) -> Work:
         """Return the work up to `fence` with the rows that make it durable, and begin the next."""

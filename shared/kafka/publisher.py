@@ -264,7 +264,8 @@ class Publisher:
 def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
     """Return the bytes a record takes in a batch, rounded up by its few varints."""
     size = 40 + len(key or b"") + len(value or b"")
-    return size + sum(len(name) + len(content) + 10 for name, content in headers)
+    # Kafka has headers without content, and a record's may be passed on.
+    return size + sum(len(name.encode()) + len(content or b"") + 10 for name, content in headers)
 
 
 class _Flight:

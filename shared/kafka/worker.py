@@ -225,8 +225,8 @@ class Worker(Generic[E, S]):
             topic_allow_declare=False,
             topic_disable_leader=True,
             stream_wait_empty=True,
-            # In batches: enough to keep deciding while the next fetch is under way.
-            stream_buffer_maxsize=8,
+            # In batches: enough to keep deciding while the next fetch is under way, and no more objects than that.
+            stream_buffer_maxsize=4,
             broker_commit_interval=1.0,
             broker_max_poll_records=settings.max_poll_records,
             broker_session_timeout=settings.session_timeout_s,

@@ -5,16 +5,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from shared.clock import SystemClock
+from shared.contracts.dead_letter import DeadLetter
 from shared.health import failing
 from shared.kafka.topics_admin import ensure_topics
 from shared.kafka.worker import Worker, WorkerSettings
+from shared.topics import DEAD_LETTERS
 from tests.conftest import RunningKafka
 from tests.contract.kafka.worlds import PARTITIONS, RealWorld, messages, read_topic
 from tests.factories.kafka_processors import NOTES, WATCH_TOPICS, WATCHED, Watch, note_of, sighting
+from tests.factories.odd_headers import batch_with_odd_header
 
 pytestmark = pytest.mark.integration
 
@@ -103,6 +106,30 @@ async def test_inputs_that_were_committed_without_their_effect_are_read_again(
 
     assert [note_of(one.value or b"").id for one in await world.read(NOTES)] == [str(at) for at in range(10)]
     await world.close()
+
+
+async def test_a_header_whose_name_is_no_text_stops_nothing(kafka: RunningKafka, topic_prefix: str) -> None:
+    records = [sighting(at, "a", 1_000 + at, "reject" if at == 1 else "") for at in range(4)]
+    batch = batch_with_odd_header(0, 4, 1, values=[record.value or b"" for record in records])
+    world = RealWorld(kafka.bootstrap, topic_prefix)
+    await world.start()
+    await _produce(kafka.bootstrap, WATCHED.full_name(topic_prefix), batch, 4)
+
+    await world.work(Watch())
+
+    assert [note_of(one.value or b"").id for one in await world.read(NOTES)] == ["0", "2", "3"]
+    (letter,) = [msgspec.json.decode(one.value or b"", type=DeadLetter) for one in await world.read(DEAD_LETTERS)]
+    assert letter.headers == [("schema", b"1"), ("bad\ufffdname", b"content"), ("none", b"")]
+    await world.close()
+
+
+async def _produce(bootstrap: str, name: str, batch: bytes, n_records: int) -> None:
+    """Write a batch as it is to the topic's first partition."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        builder: Any = producer.create_batch()
+        builder.close()
+        builder._buffer, builder._relative_offset = batch, n_records
+        await (await producer.send_batch(builder, name, partition=0))
 
 
 async def _commit(bootstrap: str, group: str, name: str, offset: int) -> None:

@@ -1,5 +1,7 @@
 """Whatever the poison, its letter can be written: else it would stop its partition for ever."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -59,3 +61,10 @@ def test_a_reason_with_half_a_surrogate_pair_can_be_written() -> None:
 @pytest.mark.parametrize("timestamp_ms", [-1, 1 << 62])
 def test_a_time_that_no_calendar_has_can_be_written(timestamp_ms: int) -> None:
     assert dead_letter_message(dead_letter("stage", "t", 0, _poison(timestamp_ms=timestamp_ms)))[1]
+
+
+def test_a_header_without_content_is_kept_as_an_empty_one() -> None:
+    headers: Any = [("a", None), ("b", b"1")]
+
+    assert dead_letter("stage", "t", 0, _poison(headers=headers)).headers == [("a", b""), ("b", b"1")]
+    assert record_size(b"k", b"v", headers) >= record_size(b"k", b"v", ())
