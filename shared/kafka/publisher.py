@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import time_ns
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -24,6 +24,7 @@ from aiokafka.structs import RecordMetadata
 
 from shared.errors import Reject, Stop, Unavailable
 from shared.kafka.processor import Headers
+from shared.kafka.produce_request import JoinedRequests
 from shared.kafka.rows import Message as Message
 
 # The broker's default message.max.bytes is 1 MiB + 12; a batch that it refuses wedges an idempotent producer for ever
@@ -210,6 +211,8 @@ class Publisher:
             # Given up by the caller: nobody else knows the producer and its connections.
             await _stop(producer)
             raise
+        sender: Any = cast("Any", producer)._sender
+        sender.client = JoinedRequests(sender.client)
         return producer
 
     def replace(self, producer: Any, error: BaseException) -> None:

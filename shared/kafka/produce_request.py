@@ -1,0 +1,48 @@
+"""Produce requests put together in one go: aiokafka's own way copies every batch once for each level of the request."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.protocol.types import Array, Bytes, Int32, Schema
+
+
+class JoinedRequests:
+    """A producer's client that encodes its requests so: of eight copies of outputs and states three remain."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def send(self, node_id: int, request: Any) -> Any:
+        """Return the response, as the client's own method."""
+        if isinstance(request, ProduceRequest):
+            prepare: Any = request.prepare
+            own: Any = request
+            own.prepare = lambda versions: encoded_in_one_go(prepare(versions))
+        return await self._client.send(node_id, request)
+
+
+def encoded_in_one_go(struct: Any) -> Any:
+    """Return the request with an `encode` of the same result."""
+    items = [getattr(struct, name) for name in struct.SCHEMA.names]
+    struct.encode = lambda: b"".join(pieces_of(struct.SCHEMA, items))
+    return struct
+
+
+def pieces_of(kind: Any, item: Any) -> Iterator[bytes]:
+    """Yield the bytes that an item of the protocol's type is encoded to, large ones as they are."""
+    if type(kind) is Schema:
+        for field, one in zip(kind.fields, item, strict=True):
+            yield from pieces_of(field, one)
+    elif type(kind) is Array and isinstance(item, Sequence):
+        yield Int32.encode(len(item))
+        for one in item:
+            yield from pieces_of(kind.array_of, one)
+    elif kind is Bytes and item is not None:
+        yield Int32.encode(len(item))
+        yield item
+    else:
+        yield kind.encode(item)
