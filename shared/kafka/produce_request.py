@@ -18,18 +18,32 @@ class JoinedRequests:
 
     async def send(self, node_id: int, request: Any) -> Any:
         """Return the response, as the client's own method."""
-        if isinstance(request, ProduceRequest):
-            prepare: Any = request.prepare
-            own: Any = request
-            own.prepare = lambda versions: encoded_in_one_go(prepare(versions))
-        return await self._client.send(node_id, request)
+        is_produce = isinstance(request, ProduceRequest)
+        return await self._client.send(node_id, _Prepared(request) if is_produce else request)
 
 
-def encoded_in_one_go(struct: Any) -> Any:
-    """Return the request with an `encode` of the same result."""
-    items = [getattr(struct, name) for name in struct.SCHEMA.names]
-    struct.encode = lambda: b"".join(pieces_of(struct.SCHEMA, items))
-    return struct
+class _Prepared:
+    """A request whose structure encodes itself so. Nothing here refers back to itself: it holds megabytes."""
+
+    def __init__(self, request: Any) -> None:
+        self._request = request
+
+    def prepare(self, versions: Any) -> "_Joined":
+        return _Joined(self._request.prepare(versions))
+
+
+class _Joined:
+    """The structure of one version of a request."""
+
+    def __init__(self, struct: Any) -> None:
+        self._struct = struct
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._struct, name)
+
+    def encode(self) -> bytes:
+        items = [getattr(self._struct, name) for name in self._struct.SCHEMA.names]
+        return b"".join(pieces_of(self._struct.SCHEMA, items))
 
 
 def pieces_of(kind: Any, item: Any) -> Iterator[bytes]:
