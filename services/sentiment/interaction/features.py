@@ -57,7 +57,8 @@ _HAN_GRAMS: Final = np.array([(1, 0, 0), (*_MIX[2:4], 0), _MIX[2:5]], np.uint32)
 _MIXER_SHIFT, _BUCKET_SHIFT, _ONE = (np.array(number, np.uint32) for number in (15, 32 - BUCKET_BITS, 1))
 HAN_RUN: Final = 2
 """A run of Han characters stands in a word pair as this one hash: what touches it is punctuation, Latin or an end."""
-_BOUNDARY: Final = 1
+_END: Final = chr(1)
+"""Stands in a 4-gram for what is before a word and behind it."""
 _APOSTROPHE: Final = 0x27
 _N_LAST_BREAKS: Final = 4
 """A batch ends in five breaks: one ends the last text, four let every window of characters run to its end."""
@@ -164,6 +165,7 @@ def _build_kind_table() -> NDArray[np.uint8]:
 
 
 _kind_table: Final = _build_kind_table()
+_kind_bytes: Final = _kind_table.tobytes()
 
 
 def _bucket(value: Codes, seed: np.uint32 | Codes) -> Codes:
@@ -266,22 +268,22 @@ def pair_hash(first: int, second: int) -> int:
     return value ^ value >> 16
 
 
-def gram_buckets(word: str) -> list[int]:
-    """Return the buckets of the 4-grams of a word with its two ends marked."""
-    codes = [_BOUNDARY, *map(ord, word), _BOUNDARY]
+def grams_of(word: str) -> list[str]:
+    """Return the 4-grams of a word with its two ends marked."""
+    bounded = f"{_END}{word}{_END}"
+    return [bounded[at : at + 4] for at in range(len(word) - 1)]
+
+
+def gram_bucket(gram: str) -> int:
+    """Return the bucket of a 4-gram."""
+    one, two, three, four = map(ord, gram)
     first, second, third, fourth = _MIX[2:6]
-    seed, mixer, last_mixer = _SEEDS["gram4"], *_MIX[:2]
-    buckets = []
-    for one, two, three, four in zip(codes, codes[1:], codes[2:], codes[3:], strict=False):
-        # `bucket_of` written out: a word has half a dozen of them.
-        mixed = ((one * first + two * second + three * third + four * fourth & _MASK) ^ seed) * mixer & _MASK
-        buckets.append(((mixed ^ mixed >> 15) * last_mixer & _MASK) >> (32 - BUCKET_BITS))
-    return buckets
+    return bucket_of("gram4", one * first + two * second + three * third + four * fourth & _MASK)
 
 
 def word_kind(value: int) -> int:
     """Return the kind bits of a word by its hash."""
-    return int(_kind_table[_kind_index(value)])
+    return _kind_bytes[_kind_index(value)]
 
 
 class Hasher:

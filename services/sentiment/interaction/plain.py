@@ -4,6 +4,7 @@ A batch pays a fixed price for its numpy passes; one text is cheaper here. Sums 
 """
 
 import re
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,8 +21,9 @@ _THIRD: Final = re.compile(r"(.)\1\1+", re.DOTALL)
 _MASK: Final = 0xFFFFFFFF
 _HIGH: Final = 32
 _LOW_HALF: Final = 1 << 31
+_HALF, _LOW_SIGN = (np.array(number, np.int64) for number in (8, 1 << 7))
 _MEMORY: Final = 60_000
-"""Words and pairs kept before starting afresh: some 10 MB."""
+"""Words, pairs and 4-grams kept before starting afresh: some 15 MB."""
 _BREAK_HASH: Final = 0x0A
 _CUE: Final = 1 << 8
 """A bit beside those of a word's kind: a cue may begin with it."""
@@ -59,13 +61,27 @@ class _Translation(dict[int, int]):
 
     def __init__(self, table: NDArray[np.uint32]) -> None:
         super().__init__()
-        self._table = table
+        self._table = table.data
         self._last = len(table) - 1
 
     def __missing__(self, code_point: int) -> int:
-        target = int(self._table[min(code_point, self._last)])
+        target: int = self._table[min(code_point, self._last)]
         self[code_point] = target
         return target
+
+
+class _Grams(dict[str, int]):
+    """Weights of 4-grams as words are learnt: a word that was never met has few that were not."""
+
+    def __init__(self, weight: Callable[[int], int]) -> None:
+        super().__init__()
+        self._weight = weight
+
+    def __missing__(self, gram: str) -> int:
+        if len(self) >= _MEMORY:
+            self.clear()
+        weight = self[gram] = self._weight(features.gram_bucket(gram))
+        return weight
 
 
 def _class_letters(table: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -108,6 +124,7 @@ class PlainReader:
         self._halves = memoryview(self._bucket_weights.astype("<i2", copy=False).view(np.int8).data)
         self._words: dict[str, _Word] = {}
         self._pairs: dict[tuple[int, int], int] = {}
+        self._grams = _Grams(self._weight)
 
     def read(self, text: str) -> TextSums:
         """Return the sums of one text."""
@@ -184,9 +201,12 @@ class PlainReader:
     def _han(self, folded: str, classes: str) -> tuple[int, int, int]:
         """Return polarity, neutrality and count of the Han n-grams; numpy, since no two texts share many of them."""
         buckets = features.han_buckets(folded, classes.encode("ascii").translate(_IS_HAN))
-        halves = self._bucket_weights.take(buckets).astype("<i2", copy=False).view(np.int8)
-        neutrality, polarity = (np.add.reduce(half, dtype=np.int64) for half in (halves[::2], halves[1::2]))
-        return int(polarity), int(neutrality), len(buckets)
+        packed = self._bucket_weights.take(buckets).astype(np.int64)
+        polarity = int(np.add.reduce(packed >> _HALF))
+        n_negative = int(np.count_nonzero(packed & _LOW_SIGN))
+        # Low halves were added as if none was negative.
+        neutrality = int(np.add.reduce(packed)) - (polarity + n_negative << 8)
+        return polarity, neutrality, len(buckets)
 
     def _learn_pair(self, pair: tuple[int, int]) -> int:
         if len(self._pairs) >= _MEMORY:
@@ -201,8 +221,8 @@ class PlainReader:
         weight, count = self._weight(bucket_of("word", value)), 1
         kinds = _CUE * aspects.may_begin_cue(word) | (word_kind(value) if is_latin else 0)
         if is_latin and len(word) >= features.MIN_GRAM_WORD:
-            grams = features.gram_buckets(word)
-            weight += sum(map(self._weight, grams))
+            grams = features.grams_of(word)
+            weight += sum(map(self._grams.__getitem__, grams))
             count += len(grams)
             if word.endswith("'t"):
                 kinds |= NEGATION
