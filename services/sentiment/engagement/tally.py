@@ -112,6 +112,8 @@ class Tally(Struct, eq=False, gc=False):
     _counts: list[int] = field(default_factory=lambda: [0] * _N_ROWS)
     # The channels with a contact in 90 days, in the contract's order.
     _channels: tuple[int, ...] = ()
+    # The aspects with a complaint in 90 days, as well.
+    _aspects: tuple[int, ...] = ()
     _score_30: int = 0
     _n_30: int = 0
     _score_90: int = 0
@@ -207,6 +209,8 @@ class Tally(Struct, eq=False, gc=False):
             counts[_ANY] += unit
             for code in seen.complaint_aspects:
                 counts[_COMPLAINTS + code] += unit
+                if code not in self._aspects:
+                    self._find_aspects()
         if score is not None:
             self._score_90 += score
             self._n_90 += 1
@@ -223,13 +227,6 @@ class Tally(Struct, eq=False, gc=False):
         last_at = as_of = None if first_at is None else from_ms(last_ms)
         if as_of is None or (today is not None and today.last_ms > last_ms):
             as_of = from_ms(0 if today is None else today.last_ms)
-        by_aspect = {}
-        if counts[_ANY]:
-            by_aspect = {
-                aspect: _windows[number]
-                for aspect, number in zip(ASPECT_NAMES, counts[_COMPLAINTS:_ANY], strict=True)
-                if number
-            }
         if not self._is_silence_known:
             self._find_silence()
         n_30 = self._n_30
@@ -241,7 +238,7 @@ class Tally(Struct, eq=False, gc=False):
             outbound=_windows[counts[_OUTBOUND]],
             complaints=_windows[counts[_ANY]],
             by_channel={CHANNEL_NAMES[channel]: _windows[counts[channel]] for channel in self._channels},
-            complaints_by_aspect=by_aspect,
+            complaints_by_aspect={ASPECT_NAMES[code]: _windows[counts[_COMPLAINTS + code]] for code in self._aspects},
             sentiment_mean_30d=round(self._score_30 / n_30 / SCORE_UNIT, 4) if n_30 else None,
             sentiment_trend=self._trend() if self._n_90 else None,
             longest_silence_days=round(self._silence_ms / DAY_MS, 2) if self._silence_ms else 0.0,
@@ -262,6 +259,10 @@ class Tally(Struct, eq=False, gc=False):
     def _find_channels(self) -> None:
         counts = self._counts
         self._channels = tuple(channel for channel in range(len(CHANNEL_NAMES)) if counts[channel])
+
+    def _find_aspects(self) -> None:
+        counts = self._counts
+        self._aspects = tuple(code for code in range(len(ASPECT_NAMES)) if counts[_COMPLAINTS + code])
 
     def _bucket(self, day: int) -> Day | None:
         at = bisect_left(self._past, day * DAY_MS, self._from_90, self._end, key=_first_ms)
@@ -353,6 +354,7 @@ class Tally(Struct, eq=False, gc=False):
                     self._is_silence_known = False
         self._from_90 = at
         self._find_channels()
+        self._find_aspects()
 
     def _recount(self) -> None:
         self._find_windows()
@@ -367,6 +369,7 @@ class Tally(Struct, eq=False, gc=False):
                 self._n_30 += bucket.n_scored
         self._weigh()
         self._find_channels()
+        self._find_aspects()
 
     def _weigh(self) -> None:
         anchor = _anchor(self.newest_day)

@@ -194,7 +194,7 @@ class SentimentProcessor:
             _remember(key, erasure_of(event), known)
             return step.effects
         if event.customer.handles:
-            step = claims(key, tally.state(), event)
+            step = claims(key, EngagementState(links=tally.links), event)
             if step.state is not None:
                 tally.links = step.state.links
             return step.effects
@@ -288,10 +288,8 @@ def _hops(one: Input[Heard], name: str) -> list[Hop]:
 
 
 def _header(headers: Headers, name: str) -> str:
-    for known, value in headers:
-        if known == name:
-            return value.decode("utf-8", "replace")
-    return ""
+    value = dict(headers).get(name)
+    return "" if value is None else value.decode("utf-8", "replace")
 
 
 def _enriched_headers(headers: Headers) -> Headers:
