@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from services.churn_alerts.customer.checks import answer, close
-from services.churn_alerts.customer.conclude import closing, conclude, wake_at_ms
+from services.churn_alerts.customer.conclude import closing, conclude, standing, wake_at_ms
 from services.churn_alerts.customer.decide import follow, hear_all, wake
 from services.churn_alerts.customer.followed import Answers, Followed, Heard, Relinked, SilenceCheck
 from services.churn_alerts.customer.in_force import InForce, OnUnreadable, ReadDocuments
@@ -130,10 +130,13 @@ class ChurnAlerts:
         decisions: Decisions[CustomerState] = Decisions()
         outputs, states, wake_ups = decisions.outputs, decisions.states, decisions.wake_at_ms
         changed = [customer for customer in customers if customer.is_changed]
-        asked = [None if customer.state is None else closing(customer) for customer in changed]
+        standings = [standing(customer) for customer in changed]
+        asked = [
+            None if now is None else closing(customer, now) for customer, now in zip(changed, standings, strict=True)
+        ]
         views, floors = close([one for one in asked if one is not None], in_force)
         answers = iter(zip(views, floors, strict=True))
-        for customer, one in zip(changed, asked, strict=True):
+        for customer, now, one in zip(changed, standings, asked, strict=True):
             key = customer.key
             view, floor = (None, None) if one is None else next(answers)
             if customer.is_erased:
@@ -150,10 +153,11 @@ class ChurnAlerts:
                 continue
             if floor is not None:
                 customer.state.next_check = floor
-            if customer.is_outlook_due and (outlook := conclude(customer, view)) is not None:
-                outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
-            if customer.is_plan_due:
-                wake_ups[key] = wake_at_ms(customer)
+            if now is not None:
+                if customer.is_outlook_due and (outlook := conclude(customer, now, view)) is not None:
+                    outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
+                if customer.is_plan_due:
+                    wake_ups[key] = wake_at_ms(customer, now)
             states[key] = customer.state
         if self._on_decided is not None:
             records = [record for customer in changed for record in customer.records]

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
+from msgspec import Struct
+
 from services.churn_alerts.customer.checks import Closing, View
-from services.churn_alerts.customer.describe import tier_of_view
 from services.churn_alerts.customer.followed import Followed, SilenceCheck, last_day_of
 from services.churn_alerts.customer.in_force import Basis
 from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
@@ -12,12 +13,28 @@ from services.churn_alerts.customer.schedule import CHECK_DELAY_MS, ROUND_MS
 from services.churn_alerts.customer.state import DONE, UNPLANNED
 from services.churn_alerts.signal.state import next_review_day
 from shared.clock import from_ms
-from shared.contracts.alert import CustomerRisk
+from shared.contracts.alert import CustomerRisk, Tier
 
 Phase = Literal["unscored", "active", "at_risk", "lost"]
 
 
-def wake_at_ms(followed: Followed) -> int | None:
+class Standing(Struct, frozen=True, gc=False):
+    """A customer's running silence, and why no risk is given for it (None: one is)."""
+
+    basis: Basis
+    silence: Purchases | None
+    phase: Phase | None
+
+
+def standing(followed: Followed) -> Standing | None:
+    """Return where the customer stands once all events are taken in; None if nothing follows from it."""
+    if followed.state is None or not (followed.is_outlook_due or followed.is_plan_due):
+        return None
+    basis, silence = followed.running_silence()
+    return Standing(basis, silence, _phase(followed, basis, silence))
+
+
+def wake_at_ms(followed: Followed, now: Standing) -> int | None:
     """Return when the customer must be looked at next, or None. The running silence must have been planned."""
     state = followed.present()
     if state.merged_into:
@@ -28,8 +45,7 @@ def wake_at_ms(followed: Followed) -> int | None:
     policy = followed.in_force.policy_for_day(max(state.clock_ms, now_ms) // DAY_MS - 1)
     day = next_review_day(state.signals, state.judged_day, policy.weights["payment_delayed"][1])
     if next_check != UNPLANNED:
-        basis, silence = followed.running_silence()
-        schedule = policy.silence(basis)
+        silence, schedule = now.silence, policy.silence(now.basis)
         if silence is not None and silence.n_days >= schedule.min_purchases:
             last_day, lost_after = last_day_of(silence), schedule.lost_after_days
             if next_check >= 0:
@@ -47,39 +63,34 @@ def _earlier(day: int | None, other: int) -> int:
     return other if day is None or other < day else day
 
 
-def closing(followed: Followed) -> Closing | None:
-    """Return what must be asked before `conclude`, once all events are taken in; None if nothing need be."""
-    if not (followed.is_outlook_due or followed.is_plan_due):
-        return None
-    state = followed.present()
-    basis, silence = followed.running_silence()
+def closing(followed: Followed, now: Standing) -> Closing | None:
+    """Return what must be asked before `conclude`; None if nothing need be."""
+    silence = now.silence
     if silence is None:
         return None
-    phase = _phase(followed, basis, silence)
+    state = followed.present()
     needs_floor = (
-        state.next_check == UNPLANNED and phase != "unscored" and not state.settle_ms and not state.merged_into
+        state.next_check == UNPLANNED and now.phase != "unscored" and not state.settle_ms and not state.merged_into
     )
-    silence_days = followed.silence_days(silence) if followed.is_outlook_due and phase is None else None
+    silence_days = followed.silence_days(silence) if followed.is_outlook_due and now.phase is None else None
     if silence_days is None and not needs_floor:
         return None
-    return Closing(silence, basis, silence_days, needs_floor, needs_value=followed.woken_day is not None)
+    return Closing(silence, now.basis, silence_days, needs_floor, needs_value=followed.woken_day is not None)
 
 
-def conclude(followed: Followed, view: View | None) -> CustomerRisk | None:
+def conclude(followed: Followed, now: Standing, view: View | None) -> CustomerRisk | None:
     """Return what is to be said of the customer's risk, if there is news of it; his silence must have been planned."""
-    state = followed.present()
-    basis, silence = followed.running_silence()
+    state, silence = followed.present(), now.silence
     day = followed.as_of_day()
     as_of_ms = state.clock_ms if followed.woken_day is None else end_of_day_ms(day)
-    policy = followed.in_force.policy_for_day(day)
-    phase: Phase | None
-    if view is None:
-        phase = _phase(followed, basis, silence)
-    else:
-        tier = tier_of_view(silence, basis, view, policy)
-        is_high = view.p >= policy.silence_threshold(tier, basis)
+    phase, tier = now.phase, None
+    if view is not None:
+        policy = followed.in_force.policy_for_day(day)
+        tier = view.tier(policy.tier_cuts)
+        counted: Tier = "new" if now.basis == "contacts" else tier
+        is_high = view.p >= policy.silence_threshold(counted, now.basis)
         if followed.woken_day is not None and silence is not None and state.next_check != UNPLANNED:
-            followed.check = SilenceCheck(followed.key, last_day_of(silence), day, tier, view.p, policy)
+            followed.check = SilenceCheck(followed.key, last_day_of(silence), day, counted, view.p, policy)
         phase = "at_risk" if is_high else "active"
     told: str = phase or "unscored"
     if view is not None:
@@ -88,8 +99,8 @@ def conclude(followed: Followed, view: View | None) -> CustomerRisk | None:
         return None
     state.told = told
     risk = None
-    if view is not None and silence is not None:
-        risk = risk_of(view, silence, as_of_ms, policy.tier_cuts, state.currency, basis)
+    if view is not None and silence is not None and tier is not None:
+        risk = risk_of(view, silence, as_of_ms, tier, state.currency, now.basis)
     return CustomerRisk(
         customer_id=followed.key,
         as_of=from_ms(as_of_ms),

@@ -41,7 +41,7 @@ def say(
     rules = policy.in_force.rules
     risk = None
     if view is not None and silence is not None:
-        risk = risk_of(view, silence, moment.at_ms, policy.tier_cuts, state.currency, basis)
+        risk = risk_of(view, silence, moment.at_ms, view.tier(policy.tier_cuts), state.currency, basis)
     signals = [finding.signal for finding in findings]
     negatives = state.signals.mismatch.negatives
     body = describe(

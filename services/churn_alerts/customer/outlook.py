@@ -23,7 +23,7 @@ def tier_at_purchase(purchases: Purchases, generation: Generation, cuts: TierCut
     return tier_of(run.n_days, 0.0, run.decayed_middle, money, cuts)
 
 
-def risk_of(view: View, purchases: Purchases, as_of_ms: int, cuts: TierCuts, currency: str, basis: Basis) -> Risk:
+def risk_of(view: View, purchases: Purchases, as_of_ms: int, tier: Tier, currency: str, basis: Basis) -> Risk:
     """Return the calibrated risk of the view, as of an instant, with its three strongest reasons."""
     generation = view.generation
     gap = view.usual_gap_days
@@ -40,7 +40,7 @@ def risk_of(view: View, purchases: Purchases, as_of_ms: int, cuts: TierCuts, cur
         silence_days=float(view.silence_days),
         usual_gap_days=round(gap, 2),
         expected_next_at=None if next_ms is None else from_ms(next_ms),
-        tier=view.tier(cuts),
+        tier=tier,
         residual_value=view.residual_value,
         expected_loss=None if view.residual_value is None else round(view.p * view.residual_value, 2),
         currency=currency,

@@ -42,11 +42,16 @@ def with_negative(part: Mismatch, negative: Negative) -> Mismatch:
 
 def with_sale(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:
     sale, sales = Sale(at_ms, event_id), part.sales
-    if not sales:
+    last = sales[-1] if sales else None
+    if last is None:
         kept: tuple[Sale, ...] = (sale,)
-    elif at_ms // DAY_MS > sales[-1].at_ms // DAY_MS:
-        # The common case, without sorting: the first order of a new day.
+    elif at_ms // DAY_MS > last.at_ms // DAY_MS:
+        # The common cases, without sorting: the first order of a new day,
         kept = (*sales[-ORDERS_KEPT:], sale)
+    elif (at_ms, event_id) >= (last.at_ms, last.event_id):
+        # and a later one of that day, which takes the place of the last but the first.
+        has_two = len(sales) > 1 and sales[-2].at_ms // DAY_MS == last.at_ms // DAY_MS
+        kept = (*sales[:-1], sale) if has_two else (*sales, sale)
     else:
         kept = _newest_sales((*sales, sale))
     return Mismatch(part.negatives, kept, part.missed)
