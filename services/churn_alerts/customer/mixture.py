@@ -8,6 +8,7 @@ Every operation is elementwise, so that a customer's figure does not depend on w
 
 from dataclasses import dataclass
 from math import lgamma, log
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from services.churn_alerts.customer.generation import REGULARITIES, Mixture
 
 SMALLEST = 1e-12
 """Floor of probabilities inside logarithms."""
+
+_CLASSES: Final = np.array(REGULARITIES, dtype=np.float64)[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,15 @@ def class_masses(n_gaps: Floats, span_days: Floats, sum_log_gap: Floats, mixture
     log_masses = []
     shapes = []
     scales = []
-    for k, weight in zip(REGULARITIES, mixture.weights, strict=True):
+    log_gammas = _log_gammas(mixture.r, n_gaps)
+    for k, weight, log_gamma_of_shape in zip(REGULARITIES, mixture.weights, log_gammas, strict=True):
         shape = mixture.r + k * n_gaps
         scale = mixture.alpha / k + span_days
         log_mass = (
             log(max(weight, SMALLEST))
             - lgamma(mixture.r)
             + mixture.r * log(mixture.alpha / k)
-            + _log_gamma_of_count(mixture.r, k, n_gaps, shape)
+            + log_gamma_of_shape
             - shape * np.log(scale)
             + (k - 1) * sum_log_gap
             - lgamma(k) * n_gaps
@@ -110,12 +114,13 @@ def silence(classes: ClassMasses, silence_days: Floats, horizon_days: float) -> 
     )
 
 
-def _log_gamma_of_count(r: float, k: int, n_gaps: Floats, shape: Floats) -> Floats:
+def _log_gammas(r: float, n_gaps: Floats) -> Floats:
+    """Return log Γ(r + kx) for every class k, (classes, n); in one call, which few customers pay as dearly as many."""
     # Customers share their counts: one value per count, the same bits, instead of one per customer.
     n_counts = int(n_gaps.max(initial=0.0)) + 1
     if n_counts >= len(n_gaps):
-        return log_gamma(shape)
-    return log_gamma(r + k * np.arange(n_counts, dtype=np.float64))[n_gaps.astype(np.int64)]
+        return log_gamma(r + _CLASSES * n_gaps)
+    return log_gamma(r + _CLASSES * np.arange(n_counts, dtype=np.float64))[:, n_gaps.astype(np.int64)]
 
 
 def log_gamma(z: Floats) -> Floats:

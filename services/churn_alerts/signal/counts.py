@@ -59,14 +59,15 @@ def merged_counts(one: BlockCounts | None, other: BlockCounts | None) -> BlockCo
 
 def lately(counts: BlockCounts, day: int) -> Lately:
     """Return recent and earlier counts as of the end of `day`."""
-    first_recent = day // BLOCK_DAYS - BLOCKS_RECENT + 1
     last_recent = day // BLOCK_DAYS
-    n_recent = sum(_in_block(counts, block) for block in range(first_recent, last_recent + 1))
-    n_later = sum(_in_block(counts, block) for block in range(last_recent + 1, counts.newest_block + 1))
+    first_recent = last_recent - BLOCKS_RECENT + 1
+    # `recent` runs backwards from the newest block: first what came later than the day's block, then the recent ones.
+    n_later_blocks = max(counts.newest_block - last_recent, 0)
+    n_recent = sum(counts.recent[n_later_blocks : max(counts.newest_block - first_recent + 1, 0)])
     return Lately(
         n_recent,
         day + 1 - first_recent * BLOCK_DAYS,
-        counts.total - n_recent - n_later,
+        counts.total - n_recent - sum(counts.recent[:n_later_blocks]),
         max(first_recent * BLOCK_DAYS - counts.first_day, 0),
     )
 
