@@ -8,8 +8,9 @@ what is published of it, nor the state's bytes cost a walk over 90 days.
 """
 
 import math
+from array import array
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
@@ -108,7 +109,8 @@ class Tally(Struct, eq=False, gc=False):
     _past_bytes: bytes = b""
     _encoded_end: int = 0
     _today_bytes: bytes = b""
-    _turns: list[int] = []
+    # Without an object for each, as all of them are copied for another one.
+    _turns: "array[int]" = field(default_factory=lambda: array("q"))
     _counts: list[int] = field(default_factory=lambda: [0] * _N_ROWS)
     # The channels with a contact in 90 days, in the contract's order.
     _channels: tuple[int, ...] = ()
@@ -145,7 +147,9 @@ class Tally(Struct, eq=False, gc=False):
     def state(self) -> EngagementState:
         """Return the state as it is now."""
         days = {_day(bucket): bucket for bucket in self._days()}
-        return EngagementState(self.newest_day, self.first_ms, self.last_ms, days, self._turns, self.links, self.parts)
+        return EngagementState(
+            self.newest_day, self.first_ms, self.last_ms, days, self._turns.tolist(), self.links, self.parts
+        )
 
     def encode(self) -> bytes:
         """Return the state's bytes, those of `encode_state`; days that did not change are not encoded again."""
@@ -162,7 +166,7 @@ class Tally(Struct, eq=False, gc=False):
             self.last_ms,
             self._past_bytes if self._today_bytes else self._past_bytes[:-1],
             self._today_bytes,
-            _encode(self._turns),
+            _encode(self._turns.tolist()),
             b"null" if self.links is None else _encode(self.links),
             _encode(self.parts) if self.parts else b"{}",
         )
@@ -418,11 +422,12 @@ class Tally(Struct, eq=False, gc=False):
             self._set_turns([*turns, turn])
         else:
             # A question at the end answers nothing.
-            self._turns = [*turns, turn]
+            self._turns = turns[:]
+            self._turns.append(turn)
 
-    def _set_turns(self, turns: list[int]) -> None:
+    def _set_turns(self, turns: Sequence[int]) -> None:
         oldest = 2 * (self.newest_day - WINDOW_DAYS + 1) * DAY_MS
-        self._turns = [turn for turn in turns[-MAX_TURNS:] if turn >= oldest]
+        self._turns = array("q", [turn for turn in turns[-MAX_TURNS:] if turn >= oldest])
         self._median_response_s = _median_response_s(self._turns)
 
 
@@ -504,7 +509,7 @@ def _bumped(counts: Mapping[int, int], code: int) -> dict[int, int]:
     return dict(sorted({**counts, code: 1}.items()))
 
 
-def _median_response_s(turns: list[int]) -> float | None:
+def _median_response_s(turns: Iterable[int]) -> float | None:
     """Return the median time from the first unanswered message to the next answer by a person, in seconds."""
     responses: list[int] = []
     waiting_since: int | None = None
