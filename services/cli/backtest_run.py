@@ -71,6 +71,12 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
         console.print(
             "No silence begun after the start has run its course; an earlier --start or shorter --horizon helps."
         )
+    if summary.data["n_repeated_rows_dropped"]:
+        console.print(f"{summary.data['n_repeated_rows_dropped']} rows repeat an order in all columns; counted once")
+    if summary.data["n_equal_rows_kept"]:
+        console.print(
+            f"{summary.data['n_equal_rows_kept']} rows equal another and count: they may be lines of a basket"
+        )
     if summary.data["n_rejected"]:
         first = summary.data["rejected"][0]
         console.print(f"{summary.data['n_rejected']} rows rejected, first: line {first['line']}: {first['reason']}")

@@ -25,6 +25,8 @@ PROGRESS_ROWS = 5_000
 STRAY_GAP_DAYS = 400
 MAX_STRAY_RATIO = 0.001
 LEAST_DAYS_FOR_STRAYS = 20
+ORDER_IDS = ("order_id", "orderid", "order_no", "invoice_no", "invoiceno", "invoice", "transaction_id", "basket_id")
+MAX_LINES_RATIO = 0.1
 
 TimeForm = Literal["date", "naive", "zoned"]
 
@@ -42,6 +44,14 @@ class RejectedRow:
 
 
 @dataclass(slots=True)
+class Repeats:
+    """Rows that equal an earlier one in all columns: `n_dropped` were the same order again, `n_kept` were counted."""
+
+    n_dropped: int = 0
+    n_kept: int = 0
+
+
+@dataclass(slots=True)
 class Orders:
     """Purchases and returns by customer id, days since 1970-01-01 UTC. `time_form` is the finest form of time seen."""
 
@@ -53,6 +63,7 @@ class Orders:
     n_negative_amounts: int = 0
     n_rejected: int = 0
     rejected: list[RejectedRow] = field(default_factory=list)
+    repeats: Repeats = field(default_factory=Repeats)
 
     def customers(self) -> list[CustomerDays]:
         """Return every customer with a purchase, by id, with purchase days and return days in order."""
@@ -71,7 +82,8 @@ def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) ->
 
     Columns customer_id and time, optionally event (purchase or return) and amount; others are ignored. Times are ISO
     8601 dates or date-times; without an offset they count as UTC. A purchase of negative amount is a return, as in
-    credit notes. UTF-8 with or without BOM, UTF-16 with one, else GB 18030; comma, semicolon or tab.
+    credit notes. Rows equal in all columns are the same order again where an order stands on one row (`_Repeated`).
+    UTF-8 with or without BOM, UTF-16 with one, else GB 18030; comma, semicolon or tab.
 
     Raises `UnreadableOrders` when a needed column is missing, more than 5 % of the rows cannot be read, or the file is
     cut off or no text.
@@ -100,6 +112,7 @@ def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) 
         at: dict[str, int] = {
             name: names.index(name) for name in ("customer_id", "time", "event", "amount") if name in names
         }
+        order_id = next((names.index(name) for name in ORDER_IDS if name in names), None)
         missing = [name for name in ("customer_id", "time") if name not in at]
         if missing:
             raise UnreadableOrders(
@@ -107,7 +120,9 @@ def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) 
                 "Wanted: customer_id,time and optionally event (purchase or return) and amount."
             )
         orders = Orders()
-        first_lines = _take_rows(text, _delimiter(head), at, orders, lambda: _tell(raw, on_progress))
+        repeated = _Repeated(order_id)
+        first_lines = _take_rows(text, _delimiter(head), at, orders, repeated, lambda: _tell(raw, on_progress))
+    orders.repeats = repeated.settle(orders)
     _drop_stray_days(orders, first_lines)
     if not orders.purchases:
         raise UnreadableOrders(f"no purchase in {path.name} could be read{_first_reject(orders)}")
@@ -117,7 +132,12 @@ def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) 
 
 
 def _take_rows(
-    text: IO[str], delimiter: str, at: dict[str, int], orders: Orders, on_rows: Callable[[], None]
+    text: IO[str],
+    delimiter: str,
+    at: dict[str, int],
+    orders: Orders,
+    repeated: "_Repeated",
+    on_rows: Callable[[], None],
 ) -> dict[int, int]:
     """Read the rows below the head into `orders`; return the line of each day's first purchase."""
     rows = csv.reader(text, delimiter=delimiter)
@@ -156,13 +176,19 @@ def _take_rows(
                 orders.rejected.append(RejectedRow(rows.line_num + 1, reason))
             continue
         forms.add(form)
-        if is_return or (cents is not None and cents < 0):
+        is_back = is_return or (cents is not None and cents < 0)
+        is_repeat = repeated.see(row, (customer_id, is_back), time, form)
+        if is_back:
             orders.n_negative_amounts += not is_return
             returns.setdefault(customer_id, []).append(day)
+            if is_repeat:
+                repeated.returns.append((customer_id, day))
             continue
         if day not in first_lines:
             first_lines[day] = rows.line_num + 1
         orders.n_without_amount += cents is None
+        if is_repeat:
+            repeated.purchases.append((customer_id, day, cents or 0))
         days = purchases.get(customer_id)
         if days is None:
             purchases[customer_id] = {day: cents}
@@ -172,6 +198,55 @@ def _take_rows(
     orders.n_rows = n_rows
     orders.time_form = "zoned" if "zoned" in forms else "naive" if "naive" in forms else "date"
     return first_lines
+
+
+class _Repeated:
+    """Finds rows that equal an earlier one, and says whether they are the same order again or lines of one.
+
+    An order is told by its id, or without one by customer and clock time. Where nearly all rows of an order that came
+    before equal it, an order stands on one row, and equal rows are exports laid over each other: they count once.
+    Where they differ, the rows are lines of a basket, of which two may well be equal: they count as they stand, and so
+    do rows of bare dates, for a customer may spend the same twice a day.
+    """
+
+    def __init__(self, order_id_at: int | None) -> None:
+        self._order_id_at = order_id_at
+        # Hashes, for a million rows of text would not fit beside the orders.
+        self._rows: set[int] = set()
+        self._orders: set[int] = set()
+        self._n_other_lines = 0
+        self._n_undated = 0
+        self.purchases: list[tuple[str, int, int]] = []
+        self.returns: list[tuple[str, int]] = []
+
+    def see(self, row: list[str], of: tuple[str, bool], time: str, form: TimeForm) -> bool:
+        """Note a row of a customer, purchase or return; return whether it repeats one whose order can be told."""
+        whole = hash(tuple(row))
+        is_equal = whole in self._rows
+        self._rows.add(whole)
+        if self._order_id_at is not None and self._order_id_at < len(row) and row[self._order_id_at].strip():
+            order = hash((of, row[self._order_id_at]))
+        elif form != "date":
+            order = hash((of, time))
+        else:
+            self._n_undated += is_equal
+            return False
+        self._n_other_lines += order in self._orders and not is_equal
+        self._orders.add(order)
+        return is_equal
+
+    def settle(self, orders: Orders) -> Repeats:
+        """Take repeated orders out of `orders` and return how many were, and how many equal rows stay."""
+        n_equal = len(self.purchases) + len(self.returns)
+        if self._n_other_lines > MAX_LINES_RATIO * n_equal:
+            return Repeats(n_kept=n_equal + self._n_undated)
+        for customer_id, day, cents in self.purchases:
+            known = orders.purchases[customer_id]
+            total = known[day]
+            known[day] = None if total is None else total - cents
+        for customer_id, day in self.returns:
+            orders.returns[customer_id].remove(day)
+        return Repeats(n_dropped=n_equal, n_kept=self._n_undated)
 
 
 def _drop_stray_days(orders: Orders, first_lines: dict[int, int]) -> None:

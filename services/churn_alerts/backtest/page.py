@@ -38,8 +38,6 @@ ORIGINS = {
     "prior": ("shipped prior", "内置先验"),
     "prior_recentred": ("prior, level refitted", "先验（重定基准）"),
     "mixture": ("own rhythms, no outcomes yet", "自有购买节奏（尚无结果）"),
-    "towards_prior": ("own data, drawn to the prior", "自有数据，向先验收缩"),
-    "towards_mixture": ("own data, drawn to own rhythms", "自有数据，向自有节奏收缩"),
     "own": ("own data", "自有数据"),
 }
 
@@ -330,9 +328,11 @@ def _method(summary: Summary) -> str:
     read = _both(
         f"Rows read: {data['n_rows']:,}; rejected: {data['n_rejected']:,}; without amount: "
         f"{data['n_without_amount']:,}; negative amounts taken as returns: "
-        f"{data['n_negative_amounts_taken_as_returns']:,}.",
+        f"{data['n_negative_amounts_taken_as_returns']:,}; repeated rows left out: "
+        f"{data['n_repeated_rows_dropped']:,}; equal rows counted: {data['n_equal_rows_kept']:,}.",
         f"读取 {data['n_rows']:,} 行；拒绝 {data['n_rejected']:,} 行；无金额 {data['n_without_amount']:,} 行；"
-        f"负金额按退货处理 {data['n_negative_amounts_taken_as_returns']:,} 行。",
+        f"负金额按退货处理 {data['n_negative_amounts_taken_as_returns']:,} 行；"
+        f"略去重复 {data['n_repeated_rows_dropped']:,} 行；相同但计入 {data['n_equal_rows_kept']:,} 行。",
     )
     rows = [
         [

@@ -135,6 +135,8 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
             "n_returns": sum(len(days) for days in orders.returns.values()),
             "n_negative_amounts_taken_as_returns": orders.n_negative_amounts,
             "n_without_amount": orders.n_without_amount,
+            "n_repeated_rows_dropped": orders.repeats.n_dropped,
+            "n_equal_rows_kept": orders.repeats.n_kept,
             "n_rejected": orders.n_rejected,
             "rejected": [{"line": entry.line, "reason": entry.reason} for entry in orders.rejected],
             "first_day": iso(replay.first_day),

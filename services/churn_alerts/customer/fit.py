@@ -1,9 +1,9 @@
-"""How a generation is fitted from the past alone: baseline, mixture, then the logistic, drawn to the prior while few.
+"""How a generation is fitted from the past alone: baseline, mixture, then the logistic.
 
 The same orders give the same bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log
 from typing import Any
@@ -16,7 +16,7 @@ from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.features import terms
 from services.churn_alerts.customer.floor import with_best_floor
-from services.churn_alerts.customer.generation import REGULARITIES, Baseline, Generation, Mixture, Origin, prior_for
+from services.churn_alerts.customer.generation import REGULARITIES, Baseline, Generation, Mixture, prior_for
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.maximum import maximise
 from services.churn_alerts.customer.mixture import class_masses, digamma, log_gamma
@@ -27,17 +27,12 @@ from services.churn_alerts.customer.value import fit_spend
 REFIT_EVERY_DAYS = 28
 SNAPSHOT_EVERY_DAYS = 7
 HALF_LIFE_DAYS = 90.0
-OWN_FIT_CUSTOMERS = 2_000
-OWN_RIDGE = 100.0
-PRIOR_RIDGE = 100.0
-PRIOR_INTERCEPT_RIDGE = 1.0
+RIDGE = 100.0
+INTERCEPT_RIDGE = 1.0
 MIXTURE_CUSTOMERS = 50
 FEWEST_LABELS = 30
-OWN_FIT_HORIZONS = 3
-"""Labels of a shorter past are of young customers only: weights learnt on them alone do not carry to older ones."""
-
 GUARD_LOG_LOSS = 0.002
-"""Strengths and sizes measured on two public logs (docs/churn.md, fitting)."""
+"""Strengths and sizes measured on public logs (docs/churn.md, fitting)."""
 
 MAX_ROWS = 60_000
 MAX_STRIDE = 8
@@ -88,9 +83,7 @@ def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy
     base = replace(base, n_rows=len(snapshots.rows))
     if min(n_leavers, len(snapshots.rows) - n_leavers) < FEWEST_LABELS:
         return _recentre(base, history, snapshots) if n_repeat < MIXTURE_CUSTOMERS else _score_by_mixture(base)
-    is_long = until_day - int(history.day.min()) >= OWN_FIT_HORIZONS * horizon
-    fitted = _fit_weights(base, history, snapshots, is_own=is_long and n_repeat >= OWN_FIT_CUSTOMERS)
-    return with_best_floor(fitted, history, until_day, policy)
+    return with_best_floor(_fit_weights(base, history, snapshots), history, until_day, policy)
 
 
 def is_publishable(
@@ -280,35 +273,36 @@ def _mixture_weights(deviations: Sequence[float]) -> tuple[float, ...]:
     return (deviations[0], *[0.0] * (len(deviations) - 1))
 
 
-def _fit_weights(base: Generation, history: History, snapshots: Snapshots, *, is_own: bool) -> Generation:
+def _fit_weights(base: Generation, history: History, snapshots: Snapshots) -> Generation:
+    """Return the generation whose weights fit the labels, drawn to what the shipped weights and S_mix say together.
+
+    The one knows how customers of other companies behave, the other this company's rhythms; each alone misleads
+    somewhere. So the labels first say how much either is worth, from half and half on, and then what neither knows
+    (docs/churn.md).
+    """
     values = _design(base, history, snapshots)
-    weights = snapshots.weights
-    means = np.average(values, axis=0, weights=weights)
-    n_terms = values.shape[1]
-    centres: dict[Origin, Floats]
-    if is_own:
-        deviations = np.sqrt(np.average((values - means) ** 2, axis=0, weights=weights))
-        deviations = np.where(deviations > 1e-6, deviations, 1.0)
-        centres = {"own": np.zeros(n_terms + 1)}
-        ridge = np.array([0.0] + [OWN_RIDGE] * n_terms)
-    else:
-        # The prior's scale, the company's centre: weights mean the same, and a reason is measured from its own average.
-        deviations = np.array(base.deviations)
-        shift = float((np.array(base.weights) * (means - np.array(base.means)) / deviations).sum())
-        centres = {
-            "towards_prior": np.array([base.intercept + shift, *base.weights]),
-            "towards_mixture": np.array([float(means[0]), *_mixture_weights(base.deviations)]),
-        }
-        ridge = np.array([PRIOR_INTERCEPT_RIDGE] + [PRIOR_RIDGE] * n_terms)
-    origin, beta = _logistic(_standardise(values, means, deviations), snapshots.labels, weights, centres, ridge)
+    means = np.average(values, axis=0, weights=snapshots.weights)
+    # The prior's scale, the company's centre: weights mean the same, and a reason is measured from its own average.
+    deviations = np.array(base.deviations)
+    x = _standardise(values, means, deviations)
+    shift = float((np.array(base.weights) * (means - np.array(base.means)) / deviations).sum())
+    shipped, mixture = np.array(base.weights), np.array(_mixture_weights(base.deviations))
+    said = np.stack([np.einsum("ni,i->n", x, shipped), np.einsum("ni,i->n", x, mixture)], axis=1)
+    halves = np.array([(base.intercept + shift + float(means[0])) / 2.0, 0.5, 0.5])
+    level, *worth = _logistic(said, snapshots, halves, _ridge(2)).tolist()
+    centre = np.array([level, *(worth[0] * shipped + worth[1] * mixture)])
+    beta = _logistic(x, snapshots, centre, _ridge(len(shipped)))
     return replace(
         base,
-        origin=origin,
+        origin="own",
         means=_rounded(means),
-        deviations=_rounded(deviations),
         intercept=round(float(beta[0]), DIGITS),
         weights=_rounded(beta[1:]),
     )
+
+
+def _ridge(n_terms: int) -> Floats:
+    return np.array([INTERCEPT_RIDGE] + [RIDGE] * n_terms)
 
 
 def _recentre(base: Generation, history: History, snapshots: Snapshots) -> Generation:
@@ -317,45 +311,27 @@ def _recentre(base: Generation, history: History, snapshots: Snapshots) -> Gener
     values = _standardise(_design(base, history, snapshots), np.array(base.means), np.array(base.deviations))
     offset = (values * np.array(base.weights)).sum(axis=1)
     nothing = np.zeros((len(values), 0))
-    _, beta = _logistic(
-        nothing,
-        snapshots.labels,
-        snapshots.weights,
-        {"prior_recentred": np.array([base.intercept])},
-        np.array([PRIOR_INTERCEPT_RIDGE]),
-        offset,
-    )
+    beta = _logistic(nothing, snapshots, np.array([base.intercept]), _ridge(0), offset)
     return replace(base, origin="prior_recentred", intercept=round(float(beta[0]), DIGITS))
 
 
-def _logistic(
-    x: Floats,
-    y: Floats,
-    weights: Floats,
-    centres: Mapping[Origin, Floats],
-    ridge: Floats,
-    offset: Floats | float = 0.0,
-) -> tuple[Origin, Floats]:
+def _logistic(x: Floats, snapshots: Snapshots, centre: Floats, ridge: Floats, offset: Floats | float = 0.0) -> Floats:
     """Return the coefficients (intercept first) minimising weighted log loss + ½ Σ ridge · (β - centre)².
 
-    Of several centres, the one that the labels fit best with: on every tenth row, where Newton starts anyway. Newton
-    with step halving: the plain method diverges from a confident start.
+    Newton with step halving: the plain method diverges from a confident start.
     """
+    y, weights = snapshots.labels, snapshots.weights
     design = np.concatenate([np.ones((len(x), 1)), x], axis=1)
     rough = np.arange(0, len(x), ROUGH_STRIDE)
     offsets = np.broadcast_to(offset, len(x))
     few = (design[rough], y[rough], weights[rough] * (len(x) / max(len(rough), 1)), offsets[rough])
-    starts = {origin: _newton(*few, centre, ridge, centre) for origin, centre in centres.items()}
-    best = min(starts, key=lambda origin: starts[origin][1])
-    beta, _ = _newton(design, y, weights, offsets, centres[best], ridge, starts[best][0])
-    return best, beta
+    start = _newton(*few, centre, ridge, centre)
+    return _newton(design, y, weights, offsets, centre, ridge, start)
 
 
 def _newton(
     design: Floats, y: Floats, weights: Floats, offset: Floats, centre: Floats, ridge: Floats, start: Floats
-) -> tuple[Floats, float]:
-    """Return the coefficients and the least value they reach."""
-
+) -> Floats:
     def objective(beta: Floats) -> float:
         logit = np.einsum("ni,i->n", design, beta) + offset
         # log(1 + e^logit), without overflow
@@ -380,7 +356,7 @@ def _newton(
         beta, value = moved, new_value
         if is_settled:
             break
-    return beta, value
+    return beta
 
 
 def _gram(design: Floats, weights: Floats) -> Floats:

@@ -46,8 +46,8 @@ FLOOR_GAP_SHARE: Final = 0.5
 unless the company's past says otherwise (`floor.py`)."""
 
 Origin = Literal["prior", "prior_recentred", "mixture", "towards_prior", "towards_mixture", "own"]
-"""Where the weights come from: the shipped prior, the company's own mixture (S_mix is the score), its labels drawn to
-one of these, or its labels alone."""
+"""Where the weights come from: the shipped prior, the company's own mixture (S_mix is the score), or its own labels,
+drawn to both. `towards_…` stand in logs that earlier versions wrote: drawn to one of them."""
 
 
 class Mixture(Struct, frozen=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.churn_alerts.backtest.orders import Orders, UnreadableOrders, read_orders
+from services.churn_alerts.backtest.orders import Orders, Repeats, UnreadableOrders, read_orders
 
 DAY = 19_723  # 2024-01-01
 
@@ -52,6 +52,45 @@ def test_returns_and_negative_amounts_are_returns(tmp_path: Path) -> None:
 
     assert orders.returns == {"a": [DAY + 4, DAY + 5]}
     assert orders.n_negative_amounts == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "cents", "repeats"),
+    [
+        ("customer_id,time,order_id,amount", ["a,2024-01-01,7,5"] * 2, 500, Repeats(n_dropped=1)),
+        ("customer_id,time,order_id,amount", ["a,2024-01-01,7,5", "a,2024-01-01,8,5"], 1000, Repeats()),
+        ("customer_id,time,amount", ["a,2024-01-01T10:00:00Z,5"] * 3, 500, Repeats(n_dropped=2)),
+        ("customer_id,time,amount", ["a,2024-01-01T10:00:00Z,5", "a,2024-01-01T10:00:01Z,5"], 1000, Repeats()),
+        # Lines of a basket, of which two are equal.
+        ("customer_id,time,order_id,amount", [f"a,2024-01-01,7,{n}" for n in (5, 3, 5)], 1300, Repeats(n_kept=1)),
+        ("customer_id,time,amount", [f"a,2024-01-01 10:00,{n}" for n in (5, 3, 5)], 1300, Repeats(n_kept=1)),
+        # Nothing tells one from the other.
+        ("customer_id,time,amount", ["a,2024-01-01,5"] * 2, 1000, Repeats(n_kept=1)),
+        ("customer_id,time,order_id,amount", ["a,2024-01-01,,5"] * 2, 1000, Repeats(n_kept=1)),
+    ],
+)
+def test_a_repeated_order_counts_once_and_equal_lines_count_each(
+    tmp_path: Path, head: str, rows: list[str], cents: int, repeats: Repeats
+) -> None:
+    orders = read(tmp_path, "\n".join([head, *rows]))
+
+    assert orders.purchases == {"a": {DAY: cents}}
+    assert orders.repeats == repeats
+
+
+def test_a_file_laid_over_itself_reads_like_the_file(tmp_path: Path) -> None:
+    rows = [
+        "a,2024-01-01T10:00:00Z,1,purchase,5",
+        "a,2024-01-03T10:00:00Z,1,return,5",
+        "b,2024-01-01T10:00:00Z,2,purchase,",
+        "b,2024-01-04T10:00:00Z,3,,-2",
+    ]
+    head = "customer_id,time,order_id,event,amount"
+
+    once, twice = (read(tmp_path, "\n".join([head, *rows * n])) for n in (1, 2))
+
+    assert (twice.purchases, twice.returns) == (once.purchases, once.returns)
+    assert twice.repeats == Repeats(n_dropped=4)
 
 
 def test_baskets_of_a_day_add_up_whatever_the_row_order(tmp_path: Path) -> None:

@@ -60,13 +60,16 @@ def test_nobody_yet_means_the_shipped_prior() -> None:
     assert generation.weights == PRIOR.weights
 
 
-def test_a_few_customers_are_drawn_to_what_their_outcomes_fit_best() -> None:
-    generation = fit(history(150), NOW, NOW, POLICY, version=3)
+def test_weights_start_from_half_of_the_shipped_and_half_of_the_mixture() -> None:
+    few, many = (fit(history(n), NOW, NOW, POLICY, version=3) for n in (60, 600))
 
-    # The log of the test is lived by the mixture's own process.
-    assert (generation.version, generation.origin, generation.is_prior) == (3, "towards_mixture", False)
-    assert generation.weights[0] == pytest.approx(PRIOR.deviations[0], abs=0.5)
-    assert np.abs(generation.weights[1:]).max() < 0.5
+    assert (few.version, few.origin, few.is_prior) == (3, "own", False)
+    middle = np.array(PRIOR.weights) / 2
+    middle[0] += PRIOR.deviations[0] / 2
+    drawn_by = [np.abs(np.array(generation.weights) - middle).max() for generation in (few, many)]
+    assert 0 < drawn_by[0] < 0.3
+    # More outcomes have more of a say.
+    assert drawn_by[1] > 1.5 * drawn_by[0]
 
 
 def test_before_outcomes_are_known_the_mixture_is_the_score() -> None:

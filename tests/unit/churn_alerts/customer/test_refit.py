@@ -89,7 +89,7 @@ def test_states_refit_to_the_bytes_of_the_log(last_day: int) -> None:
     of_log = fit(history_of(LOG, 28.0), last_day, last_day, policy, 1)
     of_states = fit(sample.history("orders", 28.0, last_day), last_day, last_day, policy, 1)
 
-    assert of_states.origin == "towards_mixture"
+    assert of_states.origin == "own"
     assert msgspec.json.encode(to_model(of_states)) == msgspec.json.encode(to_model(of_log))
 
 
@@ -172,13 +172,13 @@ async def test_next_refit_comes_28_days_later() -> None:
 def test_guard_keeps_better_numbers_and_renews_the_thresholds() -> None:
     sample, few = Sample(), Sample()
     sample.add(states(TODAY).items())
-    few.add(list(states(TODAY).items())[:40])
+    few.add(list(states(TODAY).items())[:4])
     first = next_generation(sample.history("orders", 28.0, TODAY), TODAY, POLICY, "orders", None, 1.0)
     assert first is not None
     of_few = few.history("orders", 28.0, TODAY)
 
     kept = next_generation(of_few, TODAY, POLICY, "orders", first, 1.0)
-    renewed = next_generation(of_few, TODAY, POLICY, "orders", replace(first, intercept=first.intercept + 3.0), 1.0)
+    renewed = next_generation(of_few, TODAY, POLICY, "orders", replace(first, intercept=first.intercept - 6.0), 1.0)
 
     assert kept is not None and (kept.version, kept.weights) == (2, first.weights)
     assert kept.thresholds is not None and kept.thresholds != first.thresholds
