@@ -23,6 +23,10 @@ def scorer() -> Scorer:
         ("questions.en", "neutral", 0.95),
         ("complaints.zh", "negative", 0.80),
         ("complaints.en", "negative", 0.70),
+        ("enquiries.zh", "neutral", 0.75),
+        ("enquiries.en", "neutral", 0.95),
+        ("faults.zh", "negative", 0.70),
+        ("faults.en", "negative", 0.35),
     ],
 )
 def test_service_texts_are_read_as_a_person_reads_them(name: str, label: str, floor: float) -> None:
