@@ -49,7 +49,11 @@ def test_a_batch_equals_its_texts_one_by_one(texts: list[str]) -> None:
 
 
 @given(
-    st.text("a0 退é'", max_size=4), st.sampled_from(["ups", "returns", "退款", "退款没"]), st.text("s没 é'", max_size=3)
+    st.text("a0 退é'", max_size=4),
+    st.sampled_from(
+        ["ups", "returns", "on hold", "rip-off", "waste of money", "can't log", "退款", "退款没", "一个月了"]
+    ),
+    st.text("s没 é'", max_size=3),
 )
 @settings(max_examples=60, deadline=None)
 def test_cues_are_the_same_alone_and_in_company(before: str, cue: str, after: str) -> None:
