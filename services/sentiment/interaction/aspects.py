@@ -166,6 +166,7 @@ class _CueWord(NamedTuple):
 
 _KEY_LENGTH: Final = 3
 _HAN_KEY_LENGTH: Final = 2
+_FIRST_NON_ASCII: Final = "\x80"
 
 
 def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
@@ -177,7 +178,7 @@ def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
     for words, is_whole in ((_zh_cues, False), (_en_cues, True)):
         for word in sorted(words, key=len, reverse=True):
             cue = _CueWord(word, is_whole, _en_cues.get(word, _zh_cues.get(word, ())))
-            key = word[: _KEY_LENGTH if word.isascii() else _HAN_KEY_LENGTH]
+            key = word[: _HAN_KEY_LENGTH if word[0] >= _FIRST_NON_ASCII else _KEY_LENGTH]
             found[key] = (*found.get(key, ()), cue)
     return found
 
@@ -243,9 +244,10 @@ def possible_starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[tu
     texts = np.searchsorted(batch.bounds, at, side="right") - 1
     kept = is_wanted[texts]
     at, texts = at[kept], texts[kept]
-    firsts = np.flatnonzero(np.diff(texts, prepend=-1)).tolist()
+    firsts = (np.flatnonzero(texts[1:] != texts[:-1]) + 1).tolist()
     places, texts_of_places = at.tolist(), texts.tolist()
-    return [(texts_of_places[first], places[first:last]) for first, last in itertools.pairwise([*firsts, len(places)])]
+    edges = itertools.pairwise([0, *firsts, len(places)] if places else ())
+    return [(texts_of_places[first], places[first:last]) for first, last in edges]
 
 
 def _word_places(batch: HashedBatch) -> Positions:
@@ -286,10 +288,8 @@ def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
     for start in starts:
         if start < end:
             continue
-        key = folded[start : start + _KEY_LENGTH]
-        if not key.isascii():
-            key = key[:_HAN_KEY_LENGTH]
-        for word, is_whole, cues in _words_by_beginning.get(key, ()):
+        key_end = start + (_HAN_KEY_LENGTH if folded[start] >= _FIRST_NON_ASCII else _KEY_LENGTH)
+        for word, is_whole, cues in _words_by_beginning.get(folded[start:key_end], ()):
             if folded.startswith(word, start) and not (is_whole and _is_inside_word(folded, start, start + len(word))):
                 end = start + len(word)
                 for cue in cues:
