@@ -24,6 +24,7 @@ class Counting:
     input_topic = EVENTS
     forward_controls_to: Topic | None = None
     shortest_wake_ms = NEVER_WAKES
+    longest_run = 256
 
     def __init__(self, name: str, sink: str, changelog: str) -> None:
         self.name = name

@@ -38,9 +38,6 @@ from shared.kafka.timers import Timers
 # may be every customer there is.
 WAKE_KEYS: Final = 2_000
 WORK_ROWS: Final = 10_000
-# Inputs decided in one call at most: 3,000 of them with their events, states and outputs are more than a processor's
-# cache holds, and cost a third more each.
-RUN_INPUTS: Final = 256
 # Decoded states kept between batches, in two generations; beyond them a state is bytes.
 _LIVE_STATES: Final = 25_000
 _ERROR_LENGTH: Final = 4_000
@@ -221,8 +218,9 @@ class Partition(Generic[E, S]):
         if records and records[0].offset <= fence:
             records = [record for record in records if record.offset > fence]
         self._n_inputs += len(records)
-        for start in range(0, len(records), RUN_INPUTS):
-            yield from self._stretch(records[start : start + RUN_INPUTS])
+        longest = getattr(self._processor, "longest_run", 0) or len(records) or 1
+        for start in range(0, len(records), longest):
+            yield from self._stretch(records[start : start + longest])
         yield self._close(self.fence)
 
     def _stretch(self, records: Sequence[InRecord]) -> Iterator[Work]:

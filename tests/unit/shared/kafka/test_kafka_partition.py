@@ -42,6 +42,18 @@ def test_a_run_without_timers_is_decided_in_one_call() -> None:
     assert processor.decided_runs == [100]
 
 
+def test_a_run_is_no_longer_than_the_processor_says() -> None:
+    class Short(Watch):
+        longest_run = 40
+
+    processor = Short(shortest_wake_ms=NEVER_WAKES, patience_ms=NEVER_WAKES)
+
+    work = _advance(_partition(processor), *(sighting(offset, "ab"[offset % 2], 10 * offset) for offset in range(100)))
+
+    assert processor.decided_runs == [40, 40, 20]
+    assert (work.fence, work.n_inputs) == (99, 100)
+
+
 def test_a_run_is_no_longer_than_the_shortest_wake() -> None:
     processor = Watch(shortest_wake_ms=100)
 
