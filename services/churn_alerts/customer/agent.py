@@ -1,14 +1,14 @@
 """The churn processor: enriched events and due timers in; alerts, risks and states out (docs/events-to-alerts.md)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from services.churn_alerts.customer.checks import answer, close
-from services.churn_alerts.customer.conclude import closing, conclude, standing, wake_at_ms
-from services.churn_alerts.customer.decide import follow, hear_all, wake
+from services.churn_alerts.customer.checks import Closing, answer, close
+from services.churn_alerts.customer.conclude import Standing, closing, conclude, standing, wake_at_ms
+from services.churn_alerts.customer.decide import follow, hear, hear_on, wake
 from services.churn_alerts.customer.followed import Answers, Followed, Heard, Relinked, SilenceCheck
 from services.churn_alerts.customer.in_force import InForce, OnUnreadable, ReadDocuments
 from services.churn_alerts.customer.schedule import CHECK_DELAY_MS
@@ -82,36 +82,35 @@ class ChurnAlerts:
         self, states: StateView[CustomerState], inputs: Sequence[Input[EnrichedRecord]], controls: ControlView
     ) -> Decisions[CustomerState]:
         in_force = InForce(controls, self._documents)
-        heard: dict[str, list[Heard | Relinked]] = {}
+        customers: dict[str, Followed] = {}
+        open_ones: list[Answers] = []
+        # What customers with open questions hear afterwards; it must wait for the answers.
+        waiting: dict[str, list[Heard | Relinked]] = {}
         for one in inputs:
-            record = one.event
-            seen: Heard | Relinked
+            key, record = one.key, one.event
+            heard: Heard | Relinked
             if isinstance(record, EnrichedView):
-                seen = Heard(record.event, record.sentiment, one.now_ms, one.headers, record.linked_id)
+                heard = Heard(record.event, record.sentiment, one.now_ms, one.headers, record.linked_id)
             elif isinstance(record, LinkConflicted | EngagementRestated):
                 continue
             else:
-                seen = Relinked(record, one.now_ms, one.offset)
-            events = heard.get(one.key)
-            if events is None:
-                heard[one.key] = [seen]
-            else:
-                events.append(seen)
-        customers: list[Followed] = []
-        open_ones: list[Answers] = []
-        for key, events in heard.items():
-            state = states.get(key)
-            if state is None:
-                customer = Followed(key, None, in_force, erased=_erased(states.get(erased_key(key))))
-            else:
-                customer = Followed(key, state.copied(), in_force, erased=_erased(state))
-            questions = hear_all(customer, events)
+                heard = Relinked(record, one.now_ms, one.offset)
+            customer = customers.get(key)
+            if customer is None:
+                state = states.get(key)
+                erased = _erased(states.get(erased_key(key)) if state is None else state)
+                customer = Followed(key, None if state is None else state.copied(), in_force, erased=erased)
+                customers[key] = customer
+            elif key in waiting:
+                waiting[key].append(heard)
+                continue
+            questions = hear(customer, heard)
             if questions is not None:
-                open_ones.append(questions)
-            customers.append(customer)
+                waiting[key] = []
+                open_ones.append(hear_on(customer, questions, waiting[key]))
         if open_ones:
             follow(open_ones, lambda questions: answer(questions, in_force))
-        return self._decisions(customers, in_force)
+        return self._decisions(customers.values(), in_force)
 
     def wake(
         self, states: StateView[CustomerState], keys: Sequence[str], due_ms: int, controls: ControlView
@@ -125,15 +124,20 @@ class ChurnAlerts:
         follow([wake(customer, due_ms) for customer in customers], lambda questions: answer(questions, in_force))
         return self._decisions(customers, in_force)
 
-    def _decisions(self, customers: Sequence[Followed], in_force: InForce) -> Decisions[CustomerState]:
+    def _decisions(self, customers: Iterable[Followed], in_force: InForce) -> Decisions[CustomerState]:
         """Return what follows once all events are taken in: records, states, wake-ups and outlooks."""
         decisions: Decisions[CustomerState] = Decisions()
         outputs, states, wake_ups = decisions.outputs, decisions.states, decisions.wake_at_ms
         changed = [customer for customer in customers if customer.is_changed]
-        standings = [standing(customer) for customer in changed]
-        asked = [
-            None if now is None else closing(customer, now) for customer, now in zip(changed, standings, strict=True)
-        ]
+        standings: list[Standing | None] = []
+        asked: list[Closing | None] = []
+        for customer in changed:
+            now = question = None
+            if customer.state is not None and (customer.is_outlook_due or customer.is_plan_due):
+                now = standing(customer)
+                question = closing(customer, now)
+            standings.append(now)
+            asked.append(question)
         views, floors = close([one for one in asked if one is not None], in_force)
         answers = iter(zip(views, floors, strict=True))
         for customer, now, one in zip(changed, standings, asked, strict=True):

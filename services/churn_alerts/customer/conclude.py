@@ -26,10 +26,8 @@ class Standing(Struct, frozen=True, gc=False):
     phase: Phase | None
 
 
-def standing(followed: Followed) -> Standing | None:
-    """Return where the customer stands once all events are taken in; None if nothing follows from it."""
-    if followed.state is None or not (followed.is_outlook_due or followed.is_plan_due):
-        return None
+def standing(followed: Followed) -> Standing:
+    """Return where the customer stands once all events are taken in."""
     basis, silence = followed.running_silence()
     return Standing(basis, silence, _phase(followed, basis, silence))
 

@@ -27,24 +27,17 @@ from shared.links import Erased, received_ms
 _HISTORY: Final = timedelta(days=1)
 
 
-def hear_all(followed: Followed, events: Sequence[Heard | Relinked]) -> Answers | None:
-    """Take in events in order; returns None when all are, else the questions that must be answered on the way."""
-    for index, heard in enumerate(events):
-        questions = _hear(followed, heard)
-        if questions is not None:
-            return _hear_rest(followed, questions, events[index + 1 :])
-    return None
-
-
-def _hear_rest(followed: Followed, questions: Answers, events: Sequence[Heard | Relinked]) -> Answers:
+def hear_on(followed: Followed, questions: Answers, events: Sequence[Heard | Relinked]) -> Answers:
+    """Ask the questions of an event, then take in those after it, of which there may be more until this is begun."""
     yield from questions
     for heard in events:
-        more = _hear(followed, heard)
+        more = hear(followed, heard)
         if more is not None:
             yield from more
 
 
-def _hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
+def hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
+    """Take in an event; returns None when that is done, else the questions that must be answered on the way."""
     if isinstance(heard, Relinked):
         _hear_of_links(followed, heard)
         return None
@@ -142,7 +135,7 @@ def _apply_purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_h
     last_day = before.last_day
     if last_day is None:
         state.contacts = None
-    else:
+    elif day - 1 > last_day:
         lose(followed, "orders", before, day - 1)
     if last_day is None or day > last_day:
         state.next_check = UNPLANNED
