@@ -54,7 +54,7 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `signal_thresholds`: sum of the signals' contributions (log-odds) at which signals alone raise an alert, by tier.
     `least_p_leaving`: no alert while the customer more likely stays; the risk, with what the signals add to it, must
     reach this. It bounds the thresholds that a generation brings, and what signals alone may raise. More of the first
-    moments that look this bad are false than the risk says, hence .7 for every second alert to be true (docs/churn.md).
+    moments that look this bad are false than the risk says, hence more than one half (docs/churn.md).
     Thresholds written into the rules hold as written.
     `alone_log_odds`: signals that sum to so much raise whatever the risk says: who complains five times in a month is
     told, however regularly he bought.
@@ -73,7 +73,7 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alerts_on_contact_silence: bool = True
     silence_thresholds: dict[Tier, Probability] = field(default_factory=lambda: _per_tier(0.5))
     adapts_thresholds: bool = True
-    least_p_leaving: Probability = 0.7
+    least_p_leaving: Probability = 0.65
     alone_log_odds: LogOdds = 2.6
     signal_thresholds: dict[Tier, LogOdds] = field(default_factory=lambda: _per_tier(1.5))
     signals: dict[SignalName, SignalWeight] = {}

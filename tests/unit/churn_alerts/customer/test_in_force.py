@@ -40,7 +40,7 @@ def test_no_generation_lowers_a_threshold_under_what_an_alert_needs() -> None:
     eager = to_model(replace(FITTED, thresholds=dict.fromkeys(TIERS, 0.2)))
     rules = to_document(Rules(least_p_leaving=0.35))
 
-    assert threshold(20, ("churn", 1, 10, eager)) == 0.7
+    assert threshold(20, ("churn", 1, 10, eager)) == Rules().least_p_leaving
     assert threshold(20, ("churn", 1, 15, eager), ("rules", 2, 10, rules)) == 0.35
 
 
