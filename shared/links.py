@@ -47,10 +47,14 @@ class Member(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Erased(Struct, frozen=True, array_like=True, gc=False):
-    """A customer's erasure: the instant the company gave it, and the one at which it was heard."""
+    """A customer's erasure: the instant the company gave it, and the one at which it was heard.
+
+    `taken` are fingerprints of histories that had come before it: what a repetition of one brings has ended already.
+    """
 
     at_ms: int
     heard_ms: int
+    taken: bytes = b""
 
     def covers(self, event: EventBase) -> bool:
         """Return whether an event is of what was erased, or says nothing but what was done."""
@@ -149,9 +153,22 @@ def went_after(key: str, links: Links, hops: Sequence[Hop]) -> Links:
 
 def is_taken(links: Links | None, record_id: str) -> bool:
     """Return whether the command or history of that id is done already."""
-    if links is None:
-        return False
-    name, taken = _fingerprint(record_id), links.taken
+    return links is not None and _holds(links.taken, record_id)
+
+
+def had_come(erased: Erased, moved: HistoryMoved) -> bool:
+    """Return whether the history had come before the customer was erased, so that this is a repetition."""
+    return _holds(erased.taken, moved.id)
+
+
+def erasure(erased: Erased, links: Links | None, before: Erased | None) -> Erased:
+    """Return the erasure of a customer with these links, who may have been erased before, as it is remembered."""
+    taken = (b"" if before is None else before.taken) + (b"" if links is None else links.taken)
+    return replace(erased, taken=taken[-_KEPT * _FINGERPRINT_BYTES :])
+
+
+def _holds(taken: bytes, record_id: str) -> bool:
+    name = _fingerprint(record_id)
     return any(taken[at : at + _FINGERPRINT_BYTES] == name for at in range(0, len(taken), _FINGERPRINT_BYTES))
 
 

@@ -20,7 +20,7 @@ from shared.contracts.alert import AlertBody, AlertRecord, ClearReason, Tier
 from shared.contracts.enriched import Sentiment
 from shared.contracts.event import EventBase
 from shared.contracts.identity import HistoryLeft, HistoryMoved
-from shared.links import Erased
+from shared.links import Erased, erasure
 from shared.trace_headers import carried
 
 Headers = Sequence[tuple[str, bytes]]
@@ -160,7 +160,8 @@ class Followed(Struct, gc=False):
         self.is_plan_due = True
 
     def erase(self, erased: Erased) -> None:
-        self.state, self.erased, self.is_erased = None, erased, True
+        links = None if self.state is None else self.state.links
+        self.state, self.erased, self.is_erased = None, erasure(erased, links, self.erased), True
 
     def tell(self, record: AlertRecord) -> None:
         """Keep a record to publish, under the trace of the event that led to it."""

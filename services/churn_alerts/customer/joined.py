@@ -37,7 +37,7 @@ from shared.contracts.identity import (
     HistoryMoved,
 )
 from shared.ids import digest_id
-from shared.links import Erased, Forwarded, Links, Member, is_newer, moved_out, take_left, take_moved
+from shared.links import Erased, Forwarded, Links, Member, had_come, is_newer, moved_out, take_left, take_moved
 
 LinkRecord = CustomerLinked | CustomerUnlinked | HistoryMoved | HistoryLeft | HistoryErased
 
@@ -62,6 +62,8 @@ def hear(key: str, state: CustomerState, record: LinkRecord, offset: int, erased
     """
     if erased is not None and to_ms(record.at) <= erased.heard_ms:
         if isinstance(record, HistoryMoved):
+            if had_come(erased, record):
+                return Turn(state)
             brought = [decode_state(bytes(history.state)).alert for history in record.histories]
             return Turn(state, ended=[alert for alert in brought if alert is not None], ended_by="erased")
         if isinstance(record, HistoryLeft):

@@ -41,6 +41,31 @@ def test_open_alert_of_the_absorbed_customer_goes_on_as_the_survivors() -> None:
     assert {cleared.alert_id} == alert_ids(log, "a")
 
 
+def test_history_that_is_delivered_again_after_the_erasure_ends_its_alert_no_second_time() -> None:
+    log = decided([*surge("a"), linked("a", at(201), "b", version=1)])
+    [moved] = log.sent
+    delivered(log)
+    log.add(calm(erased("b", at(202))))
+    # Again: what is remembered of the first erasure is not lost with the second.
+    log.add(calm(erased("b", at(203))))
+    log.decide()
+
+    log.add(moved)
+    log.decide()
+
+    [cleared] = [record for record in log.alerts if isinstance(record, AlertCleared)]
+    assert (cleared.customer_id, cleared.reason, cleared.at) == ("b", "erased", at(202))
+
+
+def test_alert_of_a_history_that_comes_after_the_erasure_ends() -> None:
+    log = decided([*surge("a"), linked("a", at(201), "b", version=1), calm(erased("b", at(202)))])
+
+    delivered(log)
+
+    [cleared] = [record for record in log.alerts if isinstance(record, AlertCleared)]
+    assert (cleared.customer_id, cleared.reason) == ("b", "erased")
+
+
 def test_second_open_alert_ends_as_merged() -> None:
     log = joined("a", "b")
 
