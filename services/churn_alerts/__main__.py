@@ -1,7 +1,5 @@
 """`python -m services.churn_alerts`: watches customers until SIGTERM."""
 
-import gc
-
 from services.churn_alerts.bootstrap import build
 from services.churn_alerts.settings import ChurnSettings
 from shared import event_loop
@@ -22,9 +20,6 @@ def main() -> None:
     refuse_unknown([ChurnSettings])
     settings = ChurnSettings()
     configure_logging("churn_alerts", settings.log_level, settings.log_format)
-    # States are values without cycles; walking a hundred thousand of them for cycles costs more than the decisions.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
     event_loop.run(run(settings))
 
 

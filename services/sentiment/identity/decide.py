@@ -4,6 +4,7 @@ The customer that a handle's minted id stands for is the arbiter of the handle: 
 so their order is the log's and no two processes can disagree. `docs/architecture/identity.md` has the whole.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 
@@ -98,12 +99,12 @@ def _hear(key: str, state: EngagementState, command: IdentityCommand, offset: in
             return _take_erased(state, command)
 
 
-def claims(key: str, state: EngagementState, event: EventBase) -> Step:
-    """Return the claims that follow from the handles an event of this customer carries."""
-    links = state.links or _NO_LINKS
+def claims(key: str, known: Links | None, event: EventBase) -> tuple[Links | None, Sequence[Effect]]:
+    """Return the customer's links, and the claims that follow from the handles an event of this customer carries."""
+    links = known or _NO_LINKS
     new = [handle for handle in event.customer.handles if handle not in links.claimed]
     if not new or (len(event.customer.handles) == 1 and minted_id(new[0]) == key):
-        return Step(state)
+        return known, ()
     effects: list[Effect] = []
     own_handle = links.handle
     for handle in new:
@@ -113,7 +114,7 @@ def claims(key: str, state: EngagementState, event: EventBase) -> Step:
         elif linked_id not in links.members:
             effects.append(Post(linked_id, _claim_of(event, linked_id, key, handle)))
     claimed = (*links.claimed, *dict.fromkeys(new))[-_CLAIMS_KEPT:]
-    return Step(replace(state, links=replace(links, claimed=claimed, handle=own_handle)), effects)
+    return replace(links, claimed=claimed, handle=own_handle), effects
 
 
 def merged_by_company(event: CustomerMerged) -> Post:

@@ -194,10 +194,8 @@ class SentimentProcessor:
             _remember(key, erasure_of(event), known)
             return step.effects
         if event.customer.handles:
-            step = claims(key, EngagementState(links=tally.links), event)
-            if step.state is not None:
-                tally.links = step.state.links
-            return step.effects
+            tally.links, effects = claims(key, tally.links, event)
+            return effects
         return ()
 
     def _judge(self, inputs: Sequence[Input[Heard]]) -> list[Sentiment | None]:
