@@ -30,6 +30,13 @@ class Classified(msgspec.Struct):
     urgency: Urgency
 
 
+class Unread(msgspec.Struct):
+    """What stands in the place of a line that is no JSON object with a text."""
+
+    line: int
+    error: str
+
+
 class _Line(msgspec.Struct):
     text: str | None = None
 
@@ -41,16 +48,26 @@ def classify(
         Path | None, typer.Option("--model", help="Your own model in place of the one that ships.")
     ] = None,
 ) -> None:
-    """Judge the sentiment of texts: one line in, one JSON line out, in the same order."""
+    """Judge the sentiment of texts: one line in, one JSON line out, in the same order.
+
+    A line that is no JSON object is answered with its number and what is wrong with it; the rest is judged, and
+    the exit code is 1.
+    """
     from services.sentiment.interaction.backend import load_backend
 
     backend = load_backend(model)
     encode = msgspec.json.Encoder().encode
+    unread = 0
     with _opened(file) as source:
         for texts in _batches(source, jsonl):
-            lines = [encode(_classified(sentiment)) for sentiment in backend.analyse(texts)]
+            judged = iter(backend.analyse([text for text in texts if isinstance(text, str)]))
+            lines = [encode(_classified(next(judged)) if isinstance(text, str) else text) for text in texts]
+            unread += sum(isinstance(text, Unread) for text in texts)
             sys.stdout.buffer.write(b"\n".join([*lines, b""]))
             sys.stdout.buffer.flush()
+    if unread:
+        typer.echo(f"{unread} {'line' if unread == 1 else 'lines'} could not be read", err=True)
+        raise typer.Exit(1)
 
 
 def _opened(file: str) -> BinaryIO:
@@ -62,7 +79,7 @@ def _opened(file: str) -> BinaryIO:
         raise typer.BadParameter(f"cannot read {file}: {error.strerror}") from error
 
 
-def _batches(source: BinaryIO, is_jsonl: bool) -> Iterator[list[str]]:
+def _batches(source: BinaryIO, is_jsonl: bool) -> Iterator[list[str | Unread]]:
     numbered = enumerate(source, 1)
     while some := list(itertools.islice(numbered, _LINES_AT_ONCE)):
         yield [_text(line, number) if is_jsonl else _plain(line) for number, line in some]
@@ -72,13 +89,13 @@ def _plain(line: bytes) -> str:
     return line.rstrip(b"\r\n").decode("utf-8", "replace")
 
 
-def _text(line: bytes, number: int) -> str:
+def _text(line: bytes, number: int) -> str | Unread:
     if not line.strip():
         return ""
     try:
         return msgspec.json.decode(line, type=_Line).text or ""
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"line {number}: {error}") from error
+        return Unread(number, str(error))
 
 
 def _classified(sentiment: Sentiment) -> Classified:

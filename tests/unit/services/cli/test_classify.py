@@ -33,11 +33,16 @@ def test_json_lines_are_read_by_their_text() -> None:
     assert [line["label"] for line in lines] == ["positive", "neutral"]
 
 
-def test_a_bad_json_line_is_named() -> None:
-    result = runner.invoke(app, ["-", "--jsonl"], input='{"text": "fine"}\n{oops\n')
+def test_bad_json_lines_are_answered_in_their_place() -> None:
+    given = b'{"text": "great!"}\n{oops\n{"text": 5}\n\xff\n{"text": "terrible"}\n'
 
-    assert result.exit_code == 2
-    assert "line 2" in result.output
+    result = runner.invoke(app, ["-", "--jsonl"], input=given)
+
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line.get("label", line.get("line")) for line in lines] == ["positive", 2, 3, 4, "negative"]
+    assert "$.text" in lines[2]["error"]
+    assert "3 lines could not be read" in result.stderr
+    assert result.exit_code == 1
 
 
 def test_bytes_that_are_no_utf8_are_still_judged() -> None:
