@@ -159,7 +159,10 @@ def rehearse(
     truth: Truth,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers here as well.")] = None,
     capacity: Annotated[
-        float | None, typer.Option(min=0.01, help="Alerts a day the team can work; default: the plain rule's load.")
+        float | None,
+        typer.Option(
+            min=0.01, help="Alerts a day the team can work; default: what is worth it, at most the plain rule's load."
+        ),
     ] = None,
     refit: Annotated[bool, typer.Option(help="Refit the model every 28 days; else the one that ships judges.")] = True,
     oracle: Annotated[bool, typer.Option(help="Also tell what the best possible detector would reach.")] = True,

@@ -101,7 +101,7 @@ class Refitter:
 def rehearse(world: World, *, is_refitted: bool = True, capacity_per_day: float | None = None) -> list[Alert]:
     """Return the alerts that the live processors raise about a world whose people are known by their ids.
 
-    `capacity_per_day` is the team's; without one the rules aim at as many alerts as the plain rule would raise.
+    `capacity_per_day` is the team's; without one, at most as many alerts as the plain rule would raise.
     """
     alerts: dict[str, Alert] = {}
     lines = _lines(world, is_refitted, _rules(world, capacity_per_day))

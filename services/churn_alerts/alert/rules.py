@@ -60,8 +60,8 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     told, however regularly he bought.
     `capacity_per_day`: alerts a day the team can work; the controller of `capacity.py` turns it into new thresholds.
     `adapts_thresholds`: each generation of the model brings silence thresholds, set to `capacity_per_day` or, without
-    one, to as many alerts as the plain rule would raise; false: those written here hold. `tier_cuts`: while they are
-    the default, each generation brings the company's own fifths.
+    one, to at most as many alerts as the plain rule would raise, and fewer where more would not be worth it; false:
+    those written here hold. `tier_cuts`: while they are the default, each generation brings the company's own fifths.
     `cooldown_days`: after an alert ended, signals raise none for so long; `silence_cooldown_days`: nor does silence
     (0: measured to cost recall, docs/churn.md). `recover_log_odds`: an alert raised by signals ends as recovered once
     they sum to so much less than the threshold. `rearm_log_odds`: after an alerted customer returned, he is alerted for

@@ -144,22 +144,26 @@ def first_crossing(
     return Crossings(silence_days=found, p=p_found)
 
 
-def highest_risk(
-    columns: Columns, floors: Days, from_u: Days, until_u: Days, generation: Generation, policy: SilencePolicy
-) -> Floats:
-    """Return the highest risk over the checks of each silence in [from_u, until_u), 0 where there is none.
-
-    At a threshold t, exactly the silences whose highest risk is ≥ t raise an alert: how a threshold is set to a load.
-    """
-    rows, silences = checks(columns, floors, from_u, until_u, policy)
-    return highest_by_row(rows, risks_at(columns, rows, silences, generation), len(columns))
-
-
 def highest_by_row(rows: Days, p: Floats, n_rows: int) -> Floats:
-    """Return the highest of the risks of each row, 0 where there is none."""
+    """Return the highest of the risks of each row, 0 where there is none.
+
+    At a threshold t, exactly the rows whose highest risk is ≥ t raise an alert: how a threshold is set to a load.
+    """
     highest = np.zeros(n_rows, dtype=np.float64)
     np.maximum.at(highest, rows, p)
     return highest
+
+
+def first_over(rows: Days, silences: Days, scores: Floats, threshold: float, n_rows: int) -> Days:
+    """Return the silence of each row's first check that reaches the threshold, `NEVER` where none does.
+
+    Those of a row are in their order, as `checks` returns them.
+    """
+    crossed = np.flatnonzero(scores >= threshold)[::-1]
+    found = np.full(n_rows, NEVER, dtype=np.int64)
+    # Of several checks of a row the last one written stands: in reverse, the first that crossed.
+    found[rows[crossed]] = silences[crossed]
+    return found
 
 
 def checks(columns: Columns, floors: Days, from_u: Days, until_u: Days, policy: SilencePolicy) -> tuple[Days, Days]:

@@ -11,7 +11,15 @@ import numpy as np
 from msgspec.structs import replace
 
 from services.churn_alerts.customer.columns import Columns, Days, Floats
-from services.churn_alerts.customer.due import NEVER, SilencePolicy, checks, floor_days, highest_by_row, risks_at
+from services.churn_alerts.customer.due import (
+    NEVER,
+    SilencePolicy,
+    checks,
+    first_over,
+    floor_days,
+    highest_by_row,
+    risks_at,
+)
 from services.churn_alerts.customer.generation import FLOOR_GAP_SHARE, FLOOR_WINDOW_SHARE, Generation
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.model import refit_days
@@ -50,10 +58,7 @@ def with_best_floor(generation: Generation, history: History, until_day: int, po
     best, best_f1 = generation, -1.0
     for candidate, checked, silences, p in _judged(columns, gaps, generation, policy):
         threshold = np.sort(highest_by_row(checked, p, len(rows)))[-n_wanted]
-        crossed = np.flatnonzero(p >= threshold)[::-1]
-        alerted_at = np.full(len(rows), NEVER, dtype=np.int64)
-        # Of several checks of a row the last one written stands: in reverse, the first that crossed.
-        alerted_at[checked[crossed]] = silences[crossed]
+        alerted_at = first_over(checked, silences, p, threshold, len(rows))
         is_raised = alerted_at != NEVER
         is_right = is_raised & (gaps > alerted_at + horizon)
         n_right, n_raised = int(np.count_nonzero(is_right)), int(np.count_nonzero(is_raised))

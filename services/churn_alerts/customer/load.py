@@ -1,4 +1,4 @@
-"""Which threshold gives how many alerts, judged on the newest weeks: from a capacity, or from the plain rule's load."""
+"""Which threshold is in force, from the newest weeks: a capacity's, or what is worth it in the plain rule's load."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ import numpy as np
 
 from services.churn_alerts.alert.tier import TierCuts, fit_cuts, tier_of
 from services.churn_alerts.customer.columns import Columns, Days, Floats
-from services.churn_alerts.customer.due import SilencePolicy, floor_days, highest_risk
+from services.churn_alerts.customer.due import SilencePolicy, checks, floor_days, highest_by_row, risks_at
 from services.churn_alerts.customer.features import usual_gap_days
 from services.churn_alerts.customer.generation import Generation
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.model import refit_days
+from services.churn_alerts.customer.worth import PastSilences, least_worth
 from shared.contracts.alert import Tier
 
 LOAD_DAYS = 84
@@ -22,7 +23,7 @@ LEAST_LOAD_DAYS = 28
 FEWEST_RANKED = 50
 """Fifths of fewer customers would be noise."""
 
-MAX_SILENCES = 4_000
+MAX_SILENCES = 8_000
 """A threshold reads at most this many silences, customers sampled by hash: an error of a few alerts in a hundred."""
 
 UNKNOWN_THRESHOLD = 0.5
@@ -31,15 +32,25 @@ UNKNOWN_THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The silences of the newest weeks: their rows in the history, the risk each reached, and the alerts wanted.
+    """The silences of the newest weeks, their checks so far in order, and the alerts wanted.
 
-    `before` is the highest risk at checks before the weeks counted, `by_now` at all checks so far; 0 where none was.
+    `rows` of the silences in the history; of each silence the first day (of silence) that is counted, `begin`; of each
+    check the place of its silence in `rows`, the silence and the risk.
     """
 
     rows: Days
-    before: Floats
-    by_now: Floats
+    begin: Days
+    checked: Days
+    silences: Days
+    p: Floats
     n_wanted: int
+
+    def threshold(self, scores: Floats) -> float:
+        """Return the score, one for each check, from which on the wanted number of alerts would have been raised."""
+        is_before = self.silences < self.begin[self.checked]
+        n = len(self.rows)
+        before = highest_by_row(self.checked[is_before], scores[is_before], n)
+        return _threshold(before, highest_by_row(self.checked, scores, n), self.n_wanted)
 
 
 def threshold_for(
@@ -51,11 +62,16 @@ def threshold_for(
 ) -> float:
     """Return the threshold that would have raised the wanted number of first alerts in the weeks up to `until_day`.
 
-    `alerts_per_day` is a team's capacity; without it the load is that of the plain rule "no purchase for W days" in the
-    same weeks. No outcome is needed, so the newest days count too.
+    `alerts_per_day` is a team's capacity, to be used. Without it the load is at most that of the plain rule "no
+    purchase for W days" in the same weeks, and less where more would not have been worth it (`worth.py`).
     """
     load = _load(history, until_day, generation, policy, alerts_per_day)
-    return UNKNOWN_THRESHOLD if load is None else _threshold(load.before, load.by_now, load.n_wanted)
+    if load is None:
+        return UNKNOWN_THRESHOLD
+    threshold = load.threshold(load.p)
+    if alerts_per_day is not None:
+        return threshold
+    return _worth(load, load.p, threshold, history, until_day, generation, policy)
 
 
 def thresholds_for(
@@ -81,8 +97,10 @@ def thresholds_for(
         return dict.fromkeys(present, 1.0)
     tiers = tiers_at_purchase(history.columns.take(load.rows), generation, cuts)
     odds = np.array([_odds(present[tier]) for tier in tiers])
-    relative = [peaks / np.maximum(1.0 - peaks, 1e-6) / odds for peaks in (load.before, load.by_now)]
-    factor = _threshold(relative[0], relative[1], load.n_wanted)
+    relative = load.p / np.maximum(1.0 - load.p, 1e-6) / odds[load.checked]
+    factor = load.threshold(relative)
+    if alerts_per_day is None:
+        factor = _worth(load, relative, factor, history, until_day, generation, policy)
     moved = {tier: _odds(threshold) * factor for tier, threshold in present.items()}
     return {tier: round(value / (1.0 + value), 6) for tier, value in moved.items()}
 
@@ -144,10 +162,29 @@ def _load(
     else:
         n_alerts = round(alerts_per_day * (until_day - since) * share)
     floors = floor_days(columns, generation, policy)
-    nowhere = np.zeros(len(silences), dtype=np.int64)
-    before = highest_risk(columns, floors, nowhere, np.minimum(begin, end), generation, policy)
-    by_now = np.maximum(before, highest_risk(columns, floors, begin, end, generation, policy))
-    return Load(silences, before, by_now, n_alerts)
+    checked, at = checks(columns, floors, np.zeros(len(silences), dtype=np.int64), end, policy)
+    return Load(silences, begin, checked, at, risks_at(columns, checked, at, generation), n_alerts)
+
+
+def _worth(
+    load: Load,
+    scores: Floats,
+    least: float,
+    history: History,
+    until_day: int,
+    generation: Generation,
+    policy: SilencePolicy,
+) -> float:
+    """Return `least_worth` of the load's silences that began at least W days ago: the newer ones had no time yet."""
+    started = history.columns.last_day[load.rows]
+    is_old = started <= until_day - policy.window_days
+    rows = load.rows[is_old]
+    ends = history.next_purchase_day[rows]
+    gaps = np.minimum(ends, until_day + 1) - started[is_old]
+    past = PastSilences.of(history.columns.take(rows), gaps, ends > until_day, generation)
+    asked = is_old[load.checked]
+    place = np.cumsum(is_old) - 1
+    return least_worth(past, place[load.checked[asked]], load.silences[asked], scores[asked], least)
 
 
 def _threshold(before: Floats, by_now: Floats, n_alerts: int) -> float:

@@ -4,7 +4,15 @@ import numpy as np
 from msgspec.structs import replace
 
 from services.churn_alerts.backtest.measure import alert_quality
-from services.churn_alerts.customer.due import InForce, SilencePolicy, first_crossing, floor_days, highest_risk
+from services.churn_alerts.customer.due import (
+    InForce,
+    SilencePolicy,
+    checks,
+    first_crossing,
+    floor_days,
+    highest_by_row,
+    risks_at,
+)
 from services.churn_alerts.customer.floor import FEWEST_CHURNED, FLOORS, with_best_floor
 from services.churn_alerts.customer.generation import Generation, prior_for
 from services.churn_alerts.customer.history import History, history_of
@@ -44,7 +52,8 @@ def f1_at_the_plain_rules_load(history: History, generation: Generation) -> floa
     rows = np.flatnonzero(history.is_purchase & began & (history.columns.n_gaps >= 1))
     columns, gaps = history.columns.take(rows), np.minimum(history.next_purchase_day[rows], DAY + 1) - history.day[rows]
     floors, zero = floor_days(columns, generation, POLICY), np.zeros(len(rows), dtype=np.int64)
-    peaks = highest_risk(columns, floors, zero, gaps, generation, POLICY)
+    checked, silences = checks(columns, floors, zero, gaps, POLICY)
+    peaks = highest_by_row(checked, risks_at(columns, checked, silences, generation), len(rows))
     threshold = float(np.sort(peaks)[-np.count_nonzero(gaps > 14)])
     alerts = first_crossing(columns, floors, zero, gaps, [InForce(0, generation, threshold)], POLICY)
     return alert_quality(gaps, alerts.silence_days, 28, 28).f1

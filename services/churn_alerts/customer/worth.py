@@ -1,0 +1,81 @@
+"""From which risk on an alert is worth its trouble, as the company's own past says.
+
+The plain rule's load is the most that is raised; where customers buy often and few leave, most of it would be false. So
+the threshold is raised while F1 on past silences rises with it (docs/churn.md).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.churn_alerts.customer.columns import Columns, Days, Floats
+from services.churn_alerts.customer.due import NEVER, first_over, highest_by_row
+from services.churn_alerts.customer.generation import Generation
+from services.churn_alerts.customer.score import risk
+
+FEWEST_CHURNED = 30
+"""Fewer outcomes are noise: the load alone decides."""
+
+NEAR_BEST = 0.005
+"""Thresholds whose F1 is so close to the best are as good; of these the lowest is taken, which alerts earliest."""
+
+CANDIDATES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class PastSilences:
+    """Silences that began at least W days ago, with what is known of their ends.
+
+    `gaps`: days to the next purchase, or the age so far plus one of those that still run; `p_running`: the risk of
+    these now, and 0 of the ended.
+    """
+
+    gaps: Days
+    p_running: Floats
+    horizon_days: float
+
+    @classmethod
+    def of(cls, columns: Columns, gaps: Days, is_running: NDArray[np.bool_], generation: Generation) -> "PastSilences":
+        """Return the silences of `columns` judged by `generation`."""
+        p = np.zeros(len(gaps))
+        running = np.flatnonzero(is_running)
+        p[running] = risk(columns.take(running), gaps[running] - 1, generation)
+        return cls(gaps, p, generation.horizon_days)
+
+    def outlasts(self, silence_days: Floats | float) -> Floats:
+        """Return the chance that each silence goes on beyond `silence_days`: 0 or 1 where it is known.
+
+        Leaving the silences that still run out would leave the newest leavers out. The risk is the chance of one more
+        horizon; of a part of it, it is as if every day of it were alike.
+        """
+        missing = np.maximum(silence_days - (self.gaps - 1), 0.0) / self.horizon_days
+        chance = np.exp(missing * np.log(np.maximum(self.p_running, 1e-6)))
+        is_over: NDArray[np.bool_] = self.p_running == 0.0
+        return np.where(self.gaps > silence_days, 1.0, np.where(is_over, 0.0, chance))
+
+
+def least_worth(past: PastSilences, rows: Days, silences: Days, scores: Floats, least: float) -> float:
+    """Return the lowest threshold from `least` on under which alerts would have been about as good as can be.
+
+    `rows`, `silences` and `scores` are the checks of the past silences, those of a row in their order. Good is F1:
+    right is an alert whose silence went on for a horizon, churned a silence of one and a half.
+    """
+    horizon = past.horizon_days
+    churned = past.outlasts(1.5 * horizon - 1.0)
+    n_churned = float(churned.sum())
+    highest = np.sort(highest_by_row(rows, scores, len(churned)))
+    reached = highest[highest >= least]
+    if n_churned < FEWEST_CHURNED or not len(reached):
+        return least
+    picked = np.linspace(0, len(reached) - 1, min(CANDIDATES, len(reached))).astype(np.int64)
+    candidates = np.unique(np.concatenate([[least], reached[picked]]))
+    f1 = np.zeros(len(candidates))
+    for index, threshold in enumerate(candidates):
+        alerted_at = first_over(rows, silences, scores, threshold, len(churned))
+        is_raised = alerted_at != NEVER
+        right = np.where(is_raised, past.outlasts(alerted_at.astype(np.float64) + horizon), 0.0)
+        precision = float(right.sum()) / np.count_nonzero(is_raised)
+        recall = float(np.minimum(right, churned).sum()) / n_churned
+        f1[index] = 2.0 * precision * recall / max(precision + recall, 1e-9)
+    return float(candidates[np.flatnonzero(f1 >= f1.max() - NEAR_BEST)[0]])
