@@ -1,5 +1,6 @@
 """PostgreSQL as a child process on this machine's loopback: password only, TCP only, never as root."""
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -147,12 +148,12 @@ class EmbeddedPostgres:
     def pause(self) -> None:
         """Freeze the server and its backends: connections stay open and nothing answers."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGSTOP)
+            _signal_all(self._process.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a paused server go on."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGCONT)
+            _signal_all(self._process.pid, signal.SIGCONT)
 
     def _initialise(self, binaries: Path) -> None:
         # An initdb that was cut short leaves a folder that neither starts nor can be made again.
@@ -205,6 +206,15 @@ class EmbeddedPostgres:
             return False
         # Line 8 is the postmaster's state (PostgreSQL's miscadmin.h, LOCK_FILE_LINE_PM_STATUS).
         return len(status) >= 8 and status[7].strip() == "ready"
+
+
+def _signal_all(postmaster: int, number: signal.Signals) -> None:
+    # Each backend is a process group of its own, so the postmaster's reaches none of them.
+    os.kill(postmaster, number)
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if int(stat.read_text("utf-8").rpartition(")")[2].split()[1]) == postmaster:
+                os.kill(int(stat.parent.name), number)
 
 
 def find_binaries() -> Path:

@@ -32,6 +32,7 @@ _PIECE = 200
 # Without a notification, as after a reconnect, nothing waits longer than this.
 _POLL_S = 1.0
 _RECONNECT_S = 0.5
+_LONGEST_READ_S = 10.0
 # Waiting this long between two broadcasts, several times what one costs, lets many events share one write.
 _SPACING_S_PER_CLIENT = 50e-6
 _LONGEST_SPACING_S = 0.1
@@ -270,7 +271,9 @@ class AlertFeed:
 
     async def _read(self, connection: Any) -> None:
         while True:
-            rows = await store.live_events_after(connection, self._newest, _PIECE)
+            # A server that is frozen, or behind a cut cable, keeps the connection open and never answers.
+            async with asyncio.timeout(_LONGEST_READ_S):
+                rows = await store.live_events_after(connection, self._newest, _PIECE)
             if not rows:
                 return
             started = asyncio.get_running_loop().time()

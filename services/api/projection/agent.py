@@ -28,6 +28,8 @@ from shared.tracing import Tracing
 log = logging.getLogger(__name__)
 
 _SETTLE_INTERVAL_S = 1.0
+# A look that is overdue by this much is held up: by a database that does not answer, or by somebody's lock.
+_LOOK_OVERDUE_MS = 5_000
 _LONGEST_POLL_S = 0.25
 # Handing a batch to a thread and back takes about as long as preparing this many records.
 _WORTH_A_THREAD = 50
@@ -104,6 +106,7 @@ class ProjectionLane:
         self._seen_ms: dict[Partition, int] = {}
         self._started_ms = to_ms(clock.now())
         self._lagging: list[Partition] = []
+        self._looked_ms = self._started_ms
         metrics.lag_seconds.labels(name).set_function(self._lag_seconds)
 
     async def check(self) -> str | None:
@@ -274,14 +277,17 @@ class ProjectionLane:
         for topic, lag in lags.items():
             self._metrics.lag.labels(topic).set(lag)
         self._lagging = lagging
+        self._looked_ms = to_ms(self._clock.now())
 
     def _lag_seconds(self) -> float:
-        # While a dependency is away nobody knows what waits: everything may.
-        waiting = list(self._expected) if self._failure is not None else self._lagging
-        if not waiting and self._failure is None:
+        now_ms = to_ms(self._clock.now())
+        # While a dependency is away or silent nobody knows what waits: everything may.
+        is_blind = self._failure is not None or now_ms - self._looked_ms > _LOOK_OVERDUE_MS
+        waiting = list(self._expected) if is_blind else self._lagging
+        if not waiting and not is_blind:
             return 0.0
         since_ms = min((self._seen_ms.get(partition, self._started_ms) for partition in waiting), default=0)
-        return max(0, to_ms(self._clock.now()) - (since_ms or self._started_ms)) / 1000
+        return max(0, now_ms - (since_ms or self._started_ms)) / 1000
 
     def _observe_age(self, records: Sequence[Record]) -> None:
         """Observe how long alerts took since ingest, now that people can see them; a timer's have no such time."""

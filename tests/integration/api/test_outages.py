@@ -44,6 +44,31 @@ def test_an_outage_of_postgresql_is_waited_out_and_said(
     assert total == 900
 
 
+def test_a_postgresql_that_keeps_connections_and_answers_nothing_is_said(
+    kafka: Any, topic_prefix: str, fresh_postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    with Api(kafka.bootstrap, topic_prefix, fresh_postgres.url(), tmp_path) as api:
+        api.publish(ENRICHED, enriched(order("a", "c1", "1")))
+        api.wait_projected()
+
+        fresh_postgres.pause()
+        api.publish(ENRICHED, enriched(order("b", "c1", "2")))
+        missing = eventually(lambda: ready(api.process.url).get("missing"), 60)
+        eventually(lambda: all(lag > 5 for lag in _lags(api)), 60)
+        fresh_postgres.resume()
+        api.wait_projected(60)
+        eventually(lambda: ready(api.process.url)["status"] == "ready", 60)
+        eventually(lambda: _lags(api) == [0, 0], 60)
+
+    assert "postgresql" in missing
+
+
+def _lags(api: Api) -> list[float]:
+    """Return how long records may have waited for each lane, as Prometheus is told."""
+    lines = httpx2.get(f"{api.process.url}/metrics", timeout=10, trust_env=False).text.splitlines()
+    return [float(line.split()[-1]) for line in lines if line.startswith("pulseline_api_projection_lag_seconds{")]
+
+
 def test_two_processes_share_the_partitions_and_take_over_from_a_killed_one(api: Api) -> None:
     with api.make_process("twin").start():
         eventually(lambda: _shares(api) == [2, 2, 2, 2])
