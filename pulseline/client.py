@@ -26,6 +26,8 @@ _OVERHEAD_BYTES = 2
 
 Event = Mapping[str, Any]
 
+_SHOWN_OF_AN_ANSWER = 300
+
 
 class ClientError(Exception):
     """Base of what the clients raise.
@@ -231,5 +233,13 @@ def _add(receipt: Receipt, start: int, response: httpx2.Response) -> None:
     elif response.status_code == 422:
         rejected = response.json()["rejected"]
     else:
-        raise RefusedError(response.status_code, response.text)
+        raise RefusedError(response.status_code, _detail(response))
     receipt.rejected += [Rejection(start + one["index"], one["pointer"], one["reason"]) for one in rejected]
+
+
+def _detail(response: httpx2.Response) -> str:
+    """Return what a problem document says is wrong; of anything else its beginning."""
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:_SHOWN_OF_AN_ANSWER]

@@ -1,17 +1,27 @@
 """Settings every service shares, read from PULSELINE_* variables and refused when misspelt."""
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "PULSELINE_"
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "text"]
 
 
-class UnknownSettingError(ValueError):
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+class SettingsError(ValueError):
+    """The environment is not what a process may start with; the message names each variable and what is wrong."""
+
+
+class UnknownSettingError(SettingsError):
     """An environment variable starts with PULSELINE_ but no service knows it."""
 
 
@@ -40,14 +50,32 @@ class ServiceSettings(BaseSettings):
     traces_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
         0.01, description="Share of traces begun here that are kept; a caller's own decision is followed."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity logged.")
-    log_format: Literal["json", "text"] = Field("json", description="JSON lines, or text for a terminal.")
+    log_level: LogLevel = Field("info", description="Least severity logged.")
+    log_format: LogFormat = Field("json", description="JSON lines, or text for a terminal.")
 
 
 # Names read outside ServiceSettings subclasses, by tests and tools.
 TOOL_SETTINGS = frozenset(
     {"SHARED_DATA", "CACHE_DIR", "CONNECTIONS_FILE", "SECRETS_KEY_FILE", "JAVA", "URL", "API_KEY"}
 )
+
+
+def read_settings(kind: type[Settings]) -> Settings:
+    """Return a process's settings from its environment. Raises SettingsError."""
+    refuse_unknown([kind])
+    try:
+        return kind()
+    except ValidationError as error:
+        wrong = (f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
+        raise SettingsError("; ".join(wrong)) from error
+
+
+def start_settings(kind: type[Settings]) -> Settings:
+    """Return a service's settings; ends the process with a sentence in its log when they are wrong."""
+    try:
+        return read_settings(kind)
+    except SettingsError as error:
+        sys.exit(f"cannot start: {error}")
 
 
 def refuse_unknown(known: Iterable[type[BaseSettings]]) -> None:

@@ -11,7 +11,7 @@ from services.api.settings import ApiSettings
 from shared.clock import SystemClock
 from shared.health import process_registry
 from shared.logs import configure_logging
-from shared.settings import refuse_unknown
+from shared.settings import start_settings
 
 
 class StoppingServer(uvicorn.Server):
@@ -34,8 +34,7 @@ def calm_collector() -> None:
 
 
 def main() -> None:
-    refuse_unknown([ApiSettings])
-    settings = ApiSettings()
+    settings = start_settings(ApiSettings)
     configure_logging("api", settings.log_level, settings.log_format)
     calm_collector()
     service = build(settings, process_registry(settings.state_dir), SystemClock())

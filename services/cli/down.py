@@ -13,7 +13,7 @@ from services.cli.state_folder import DEFAULT, StateFolder
 _PATIENCE_S = 60.0
 
 
-def down(state_dir: Annotated[Path, typer.Option(help="The folder `up` runs in.")] = DEFAULT) -> None:
+def down(state_dir: Annotated[Path, typer.Option(file_okay=False, help="The folder `up` runs in.")] = DEFAULT) -> None:
     """Stop what `up` started, services first; everything is kept."""
     folder = StateFolder(state_dir)
     running = folder.running()

@@ -1,13 +1,12 @@
 """`pulseline import orders|interactions FILE`: a company's history through the public ingest endpoint."""
 
 import csv
-import gzip
 import hashlib
-import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import IO, Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,6 +26,7 @@ from services.cli.import_rows import (
     order_event,
 )
 from shared.errors import Reject
+from shared.table_file import DAMAGED, delimiter_of, encoding_of, open_text
 
 app = typer.Typer(help="Import history. It builds state and notifies nobody.", no_args_is_help=True)
 
@@ -112,16 +112,17 @@ def _run(
 
     console = Console(stderr=True)
     is_ndjson = ".ndjson" in file.suffixes or ".jsonl" in file.suffixes
-    rows = _ndjson_rows if is_ndjson else _csv_rows
-    n_rows = _check(file, rows, () if is_ndjson else required, console)
-    ordered = rows(file)
-    if not is_ndjson and not is_sorted(row.values.get(time_column) or "" for row in rows(file)):
+    with _readable(file):
+        rows = partial(_ndjson_rows, file) if is_ndjson else partial(_csv_rows, file, encoding_of(file))
+        n_rows = _check(file, rows, () if is_ndjson else required)
+    ordered = rows()
+    if not is_ndjson and not is_sorted(row.values.get(time_column) or "" for row in rows()):
         console.print("The rows are not in time order: sorting them, so that each customer's history is told in order.")
-        ordered = iter(sorted(rows(file), key=lambda row: row.values.get(time_column) or ""))
+        ordered = iter(sorted(rows(), key=lambda row: row.values.get(time_column) or ""))
     done = _Resume(file)
     endpoint = ingest_endpoint(url, api_key)
     rejects_path = rejects or Path(f"{file.name}.rejects.csv")
-    n_accepted = 0
+    n_accepted, resumed_after = 0, done.n_rows
     with (
         Client(endpoint.url, endpoint.api_key) as client,
         _RejectsFile(rejects_path) as rejected,
@@ -130,8 +131,8 @@ def _run(
         ) as progress,
     ):
         task = progress.add_task(file.name, total=n_rows)
-        if done.n_rows:
-            console.print(f"Going on after row {done.n_rows}, where an earlier run stopped.")
+        if resumed_after:
+            console.print(f"Going on after row {resumed_after}, where an earlier run stopped.")
         events = _events(ordered, _ndjson_event if is_ndjson else to_event, rejected)
         position = 0
         try:
@@ -151,6 +152,8 @@ def _run(
     console.print(f"{n_accepted} events accepted, {rejected.n} rows rejected.")
     if rejected.n:
         console.print(f"The rejected rows are in {rejects_path}.")
+    if rejected.n and not n_accepted and not resumed_after:
+        raise typer.Exit(1)
 
 
 def _events(rows: Iterator[Row], to_event: ToEvent, rejected: "_RejectsFile") -> Iterator[tuple[int, dict[str, Any]]]:
@@ -172,42 +175,52 @@ def _ndjson_event(row: Row) -> dict[str, Any]:
     return event
 
 
-def _csv_rows(file: Path) -> Iterator[Row]:
-    with _open_text(file) as text:
-        reader = csv.DictReader(text)
+def _csv_rows(file: Path, encoding: str) -> Iterator[Row]:
+    with open_text(file, encoding) as text:
+        delimiter = delimiter_of(text.readline())
+    with open_text(file, encoding) as text:
+        reader = csv.DictReader(text, delimiter=delimiter)
         for values in reader:
             yield Row(reader.line_num, {name: value or "" for name, value in values.items() if isinstance(name, str)})
 
 
 def _ndjson_rows(file: Path) -> Iterator[Row]:
-    with _open_text(file) as text:
+    with open_text(file, "utf-8-sig", "surrogateescape") as text:
         for line, content in enumerate(text, start=1):
             if content.strip():
                 yield Row(line, {"event": content})
 
 
-@contextmanager
-def _open_text(file: Path) -> Iterator[IO[str]]:
-    with file.open("rb") as stored:
-        raw = gzip.GzipFile(fileobj=stored) if file.suffix == ".gz" else stored
-        # utf-8-sig: spreadsheets put a byte order mark in front.
-        yield io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-def _check(file: Path, rows: Callable[[Path], Iterator[Row]], required: tuple[str, ...], console: Any) -> int:
-    """Return the number of rows; exit when a required column is missing."""
+def _check(file: Path, rows: Callable[[], Iterator[Row]], required: tuple[str, ...]) -> int:
+    """Return the number of rows. Raises typer.BadParameter when a required column is missing or nothing is there."""
     first: Row | None = None
     n_rows = 0
-    for row in rows(file):
+    for row in rows():
         first = first or row
         n_rows += 1
-    missing = [column for column in required if first is not None and column not in first.values]
-    if first is None or missing:
-        found = ", ".join(first.values) if first else "none"
-        what = f"no column {', '.join(missing)}" if missing else "no rows"
-        console.print(f"[red]{file.name} has {what}[/red] (columns: {found}). Name columns with --…-column options.")
-        raise typer.Exit(2)
+    if first is None:
+        raise typer.BadParameter(f"{file.name} has no rows")
+    if missing := [column for column in required if column not in first.values]:
+        raise typer.BadParameter(
+            f"{file.name} has no column {', '.join(missing)}; it has: {', '.join(first.values)}. "
+            "Name columns with --…-column options."
+        )
     return n_rows
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Say in a sentence what makes a file unreadable."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(
+            f"{file.name} is no text in UTF-8, UTF-16 or GB 18030; save it as CSV UTF-8"
+        ) from error
+    except DAMAGED as error:
+        raise typer.BadParameter(f"{file.name} is damaged or cut off: {error}") from error
+    except csv.Error as error:
+        raise typer.BadParameter(f"{file.name} is no CSV: {error}") from error
 
 
 def _zone(name: str) -> tzinfo:

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 import typer
 
+from shared.errors import PulselineError
+from shared.settings import SettingsError
+
 
 class _Command(NamedTuple):
     module: str
@@ -58,8 +61,13 @@ def _only_listed() -> None:
 
 
 def main() -> None:
-    """Run the command named on the command line."""
-    build(next((word for word in sys.argv[1:] if not word.startswith("-")), None))()
+    """Run the command named on the command line; what a person can put right is told in a sentence, not a traceback."""
+    try:
+        build(next((word for word in sys.argv[1:] if not word.startswith("-")), None))()
+    except (PulselineError, SettingsError) as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,23 @@
 """`pulseline replay`: the alerts that recorded events lead to, decided offline by the live processors."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+_FOR_EXAMPLE = "such as 2026-03-01T00:00:00Z"
+
 
 def replay(
-    events: Annotated[Path, typer.Argument(help="Events as newline-delimited JSON, in the order of the log.")],
-    out: Annotated[Path, typer.Option(help="Where to write the alert records, newline-delimited JSON.")],
+    events: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="Events as newline-delimited JSON, in the order of the log."),
+    ],
+    out: Annotated[
+        Path, typer.Option(dir_okay=False, help="Where to write the alert records, newline-delimited JSON.")
+    ],
     partitions: Annotated[
         int, typer.Option(min=1, max=1024, help="Partitions to run with; the result does not depend on it.")
     ] = 4,
@@ -29,20 +37,34 @@ def replay(
 
     until_ms = None
     if until:
-        instant = datetime.fromisoformat(until)
+        try:
+            instant = datetime.fromisoformat(until)
+        except ValueError as error:
+            raise typer.BadParameter(f"{until!r} is no instant {_FOR_EXAMPLE}", param_hint="--until") from error
         if instant.tzinfo is None:
-            raise typer.BadParameter("needs an offset, e.g. 2026-03-01T00:00:00Z", param_hint="--until")
+            raise typer.BadParameter(f"needs an offset, {_FOR_EXAMPLE}", param_hint="--until")
         until_ms = to_ms(instant)
+    if not out.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
     chain = Chain(Scorer.load(model or SHIPPED_ARTEFACT), partitions)
     alerts: list[Replayed] = []
-    n_refused = 0
+    n_refused = n_read = 0
     with events.open("rb") as lines:
-        for found in chain.run((line.strip() for line in lines if line.strip()), until_ms):
+
+        def read() -> Iterator[bytes]:
+            nonlocal n_read
+            for line in lines:
+                n_read += 1
+                if line.strip():
+                    yield line.strip()
+
+        for found in chain.run(read(), until_ms):
             if isinstance(found, Replayed):
                 alerts.append(found)
             else:
                 n_refused += 1
-                reason = str(found) if isinstance(found, Reject) else found.reason
+                # A line is refused as it is read; what a processor cannot decide is found later, in its batch.
+                reason = f"line {n_read}: {found}" if isinstance(found, Reject) else found.reason
                 typer.echo(f"refused: {reason}", err=True)
     alerts.sort()
     out.write_bytes(b"".join(alert.value + b"\n" for alert in alerts))

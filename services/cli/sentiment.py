@@ -1,11 +1,13 @@
 """`pulseline sentiment train | evaluate | explain`: the sentiment model, retrained, measured, and asked for reasons."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from shared.errors import PulselineError
+from services.sentiment.training.corpus import LabelledText, read_corpora, read_own
+from shared.errors import PulselineError, Reject
 
 app = typer.Typer(no_args_is_help=True, help="Train, evaluate and question the sentiment model.")
 
@@ -23,7 +25,6 @@ def train(
 ) -> None:
     """Fit the model to the corpora (--data), or adapt a model to your own rows and corrections (--rows), or both."""
     from services.sentiment.interaction.model import SHIPPED_ARTEFACT, load_model
-    from services.sentiment.training import corpus
     from services.sentiment.training import train as training
 
     if data is None and not rows:
@@ -31,10 +32,9 @@ def train(
     try:
         fitted = load_model(model or SHIPPED_ARTEFACT)
         if data is not None:
-            fitted = training.train(corpus.read_corpora(data, "train"), fitted.characters)
-        own = [row for path in rows or () for row in corpus.read_own(path)]
-        if own:
-            fitted = training.adapt(fitted, own)
+            fitted = training.train(read_corpora(data, "train"), fitted.characters)
+        if rows:
+            fitted = training.adapt(fitted, _own_rows(rows))
         size = training.write_artefact(fitted, out)
     except (PulselineError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
@@ -50,15 +50,14 @@ def evaluate(
 ) -> None:
     """Measure a model on the held-out corpora (--data) or on your own labelled rows (--rows)."""
     from services.sentiment.interaction.backend import load_backend
-    from services.sentiment.training import corpus
     from services.sentiment.training.evaluate import as_page, as_table
     from services.sentiment.training.evaluate import evaluate as measure
 
+    if data is None and not rows:
+        raise typer.BadParameter("nothing to measure on: give --data or --rows")
     try:
-        labelled = corpus.read_corpora(data, "heldout") if data is not None else []
-        labelled += [row for path in rows or () for row in corpus.read_own(path)]
-        if not labelled:
-            raise typer.BadParameter("nothing to measure on: give --data or --rows")
+        labelled = read_corpora(data, "heldout") if data is not None else []
+        labelled += _own_rows(rows or ())
         backend = load_backend(model)
     except (PulselineError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
@@ -83,3 +82,18 @@ def explain(
     typer.echo(f"{judged.label} {judged.score:+.3f} ({judged.language})")
     for reason in backend.explain(text, top):
         typer.echo(f"{reason.polarity:+8.3f} polarity {reason.neutrality:+8.3f} neutrality  {reason.piece}")
+
+
+def _own_rows(paths: Sequence[Path]) -> list[LabelledText]:
+    labelled: list[LabelledText] = []
+    for path in paths:
+        try:
+            own = read_own(path)
+        except Reject as error:
+            raise typer.BadParameter(f"{path}: {error.reason}") from error
+        except UnicodeDecodeError as error:
+            raise typer.BadParameter(f"{path} is no text in UTF-8") from error
+        if not own:
+            raise typer.BadParameter(f"{path} has no labelled texts")
+        labelled += own
+    return labelled

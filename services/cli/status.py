@@ -34,7 +34,7 @@ class Status(msgspec.Struct, kw_only=True):
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    state_dir: Annotated[Path, typer.Option(help="The folder `up` runs in.")] = DEFAULT,
+    state_dir: Annotated[Path, typer.Option(file_okay=False, help="The folder `up` runs in.")] = DEFAULT,
 ) -> None:
     """Show every process, its pid, address and health."""
     folder = StateFolder(state_dir)
@@ -88,7 +88,8 @@ def _print(current: Status) -> None:
     colours = {"ready": "green", "unready": "yellow", "down": "red"}
     table = Table(box=None, pad_edge=False)
     for heading in ("process", "pid", "address", "health", "restarts", "waiting for"):
-        table.add_column(heading, overflow="fold")
+        # An address that is folded can be neither read nor copied; the reason gives way.
+        table.add_column(heading, overflow="fold", no_wrap=heading != "waiting for")
     for process in current.processes:
         table.add_row(
             process.name,

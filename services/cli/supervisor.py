@@ -22,6 +22,7 @@ from shared.embedded.kafka import EmbeddedKafka
 from shared.embedded.postgres import SUPERUSER, EmbeddedPostgres
 from shared.embedded.process import StartError
 from shared.errors import PulselineError
+from shared.settings import SettingsError
 
 SERVICES = ("ingest", "sentiment", "churn_alerts", "api")
 _DATABASE = "pulseline"
@@ -30,7 +31,7 @@ _WATCH_S = 0.3
 _READY_POLL_S = 0.2
 _SAY_WAITING_EVERY_S = 10.0
 # What a start may end with for a reason to tell; anything else is a bug and shows its traceback.
-_START_FAILURES = (StartError, JarError, JavaError, PulselineError, asyncpg.PostgresError, OSError)
+_START_FAILURES = (StartError, JarError, JavaError, SettingsError, PulselineError, asyncpg.PostgresError, OSError)
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

@@ -14,6 +14,7 @@ from services.cli.journal import Journal
 from services.cli.state_folder import DEFAULT, AlreadyRunningError, StateFolder
 from services.cli.supervisor import Plan, Supervisor
 from shared.embedded.process import free_ports, is_port_free, tail
+from shared.settings import LogFormat, LogLevel
 
 _DEFAULT_PORTS = {
     "api": 8000,
@@ -41,7 +42,7 @@ def up(
             "--demo/--no-demo", help="Send demo traffic; by default on the first start with our own database."
         ),
     ] = None,
-    state_dir: Annotated[Path, typer.Option(help="Where everything is kept.")] = DEFAULT,
+    state_dir: Annotated[Path, typer.Option(file_okay=False, help="Where everything is kept.")] = DEFAULT,
     topic_prefix: Annotated[str, typer.Option(help="Put before every topic's name.")] = "",
     partitions: Annotated[int, typer.Option(min=1, max=1024, help="Of each topic; fixed after the first start.")] = 4,
     replication: Annotated[int, typer.Option(min=1, max=7, help="Copies of each topic, for a Kafka of yours.")] = 1,
@@ -51,10 +52,12 @@ def up(
     churn_alerts_port: Port = None,
     kafka_port: Port = None,
     postgres_port: Port = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
-    log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    log_level: Annotated[LogLevel, typer.Option(help="Least severity logged.")] = "info",
+    log_format: Annotated[LogFormat, typer.Option(help="As what.")] = "text",
 ) -> None:
     """Start everything on this machine and stay in the foreground until Ctrl-C."""
+    if database is not None and not database.startswith(("postgresql://", "postgres://")):
+        raise typer.BadParameter("a database address starts with postgresql://", param_hint="--database")
     folder = StateFolder(state_dir)
     folder.prepare()
     if detach:

@@ -7,12 +7,11 @@ from services.ingest.settings import IngestSettings
 from shared.clock import SystemClock
 from shared.health import process_registry
 from shared.logs import configure_logging
-from shared.settings import refuse_unknown
+from shared.settings import start_settings
 
 
 def main() -> None:
-    refuse_unknown([IngestSettings])
-    settings = IngestSettings()
+    settings = start_settings(IngestSettings)
     configure_logging("ingest", settings.log_level, settings.log_format)
     registry = process_registry(settings.state_dir)
     uvicorn.run(

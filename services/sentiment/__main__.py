@@ -6,7 +6,7 @@ from shared import event_loop
 from shared.clock import SystemClock
 from shared.health import process_registry, serve_health_beside
 from shared.logs import configure_logging
-from shared.settings import refuse_unknown
+from shared.settings import start_settings
 
 
 async def run(settings: SentimentSettings) -> None:
@@ -17,8 +17,7 @@ async def run(settings: SentimentSettings) -> None:
 
 
 def main() -> None:
-    refuse_unknown([SentimentSettings])
-    settings = SentimentSettings()
+    settings = start_settings(SentimentSettings)
     configure_logging("sentiment", settings.log_level, settings.log_format)
     event_loop.run(run(settings))
 

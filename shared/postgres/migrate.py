@@ -6,6 +6,7 @@ from alembic import command
 from alembic.config import Config
 
 import deploy.migrations
+from shared.settings import SettingsError
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
@@ -29,8 +30,8 @@ def migration_config(database_url: str) -> Config:
 
 
 def sqlalchemy_url(database_url: str) -> str:
-    """Return the same address naming the asyncpg driver, as SQLAlchemy wants it."""
+    """Return the same address naming the asyncpg driver, as SQLAlchemy wants it. Raises SettingsError."""
     scheme, separator, rest = database_url.partition("://")
     if not separator or scheme not in {"postgresql", "postgres"}:
-        raise ValueError("a database address starts with postgresql://")
+        raise SettingsError("a database address starts with postgresql://")
     return f"postgresql+asyncpg://{rest}"

@@ -1,9 +1,7 @@
 """Reads a company's orders from CSV as companies export them, and says exactly what could not be read."""
 
 import csv
-import gzip
 import io
-import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Callable
@@ -11,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from math import isfinite
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, Literal
 
 from services.churn_alerts.customer.history import CustomerDays
 from services.churn_alerts.customer.model import PurchaseDay
+from shared.table_file import DAMAGED, decompressed, delimiter_of
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 PURCHASES = frozenset({"", "purchase", "purchased", "order", "order.placed", "sale"})
@@ -89,7 +88,7 @@ def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) ->
     cut off or no text.
     """
     try:
-        with path.open("rb") as raw, _decompressed(raw) as plain:
+        with path.open("rb") as raw, decompressed(raw) as plain:
             is_utf_16 = plain.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
         if is_utf_16:
             return _read(path, "utf-16", on_progress)
@@ -99,16 +98,16 @@ def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) ->
             return _read(path, "gb18030", on_progress)
     except UnicodeDecodeError as error:
         raise UnreadableOrders(f"{path.name} is no text in UTF-8, UTF-16 or GB 18030; save it as CSV UTF-8") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except DAMAGED as error:
         raise UnreadableOrders(f"{path.name} is damaged or cut off: {error}") from error
     except csv.Error as error:
         raise UnreadableOrders(f"{path.name} is no CSV: {error}") from error
 
 
 def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) -> Orders:
-    with path.open("rb") as raw, _decompressed(raw) as plain, io.TextIOWrapper(plain, encoding, newline="") as text:
+    with path.open("rb") as raw, decompressed(raw) as plain, io.TextIOWrapper(plain, encoding, newline="") as text:
         head = text.readline()
-        names = [name.strip().strip('"').lower() for name in head.rstrip("\r\n").split(_delimiter(head))]
+        names = [name.strip().strip('"').lower() for name in head.rstrip("\r\n").split(delimiter_of(head))]
         at: dict[str, int] = {
             name: names.index(name) for name in ("customer_id", "time", "event", "amount") if name in names
         }
@@ -121,7 +120,7 @@ def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) 
             )
         orders = Orders()
         repeated = _Repeated(order_id)
-        first_lines = _take_rows(text, _delimiter(head), at, orders, repeated, lambda: _tell(raw, on_progress))
+        first_lines = _take_rows(text, delimiter_of(head), at, orders, repeated, lambda: _tell(raw, on_progress))
     orders.repeats = repeated.settle(orders)
     _drop_stray_days(orders, first_lines)
     if not orders.purchases:
@@ -330,16 +329,6 @@ def _cents(text: str) -> int | None:
             return None
         amount = float(text.replace(",", "").lstrip("$€£¥￥ "))
     return round(amount * 100) if isfinite(amount) else None
-
-
-def _delimiter(head: str) -> str:
-    return max(",;\t", key=head.count)
-
-
-def _decompressed(raw: IO[bytes]) -> IO[bytes]:
-    magic = raw.read(2)
-    raw.seek(0)
-    return cast("IO[bytes]", gzip.open(raw)) if magic == b"\x1f\x8b" else raw
 
 
 def _tell(raw: IO[bytes], on_progress: Callable[[int], None] | None) -> None:

@@ -1,0 +1,41 @@
+"""Tables are read as the spreadsheets of several countries write them."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from shared.table_file import DAMAGED, delimiter_of, encoding_of, open_text
+
+TABLE = "customer_id,time\r\n王五,2026-01-01\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_text_is_read_in_the_encoding_it_is_written_in(tmp_path: Path, encoding: str, pack: type[bytes]) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(pack(TABLE.encode(encoding)))
+
+    with open_text(path, encoding_of(path)) as text:
+        assert text.read() == TABLE
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(bytes(range(128, 256)) * 20)
+
+    with pytest.raises(UnicodeDecodeError):
+        encoding_of(path)
+
+
+def test_a_file_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(gzip.compress(TABLE.encode())[:-9])
+
+    with pytest.raises(DAMAGED):
+        encoding_of(path)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_delimiter_is_the_most_frequent_of_the_head(delimiter: str) -> None:
+    assert delimiter_of(delimiter.join(["customer_id", "time", "amount"])) == delimiter
