@@ -60,6 +60,7 @@ def test_a_postgresql_that_keeps_connections_and_answers_nothing_is_said(
         eventually(lambda: ready(api.process.url)["status"] == "ready", 60)
         eventually(lambda: _lags(api) == [0, 0], 60)
 
+    assert missing is not None
     assert "postgresql" in missing
 
 
