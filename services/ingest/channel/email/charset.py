@@ -47,6 +47,10 @@ _ALIASES = {
 }
 _BY_LANGUAGE = {"zh": "gb18030", "ja": "cp932", "ko": "cp949", "ru": "cp1251"}
 _DETECTABLE = 32
+_DOUBLE_BYTE = frozenset({"gb18030", "cp949", "cp932", "big5hkscs", "big5", "euc_jp", "euc_jis_2004", "shift_jis_2004"})
+_LOOKED_AT = 4_000
+_PAIR = re.compile(rb"[\x80-\xff]{2}")  # Chinese, Japanese, Korean, Cyrillic and Greek never do without
+_ACCENTED = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]|\x1b\([BJI]")
 _WIDE = frozenset({"utf_16", "utf_32", "utf-16", "utf-32", "idna", "punycode"})
 
@@ -59,6 +63,8 @@ def decode(raw: bytes, declared: str | None = None, language: str | None = None)
         text = _try(raw, name)
         if text is not None:
             return text
+    if not _PAIR.search(raw) and _ACCENTED.search(raw) and (text := _try(raw, "cp1252")) is not None:
+        return text
     guessed = _detected(raw) if len(raw) >= _DETECTABLE else None
     fallback = _BY_LANGUAGE.get((language or "")[:2].lower())
     for candidate in (fallback if len(raw) < _DETECTABLE else None, guessed, fallback, "gb18030", "cp1252"):
@@ -76,10 +82,26 @@ def _candidates(raw: bytes, declared: str | None) -> Iterator[str]:
         yield "hz"
     if is_plain and _ISO_2022_JP.search(raw):
         yield "iso2022_jp_ext"
+    if known and not is_plain and _is_surely_utf8(raw, known):
+        yield "utf-8"
     if known:
         yield known
     if known != "utf-8":
         yield "utf-8"
+
+
+def _is_surely_utf8(raw: bytes, declared: str) -> bool:
+    """Return whether so many characters are well-formed UTF-8 that the declaration must be wrong.
+
+    Two or three Chinese words in GBK can be well-formed by chance; two accents in a row never read "Ã¼".
+    """
+    if raw.isascii():
+        return False
+    text = _try(raw, "utf-8")
+    if text is None:
+        return False
+    least = 8 if declared in _DOUBLE_BYTE else 2
+    return sum(not character.isascii() for character in text[:_LOOKED_AT]) >= least
 
 
 def _known(name: str | None) -> str | None:

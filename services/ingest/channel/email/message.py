@@ -32,8 +32,9 @@ _MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
 _FOLD = re.compile(r"\r?\n[ \t]*")
 _AUTO_SUBJECT = re.compile(
     r"^\s*(?:auto(?:matic|matische|)?[ :-]?(?:reply|response|antwort)|autoreply|out of (?:the )?office|"
-    r"réponse automatique|abwesenheit|risposta automatica|respuesta automática|"
-    r"자동 응답|自动回复|自動回覆|自动答复|不在のお知らせ|自動返信)",
+    r"réponse automatique|abwesenheit|risposta automatica|respuesta automática|resposta automática|"
+    r"automatisch antwoord|autosvar|automaattinen vastaus|odpowiedź automatyczna|автоматический ответ|автоответ|"
+    r"자동 응답|자동 회신|自动回复|自動回覆|自動回復|自动答复|不在のお知らせ|自動返信)",
     re.IGNORECASE,
 )
 _BOUNCE_SUBJECT = re.compile(
@@ -42,7 +43,11 @@ _BOUNCE_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _FINAL_RECIPIENT = re.compile(rb"(?im)^final-recipient:[ \t]*rfc822[ \t]*;[ \t]*([^\r\n]{3,320})")
-_BOUNCE_SENDER = re.compile(r"^(?:mailer-daemon|postmaster|mail-daemon)@", re.IGNORECASE)
+_BOUNCE_SENDER = re.compile(r"^(?:mailer-daemon|post_?master|mail-daemon)(?:@|$)", re.IGNORECASE)
+_RAW_NAME = re.compile(r'name\s{0,5}=\s{0,5}"?([^";\r\n]{1,500})', re.IGNORECASE)
+_MACHINE_HEADERS = ("x-autoreply", "x-autorespond", "x-auto-reply", "x-autoreply-from", "x-mail-autoreply")
+_REPORT_LENGTH = 4_000
+_REPORT_TYPES = frozenset({"message/disposition-notification", "message/feedback-report"})
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -86,6 +91,8 @@ class _Body(msgspec.Struct):
     htmls: list[str] = []
     attachments: list[Attachment] = []
     has_calendar: bool = False
+    has_delivery_status: bool = False
+    has_report: bool = False
 
 
 def read_mail(raw: bytes, language: str | None = None) -> Mail:
@@ -105,7 +112,7 @@ def read_mail(raw: bytes, language: str | None = None) -> Mail:
         readable, shown = text_of_html(html), text_of_html(html, has_quotes=False)
     sender = next(iter(headers.addresses("from")), None) or next(iter(headers.addresses("sender")), None)
     subject = headers.text("subject")
-    is_bounce = _is_bounce(message, sender, subject)
+    is_bounce = body.has_delivery_status or _is_bounce(message, sender, subject)
     return Mail(
         message_id=headers.message_id("message-id"),
         sender=sender,
@@ -120,12 +127,12 @@ def read_mail(raw: bytes, language: str | None = None) -> Mail:
         attachments=body.attachments[:64],
         in_reply_to=headers.message_id("in-reply-to"),
         references=headers.message_ids("references"),
-        is_auto_reply=not is_bounce and _is_auto_reply(headers, subject),
+        is_auto_reply=not is_bounce and (body.has_report or _is_auto_reply(headers, subject)),
         is_bounce=is_bounce,
         is_bulk=headers.text("precedence").lower() in ("bulk", "list", "junk")
         or bool(headers.text("list-unsubscribe")),
         has_calendar=body.has_calendar,
-        failed_recipient=_failed_recipient(headers, raw) if is_bounce else None,
+        failed_recipient=_failed_recipient(headers, raw, readable, sender) if is_bounce else None,
         return_path=next((a.address for a in headers.addresses("return-path")), None),
     )
 
@@ -261,7 +268,10 @@ def _collect(part: Part, body: _Body, language: str | None) -> None:
     disposition = str(part.headers.get("content-disposition", "")).strip().lower()
     is_attached = disposition.startswith("attachment") or (bool(name) and not disposition.startswith("inline"))
     if part.media_type.startswith("message/"):
-        body.attachments.append(attachment(name or _nested_subject(part), part.media_type, size_bytes=part.size))
+        body.has_delivery_status |= part.media_type == "message/delivery-status"
+        body.has_report |= part.media_type in _REPORT_TYPES
+        shown = name or _nested_subject(part, language)
+        body.attachments.append(attachment(shown, part.media_type, size_bytes=part.size))
     elif part.media_type in ("text/plain", "text/html") and not is_attached and _is_body(part, body):
         (body.texts if part.media_type == "text/plain" else body.htmls).append(_content(part, language))
     else:
@@ -275,10 +285,9 @@ def _is_body(part: Part, body: _Body) -> bool:
     return not already or (part.parent == "multipart/mixed" and sum(map(len, already)) < MAX_BODY)
 
 
-def _nested_subject(part: Part) -> str:
+def _nested_subject(part: Part, language: str | None) -> str:
     headers, _ = read_entity(part.body[:100_000])
-    subject = _FOLD.sub(" ", str(headers.get("subject", "")))
-    return decoded_header(subject[:2_000])[:200] or "message"
+    return _Headers(headers, language).text("subject")[:200] or "message"
 
 
 def _filename(part: Part, language: str | None) -> str:
@@ -286,7 +295,19 @@ def _filename(part: Part, language: str | None) -> str:
         found = part.headers.get_filename("") or ""
     except (LookupError, ValueError, TypeError, AttributeError, IndexError):
         found = ""
+    if "\ufffd" in str(found):
+        found = _raw_filename(part) or found
     return decoded_header(_FOLD.sub(" ", str(found))[:2_000], language).strip()
+
+
+def _raw_filename(part: Part) -> str | None:
+    """Return the name as it came, its raw 8-bit bytes as surrogates: the stdlib puts question marks for them."""
+    for wanted in ("content-disposition", "content-type"):
+        for name, value in part.headers.raw_items():
+            found = _RAW_NAME.search(str(value)) if name.lower() == wanted else None
+            if found is not None:
+                return found[1]
+    return None
 
 
 def _content(part: Part, language: str | None) -> str:
@@ -294,7 +315,42 @@ def _content(part: Part, language: str | None) -> str:
         declared = part.headers.get_content_charset("")
     except (LookupError, ValueError, TypeError, AttributeError, UnicodeError):
         declared = ""
-    return charset.decode(part.decoded(MAX_BODY), str(declared or "")[:60] or None, language).replace("\r\n", "\n")
+    text = charset.decode(part.decoded(MAX_BODY), str(declared or "")[:60] or None, language).replace("\r\n", "\n")
+    if part.media_type == "text/plain" and _parameter(part, "format") == "flowed":
+        return unflowed(text, is_space_dropped=_parameter(part, "delsp") == "yes")
+    return text
+
+
+def _parameter(part: Part, name: str) -> str:
+    try:
+        return str(part.headers.get_param(name, "") or "").lower()
+    except (LookupError, ValueError, TypeError, AttributeError):
+        return ""
+
+
+def unflowed(text: str, *, is_space_dropped: bool = False) -> str:
+    """Return format=flowed text with its soft line breaks undone. Source: RFC 3676 section 4.
+
+    Example:
+        >>> unflowed("A line that \\ngoes on.\\n> quoted \\n> too\\n-- \\nBob")
+        'A line that goes on.\\n> quoted too\\n-- \\nBob'
+    """
+    lines: list[str] = []
+    open_depth: int | None = None  # of the paragraph whose last line goes on
+    for line in text.split("\n"):
+        words = line.lstrip(">")
+        depth = len(line) - len(words)
+        words = words.removeprefix(" ")
+        is_signature = words == "-- "
+        if open_depth == depth and not is_signature:
+            lines[-1] += words
+        else:
+            lines.append(">" * depth + (" " if depth and words else "") + words)
+        is_open = words.endswith(" ") and not is_signature
+        if is_open and is_space_dropped:
+            lines[-1] = lines[-1][:-1]
+        open_depth = depth if is_open else None
+    return "\n".join(lines)
 
 
 def _is_auto_reply(headers: _Headers, subject: str) -> bool:
@@ -302,7 +358,7 @@ def _is_auto_reply(headers: _Headers, subject: str) -> bool:
     submitted = headers.raw("auto-submitted").lower()
     if submitted and not submitted.startswith("no"):
         return True
-    if any(name in headers for name in ("x-autoreply", "x-autorespond", "x-auto-response-suppress-reply")):
+    if any(name in headers for name in _MACHINE_HEADERS):
         return True
     if headers.raw("precedence").lower() in ("auto_reply", "auto-reply"):
         return True
@@ -319,9 +375,14 @@ def _is_bounce(message: Message, sender: Address | None, subject: str) -> bool:
     return _BOUNCE_SUBJECT.match(subject) is not None
 
 
-def _failed_recipient(headers: _Headers, raw: bytes) -> str | None:
+def _failed_recipient(headers: _Headers, raw: bytes, text: str, sender: Address | None) -> str | None:
+    """Return whom the mail did not reach, from the report, else from the first stranger its words name."""
     stated = _ADDRESS.search(headers.text("x-failed-recipients"))
     if stated is None:
         report = _FINAL_RECIPIENT.search(raw[:500_000])
         stated = _ADDRESS.search(report[1].decode("utf-8", "replace")) if report else None
-    return stated[0] if stated else None
+    if stated is not None:
+        return stated[0]
+    own = {party.address.lower() for party in headers.addresses("to")} | {sender.address.lower() if sender else ""}
+    named = (match[0].strip(".'") for match in _ADDRESS.finditer(text[:_REPORT_LENGTH]))
+    return next((one for one in named if one.lower() not in own and not _BOUNCE_SENDER.match(one)), None)

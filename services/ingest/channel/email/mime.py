@@ -18,6 +18,7 @@ _SCAN_BUDGET = 120_000_000
 _HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,10}:")
 _RAW_BOUNDARY = re.compile(r'boundary\s{0,5}=\s{0,5}"?([^";\r\n]{1,300})', re.IGNORECASE)
 _BLANK = (b"", b"\r")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _parser = BytesParser(policy=compat32)
 
 
@@ -30,7 +31,7 @@ class Part:
         self.headers = headers
         self.body = body
         self.parent = parent
-        self.media_type = headers.get_content_type()
+        self.media_type = _media_type(headers)
 
     @property
     def encoding(self) -> str:
@@ -54,6 +55,12 @@ class Part:
             return len(self.body)
         letters = len(self.body) - self.body.count(b"\n") - self.body.count(b"\r")
         return max(0, letters * 3 // 4 - self.body[-6:].count(b"="))
+
+
+def _media_type(headers: Message) -> str:
+    """Return the type alone; where a semicolon is missing, the parameters stick to it."""
+    match = _TYPE.match(headers.get_content_type())
+    return match[0] if match else "text/plain"
 
 
 def read_entity(raw: bytes) -> tuple[Message, bytes]:

@@ -78,7 +78,7 @@ _LIST_FOOTER = re.compile(r"^_{20,}\s*$")
 _PHONE_SIGNATURE = re.compile(
     r"^[\s(<*_\[]*(?:"
     r"sent (?:from|via|with|using|by|on) (?:my|a|an|the|your)\b.{0,80}|"
-    r"(?:sent|written|composed) (?:from|via|with|using|by|on) [^.!?]{1,50}|from my i?phone.{0,20}|"
+    r"(?:sent|written|composed) (?:from|via|with|using|by|on) [^.!?]{1,50}\.?|from my i?phone.{0,20}|"
     r"get (?:\[?outlook|typeapp|blue).{0,60}|get yahoo mail.{0,60}|"
     r"envoyé (?:depuis|de|à partir de|via|avec)\b.{0,60}|von meine[mnr] .{0,60}gesendet.{0,20}|"
     r"(?:diese nachricht wurde )?(?:von|mit) .{0,60} gesendet.{0,10}|gesendet (?:von|mit|über) .{0,60}|"
@@ -89,6 +89,31 @@ _PHONE_SIGNATURE = re.compile(
     r"(?:获取|下載|取得) ?outlook.{1,40}|来自 ?(?:outlook|foxmail|qq|网易|小米|华为|三星|vivo|oppo|荣耀).{0,30}|"
     r"나의 .{1,30}에서 보냄"
     r")[\s)>*_\]]*$",
+    re.IGNORECASE,
+)
+_CARD = 12  # lines a visiting card may have
+_CARD_EDGE = re.compile(r"^\s*\|[\s|]*$")
+_CARD_END = re.compile(r"^[\s|]*签名由\s?.{1,20}定制[\s|]*$")
+_REPLY_ABOVE = re.compile(
+    r"^[\s>*|#=~-]*(?:please (?:type|write|add|enter) your (?:reply|response) above this line|"
+    r"(?:please )?reply above this line|(?:回复|回覆)请(?:在|写在)此(?:行|线)(?:之上|上方|以上)|"
+    r"请在此(?:行|线)(?:之上|上方|以上)(?:回复|输入))",
+    re.IGNORECASE,
+)
+_DISCLAIMER = re.compile(
+    r"^[\s*_]*(?:"
+    r"(?:confidentiality|legal|privacy) (?:notice|disclaimer|statement)\b|disclaimer\s*:|"
+    r"this (?:e-?mail|message|communication)(?:,? ?(?:\(|and|including|together|with|its?|or)[^.]{1,80}?)? "
+    r"(?:is|are|may be|contains?|may contain|may also contain) "
+    r"(?:(?:information|which|that|is|are|be|may|and/?o?r?|legally|strictly|private|proprietary|sent|only) ){0,6}?"
+    r"(?:confidential|privileged|intended (?:only|solely))|"
+    r"the (?:information|content)s? (?:contained |transmitted )?in this (?:e-?mail|message|communication)|"
+    r"diese (?:e-?mail|nachricht) (?:enthält|ist) (?:\w+ ){0,4}?vertraulich|"
+    r"ce (?:message|courriel)(?: et [^.]{1,60})? (?:est|sont|contient|peut contenir) (?:\w+ ){0,6}?confidentiel|"
+    r"(?:保密|免责|法律|隐私)(?:声明|提示|须知|条款)\s*[:：]?\s*$|(?:保密|免责|免責|法律)(?:声明|聲明)\s*[:：]|"
+    r"(?:本|此|该)(?:电子|電子)?(?:邮件|郵件|信件|邮件信息|郵件訊息)(?:及|和|與|与|以及|（|\()?.{0,20}?"
+    r"(?:含有|包含|载有|所含|可能|属于|屬|仅供|僅供|仅发送|内容).{0,60}?(?:保密|机密|機密|秘密|专有|仅限|僅限|指定|收件人)"
+    r")",
     re.IGNORECASE,
 )
 _DASH_NAME = re.compile(r"^[-–—~]\s?[A-Z][\w'’.]{1,30}(?: [A-Z][\w'’.]{0,30}){0,2}\s*$")
@@ -105,12 +130,13 @@ def visible_text(text: str) -> str:
         '好的，谢谢。'
     """
     lines = _lines_of(text)
-    kept = _without_tail(_without_history(_without_head(lines)))
+    kept = _without_tail(_without_history(_without_card(_without_head(lines))))
     return "\n".join(kept).strip() or text.strip()
 
 
 def _lines_of(text: str) -> list[str]:
     unified = text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\xa0", " ")
+    unified = unified.replace("&nbsp;", " ")  # QQ writes it into its plain text
     return unified.split("\n", MAX_LINES)[:MAX_LINES]
 
 
@@ -126,6 +152,15 @@ def _without_head(lines: list[str]) -> list[str]:
         rest = lines[end:]
         return rest if any(line.strip() for line in rest) else lines
     return lines[body:] if is_marked and body < len(lines) else lines
+
+
+def _without_card(lines: list[str]) -> list[str]:
+    """Drop the visiting card NetEase's phone client draws as a table over its own line."""
+    end = next((i for i, line in enumerate(lines) if _CARD_END.match(line[:_LINE])), None)
+    if end is None:
+        return lines
+    start = next((i for i in range(max(0, end - _CARD), end) if _CARD_EDGE.match(lines[i])), end)
+    return lines[:start] + lines[end + 1 :]
 
 
 def _without_history(lines: list[str]) -> list[str]:
@@ -166,10 +201,14 @@ def _ends_message(lines: list[str], index: int, kept: list[str]) -> bool:
     line = lines[index][:_LINE]
     if _SIGNATURE.match(line) or _ORIGINAL.match(line) or _FORWARD.match(line) or _starts_header_block(lines, index):
         return True
+    is_paragraph = not kept or not kept[-1].strip()
+    if _REPLY_ABOVE.match(line) or (is_paragraph and _DISCLAIMER.match(line)):
+        return True
     if _LIST_FOOTER.match(line):
         following = " ".join(lines[index + 1 : index + 5])
         return "mailing list" in following.lower() or "http" in following
-    return _PHONE_SIGNATURE.match(line) is not None and (not kept or not kept[-1].strip())
+    is_last = index + 1 >= len(lines) or not lines[index + 1].strip()
+    return _PHONE_SIGNATURE.match(line) is not None and (is_paragraph or is_last)
 
 
 def _signed_off(lines: list[str]) -> list[str]:

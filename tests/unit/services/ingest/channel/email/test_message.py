@@ -210,3 +210,81 @@ def test_hostile_structure_is_read_as_far_as_it_goes(raw: bytes) -> None:
 
     assert len(mail.attachments) <= 64
     assert len(mail.text) < 3_000_000
+
+
+def test_lone_accents_are_western_whatever_else_they_could_be() -> None:
+    raw = "Subject: Frösche, die beißen".encode("cp1252")
+
+    mail = read_mail(HEAD + raw + b"\r\n\r\n" + "Der Kühler für Möbel ist weg, größer geht nicht.".encode("cp1252"))
+
+    assert mail.subject == "Frösche, die beißen"
+    assert mail.visible_text == "Der Kühler für Möbel ist weg, größer geht nicht."
+
+
+@pytest.mark.parametrize("declared", ["gb2312", "iso-8859-1", "windows-1251", "big5"])
+def test_utf_8_is_recognised_under_another_name(declared: str) -> None:
+    mail = _mail(f"Content-Type: text/plain; charset={declared}", "Ещё нет посылки — 包裹还没有到呢".encode())
+
+    assert mail.visible_text == "Ещё нет посылки — 包裹还没有到呢"
+
+
+@pytest.mark.parametrize(("declared", "text"), [("gbk", "联通"), ("iso-8859-1", "für Ärger"), ("big5", "退款")])
+def test_short_texts_stay_what_they_declare(declared: str, text: str) -> None:
+    mail = _mail(f"Content-Type: text/plain; charset={declared}", text.encode(declared))
+
+    assert mail.visible_text == text
+
+
+def test_a_filename_in_raw_bytes_is_repaired() -> None:
+    part = b'--b\r\nContent-Type: application/pdf; name="Rechnung f\xfcr M\xe4rz.pdf"\r\n'
+    part += b"Content-Disposition: attachment\r\n\r\nx\r\n--b--\r\n"
+
+    mail = _mail("Content-Type: multipart/mixed; boundary=b", part)
+
+    assert [file.name for file in mail.attachments] == ["Rechnung für März.pdf"]
+
+
+def test_a_type_whose_semicolon_is_missing_is_still_a_text() -> None:
+    mail = _mail("Content-Type: text/plain\r\n charset=utf-8", b"Where is it?")
+
+    assert (mail.visible_text, mail.attachments) == ("Where is it?", [])
+
+
+def test_flowed_lines_are_one_paragraph_and_chinese_ones_lose_the_space() -> None:
+    english = _mail("Content-Type: text/plain; format=flowed", b"My parcel \r\nis late.\r\n\r\n-- \r\nAna")
+    chinese = _mail("Content-Type: text/plain; charset=utf-8; format=flowed; delsp=yes", "包裹 \r\n没到".encode())
+
+    assert english.visible_text == "My parcel is late."
+    assert chinese.visible_text == "包裹没到"
+
+
+def _report(kind: str, part: str) -> Mail:
+    body = f"--b\r\n\r\nYour message was read.\r\n--b\r\nContent-Type: {part}\r\n\r\nX: y\r\n--b--\r\n"
+    return _mail(f"Content-Type: multipart/{kind}; boundary=b", body.encode())
+
+
+def test_a_read_receipt_or_a_spam_report_is_no_persons_message() -> None:
+    receipt = _report("report; report-type=disposition-notification", "message/disposition-notification")
+    complaint = _report("report; report-type=feedback-report", "message/feedback-report")
+
+    assert (receipt.is_auto_reply, complaint.is_auto_reply) == (True, True)
+
+
+def test_a_delivery_status_makes_a_bounce_whatever_is_around_it() -> None:
+    assert _report("mixed", "message/delivery-status").is_bounce
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "There was an error delivering your mail to <bob@example.org>.",
+        "ana@example.com wrote to\n<bob@example.org>:\nuser unknown",
+        "很抱歉，您的邮件被退回：收件人 bob@example.org 不存在。",
+    ],
+)
+def test_a_bounce_in_words_alone_names_whom_it_did_not_reach(words: str) -> None:
+    raw = f"From: MAILER-DAEMON\r\nTo: ana@example.com\r\nSubject: failure notice\r\n\r\n{words}"
+
+    mail = read_mail(raw.encode())
+
+    assert (mail.is_bounce, mail.failed_recipient) == (True, "bob@example.org")

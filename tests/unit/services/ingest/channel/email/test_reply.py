@@ -31,6 +31,10 @@ HISTORY = {
         "------------------------------------------------------------------\n发件人：客服 <kf@aliyun.com>\n"
         "日期：2024年05月03日\n收件人：我\n主题：订单"
     ),
+    "qq_escaped": (
+        "------------------&nbsp;原始邮件&nbsp;------------------\n发件人:&nbsp;客服\n发送时间:&nbsp;2024年5月3日"
+    ),
+    "zendesk": "##- Please type your reply above this line -##\n\nYour request (12) was updated.",
     "mail_139": "----邮件原文----\n发件人：客服\n收件人：我",
     "ja_gmail": "2024年5月3日(金) 20:45 サポート <help@example.jp>:\n\n> こんにちは",
     "outlook_en": "From: Help <help@example.com>\nSent: Friday, May 3, 2024 8:45 PM\nTo: Me\nSubject: Order\n\nHello,",
@@ -48,6 +52,14 @@ SIGNATURES = [
     "Get Outlook for Android",
     "iPhoneから送信",
     "Von meinem iPhone gesendet",
+    "Sent with Proton Mail secure email.",
+    "| |\n王小明\n|\n|\n邮箱：wang@163.com\n|\n\n签名由 网易邮箱大师 定制",
+    "This e-mail and any attachments are confidential and intended solely for the addressee.",
+    "CONFIDENTIALITY NOTICE: the contents of this message are privileged.",
+    "The information contained in this message may be privileged.",
+    "Diese E-Mail enthält vertrauliche Informationen.",
+    "本邮件及其附件含有某某公司的保密信息，仅限于发送给上面地址中列出的个人或群组。",
+    "免责声明：本邮件仅供收件人参考。",
 ]
 
 
@@ -79,10 +91,18 @@ def test_signatures_are_left_out(signature: str) -> None:
         "The total is:\n\n20:15 delivery\n21:00 nobody came",
         "Sent the parcel back yesterday. When do I get my money?",
         "发件人写错了，请更正。",
+        "Sent from my account the invoice came twice.\nWhy?",
+        "Hi,\n\nThis email contains my order number and the confidential code you asked for.",
+        "Hello,\n\nThis message is my third complaint. It is confidential to nobody.",
+        "请看附件。\n\n本邮件是第三次投诉了，仍没有人联系我。",
     ],
 )
 def test_ordinary_words_are_kept_whole(text: str) -> None:
     assert visible_text(text) == text
+
+
+def test_a_phones_line_right_below_the_words_is_left_out() -> None:
+    assert visible_text(f"{ENGLISH}\nSent from my Galaxy\n\n{HISTORY['gmail_en']}") == ENGLISH
 
 
 def test_an_answer_below_the_quote_is_kept() -> None:
