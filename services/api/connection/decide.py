@@ -15,6 +15,7 @@ from shared.connection.document import Secret
 from shared.connection.provider import FILE_ONLY_SETTINGS, PROVIDERS, ProviderSpec
 from shared.errors import Reject
 
+_ED25519_KEY_BYTES = 32
 _AES_KEY = re.compile(r"^[A-Za-z0-9+/]{43}$")
 _TOPIC_ARN = re.compile(r"^arn:aws(-[a-z]+)*:sns:[a-z0-9-]{1,40}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$")
 _LANGUAGE = re.compile(r"^[a-z]{2,3}$")
@@ -130,11 +131,14 @@ def _topic_fault(text: str) -> str | None:
 
 
 def _webhook_secret_fault(text: str) -> str | None:
-    encoded = text.removeprefix("whsec_")
+    is_public = text.startswith("whpk_")
+    encoded = text.removeprefix("whpk_" if is_public else "whsec_")
     try:
         key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
         key = b""
+    if is_public:
+        return None if len(key) == _ED25519_KEY_BYTES else "is base64 of an ed25519 key, 32 bytes, after whpk_"
     return None if key else "is base64, with or without whsec_ before it"
 
 

@@ -249,6 +249,8 @@ def _pushed(url: str, credentials: Values, document: Any) -> Sample:
 
 
 def _standard_webhooks(url: str, credentials: Values, moment: Moment) -> Sample:
+    if credentials["secret"].startswith("whpk_"):
+        raise CannotSignError("Your system signs with a key only it has: make it send an event")
     encoded = credentials["secret"].removeprefix("whsec_")
     key = base64.b64decode(encoded + "=" * (-len(encoded) % 4))
     body = _encoded({"type": "interaction", "timestamp": moment.iso, "data": _own_event()})

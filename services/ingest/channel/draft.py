@@ -116,8 +116,9 @@ def draft(
     """
     when = occurred_at or request.received_at
     original_id = message_id or event_id
+    said = {**(attributes or {}), "subject": subject, "conversation": conversation}
     return Interaction(
-        id=identifier(event_id) if event_id else digest_id("evt", platform, sender or "", str(when), text or "", kind),
+        id=identifier(event_id) if event_id else _digest(platform, sender, str(when), text, kind, *_sorted(said)),
         source=clean(f"{platform}/{namespace}" if namespace else platform, MAX_NAME),
         occurred_at=when,
         customer=Customer(id=named(customer_id, MAX_ID), handles=_handles(handles)),
@@ -141,6 +142,15 @@ def draft(
         call=call,
         reply_to=named(reply_to),
     )
+
+
+def _digest(*parts: str | None) -> str:
+    """Return an id for an event that came without one: all it says, so that two acts of one moment stay two."""
+    return digest_id("evt", *(part or "" for part in parts))
+
+
+def _sorted(named_values: Mapping[str, str | None]) -> Iterable[str]:
+    return (f"{name}={value}" for name, value in sorted(named_values.items()) if value)
 
 
 def at_most_present(event: EventBase, now: datetime) -> EventBase:

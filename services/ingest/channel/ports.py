@@ -5,7 +5,7 @@ No provider lives here. Adapters are pure: no clock, no network, no disk; "now" 
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -109,13 +109,15 @@ class ChannelResponse:
 
 @dataclass(slots=True)
 class ChannelParse:
-    """What one delivery held: events, and how many things were left out on purpose, by reason.
+    """What one delivery held: events, how many things were left out on purpose, by reason, and what was not readable.
 
     Reasons are a closed set of short names (`receipt`, `typing`, `unknown_kind`, …), fit for a metric's label.
+    `refused` are the elements of a list that cannot be understood, with their pointers; their neighbours are taken.
     """
 
     events: list[EventBase] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
+    refused: list[PayloadError] = field(default_factory=list)
     _first: dict[tuple[str, str], EventBase] = field(default_factory=dict, repr=False)
     _twins: dict[tuple[str, str], set[bytes]] = field(default_factory=dict, repr=False)
 
@@ -133,6 +135,19 @@ class ChannelParse:
 
     def ignore(self, reason: str) -> None:
         self.ignored[reason] += 1
+
+    def add_each(self, items: Sequence[object], read: Callable[[object, str], None]) -> None:
+        """Read every element of a list under its pointer, keeping what cannot be understood in `refused`.
+
+        Raises `PayloadError`, the first one, when not a single element could be.
+        """
+        for index, item in enumerate(items):
+            try:
+                read(item, f"/{index}")
+            except PayloadError as error:
+                self.refused.append(error)
+        if items and len(self.refused) == len(items):
+            raise self.refused[0]
 
 
 class Channel(ABC):

@@ -149,7 +149,7 @@ class ChannelDoor:
         except SignatureError as error:
             return self._refuse(connection, 401, "signature", error.reason)
         except PayloadError as error:
-            return self._refuse(connection, 400, "payload", error.reason)
+            return self._refuse(connection, 400, "payload", ": ".join(filter(None, (error.pointer, error.reason))))
         if isinstance(channel, AmazonConnect) and (address := channel.confirmation_address(seen)) is not None:
             await self._amazon.confirm(address)
             self._count(connection, "challenge")
@@ -158,7 +158,17 @@ class ChannelDoor:
         await self._publish(connection, delivery, parsed.ignored, traceparent)
         if replay_key is not None:
             self._replays.remember(connection.id, replay_key, seen.body, now_s)
+        if parsed.refused:
+            return self._told_in_part(connection, delivery, parsed.refused)
         return Response(status_code=200)
+
+    def _told_in_part(self, connection: Connection, delivery: Delivery, refused: list[PayloadError]) -> Response:
+        """Answer 200, or the good elements of the list would come again, and say which ones were not understood."""
+        first = refused[0]
+        self._note_refusal(connection, "payload", f"{first.pointer}: {first.reason}", len(refused))
+        told = [{"pointer": error.pointer, "reason": error.reason} for error in refused]
+        answer = {"accepted": len(delivery.accepted), "rejected": told}
+        return Response(msgspec.json.encode(answer), media_type="application/json")
 
     async def _known_to_verify(self, connection: Connection, seen: ChannelRequest) -> Credentials:
         """Return what verifying needs: the connection's credentials, and for Amazon the certificate of the message.
@@ -188,7 +198,10 @@ class ChannelDoor:
         except PayloadError as error:
             return problem(400, error.reason)
         delivery = decide(parsed.events, connection.id, seen.received_at, self._known)
-        told = {"n_events": len(delivery.accepted), "left_out": dict(parsed.ignored + delivery.left_out)}
+        left_out = parsed.ignored + delivery.left_out
+        if parsed.refused:
+            left_out["refused"] = len(parsed.refused)
+        told = {"n_events": len(delivery.accepted), "left_out": dict(left_out)}
         return Response(msgspec.json.encode(told), media_type="application/json")
 
     async def _publish(
@@ -200,15 +213,18 @@ class ChannelDoor:
         self._metrics.ignored(connection.id, ignored + delivery.left_out)
 
     def _refuse(self, connection: Connection, status: int, kind: str, reason: str) -> Response:
-        self._count(connection, kind)
+        self._note_refusal(connection, kind, reason)
+        # The log says why; a forger learns nothing.
+        return problem(status, "the signature does not verify" if status == 401 else reason)
+
+    def _note_refusal(self, connection: Connection, kind: str, reason: str, n: int = 1) -> None:
+        self._count(connection, kind, n)
         counted = reason if kind == "signature" else _REFUSALS[kind]
         self._figures.rejected(connection.id, counted, reason, self._clock.now())
         log.warning(
             "delivery refused",
             extra={"action": "delivery_refused", "connection": connection.id, "kind": kind, "reason": reason},
         )
-        # The log says why; a forger learns nothing.
-        return problem(status, "the signature does not verify" if status == 401 else reason)
 
     def _count(self, connection: Connection, outcome: str, n: int = 1) -> None:
         self._metrics.connection_events.labels(connection=connection.id, outcome=outcome).inc(n)

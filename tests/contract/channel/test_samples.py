@@ -67,6 +67,11 @@ def test_what_only_the_provider_can_sign_is_said(provider: str) -> None:
         sample(provider, credentials_of(provider), URL, MOMENT)
 
 
+def test_a_sender_with_a_key_of_its_own_is_asked_to_send() -> None:
+    with pytest.raises(CannotSignError, match="a key only it has"):
+        sample("standard_webhooks", {"secret": "whpk_" + "A" * 42 + "8="}, URL, MOMENT)
+
+
 def test_rotated_credentials_sign_with_the_newest() -> None:
     made = sample("telegram", {"secret_token": ["new", "old"]}, URL, MOMENT)
 

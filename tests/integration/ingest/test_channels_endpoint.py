@@ -22,6 +22,7 @@ CONNECTIONS = """
 - {id: team, provider: slack, credentials: {signing_secret: [new-secret, old-secret]}}
 - {id: support, provider: smtp, credentials: {recipients: support@example.com}, settings: {listen_port: PORT}}
 - {id: page, provider: meta, credentials: {app_secret: app, verify_token: hello}}
+- {id: own, provider: cloudevents, credentials: {bearer_token: t0k3n}}
 """
 
 
@@ -64,6 +65,29 @@ async def test_signed_message_reaches_kafka_with_either_secret(ingest: Ingest, s
     event = json.loads(record.value)
     assert (event["text"], event["source"].partition(":")[0]) == ("hello", "team")
     assert event["customer"]["id"].startswith("cus_")
+
+
+async def test_a_bad_element_of_a_batch_is_named_and_the_others_reach_kafka(ingest: Ingest) -> None:
+    event = {
+        "specversion": "1.0",
+        "source": "/s",
+        "type": "interaction",
+        "data": {"customer": {"id": "c"}, "text": "hi"},
+    }
+    batch = [{**event, "id": "first"}, {**event, "id": ""}, {**event, "id": "last"}]
+    headers = {"Content-Type": "application/cloudevents-batch+json", "Authorization": "Bearer t0k3n"}
+
+    answer = httpx2.post(
+        f"{ingest.service.url}/v1/channels/own", content=json.dumps(batch), headers=headers, trust_env=False, timeout=20
+    )
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "accepted": 2,
+        "rejected": [{"pointer": "/1/id", "reason": "a CloudEvent needs this attribute"}],
+    }
+    records = await ingest.records("interactions", 2)
+    assert {json.loads(record.value)["id"] for record in records} == {"first", "last"}
 
 
 async def test_forged_message_is_refused_and_says_why_in_the_log_only(ingest: Ingest) -> None:

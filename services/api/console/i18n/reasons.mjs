@@ -38,6 +38,7 @@ export default [
   ["the connection has no {}", "This connection lacks {1}. Replace its credentials.", "此连接缺少 {1}，请更换凭据。"],
   ["the connection's secret is empty", "This connection's secret is empty. Replace its credentials.", "此连接的密钥为空，请更换凭据。"],
   ["the connection's secret is no base64", "This connection's secret is not Base64. Replace its credentials.", "此连接的密钥不是 Base64，请更换凭据。"],
+  ["the connection's public key is no ed25519 key", "This connection's public key is not an ed25519 key. Replace its credentials.", "此连接的公钥不是 ed25519 公钥，请更换凭据。"],
   ["the connection's public_key is no key", "This connection's public key is not a key. Replace its credentials.", "此连接的公钥无效，请更换凭据。"],
   ["the connection's public_key is no elliptic-curve key", "This connection's public key is of another kind. Replace its credentials.", "此连接的公钥类型不符，请更换凭据。"],
 

@@ -55,6 +55,7 @@ export default [
   ["is a host name", "A host is a name such as mail.example.com.", "主机应为 mail.example.com 这样的名称。"],
   ["is 43 letters and digits, as the provider's page shows", "This key is 43 letters and digits. Copy it from the provider's page.", "此密钥为 43 个字母和数字，请从服务商页面复制。"],
   ["is the ARN of a topic, arn:aws:sns:<region>:<account>:<name>", "A topic is given as arn:aws:sns:<region>:<account>:<name>.", "主题应写作 arn:aws:sns:<region>:<account>:<name>。"],
+  ["is base64 of an ed25519 key, 32 bytes, after whpk_", "After whpk_ comes the Base64 of an ed25519 public key: 32 bytes.", "whpk_ 之后须为 ed25519 公钥（32 字节）的 Base64。"],
   ["is base64, with or without whsec_ before it", "This secret is Base64, with or without whsec_ before it.", "此密钥为 Base64，可带 whsec_ 前缀。"],
   ["is no public key: paste the verification key SendGrid shows", "This is no public key. Paste the verification key that SendGrid shows.", "这不是公钥，请粘贴 SendGrid 显示的验证密钥。"],
   ["is no elliptic-curve key", "This public key is of another kind. Paste the verification key that SendGrid shows.", "公钥类型不符，请粘贴 SendGrid 显示的验证密钥。"],

@@ -21,6 +21,7 @@ from shared.contracts.event import ActorKind, Attachment, Interaction, SurveyAns
 SIGNATURE_HEADER = "X-Chatwoot-Signature"
 TIMESTAMP_HEADER = "X-Chatwoot-Timestamp"
 WINDOW = timedelta(minutes=5)
+_MEDIA = {"image": "image/*", "audio": "audio/*", "video": "video/*", "location": "application/geo+json"}
 _TYPES = {"0": "incoming", "1": "outgoing", "2": "activity", "3": "template"}
 
 
@@ -81,6 +82,7 @@ def _message(request: ChannelRequest, body: dict[str, Json], kind: str, message_
         sender_name=text_of(sender, "name"),
         occurred_at=instant_of(body, "created_at"),
         conversation=text_of(body, "conversation", "id") or text_of(body, "conversation", "display_id"),
+        subject=text_of(body, "content_attributes", "email", "subject"),
         text=None if kind == "deletion" else text_of(body, "content") or "",
         attachments=_attachments(body),
         message_id=message_id,
@@ -116,7 +118,10 @@ def _handles(body: dict[str, Json], contact: dict[str, Json]) -> list[str | None
 def _attachments(body: dict[str, Json]) -> list[Attachment]:
     return [
         attachment(
-            text_of(a, "file_name") or text_of(a, "file_type"), None, text_of(a, "data_url"), number_of(a, "file_size")
+            text_of(a, "file_name") or text_of(a, "fallback_title") or text_of(a, "file_type"),
+            _MEDIA.get(text_of(a, "file_type") or ""),
+            text_of(a, "data_url"),
+            number_of(a, "file_size"),
         )
         for a in list_of(body, "attachments")
         if isinstance(a, dict)

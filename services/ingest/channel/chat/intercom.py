@@ -3,6 +3,9 @@
 Source: https://developers.intercom.com/docs/webhooks and …/webhooks/setting-up-webhooks (the HEAD request).
 """
 
+import html
+import re
+
 from services.ingest.channel.draft import attachment, draft
 from services.ingest.channel.email.html_text import text_of_html
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
@@ -19,6 +22,8 @@ from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment, EventBase, SurveyAnswered
 
 SIGNATURE_HEADER = "X-Hub-Signature"
+_PICTURE = re.compile(r'<img\b[^>]{0,2000}?\bsrc="([^"]{1,2048})"', re.IGNORECASE)
+_MAX_BODY = 200_000
 _CUSTOMERS = frozenset({"user", "lead", "contact", "visitor"})
 _BOTS = frozenset({"bot", "operator"})
 _MESSAGE_TOPICS = frozenset(
@@ -71,7 +76,7 @@ def _read_conversation(
     for part in said or ([opening] if opening else []):
         author = object_of(part, "author")
         actor = _actor_kind(text_of(author, "type") or ("user" if ".user." in topic else "admin"))
-        person = author if actor == "customer" else _contact(item)
+        person = _known(author, item) if actor == "customer" else _contact(item)
         parse.add(
             draft(
                 request,
@@ -162,6 +167,12 @@ def _contact(item: dict[str, Json]) -> dict[str, Json]:
     )
 
 
+def _known(author: dict[str, Json], item: dict[str, Json]) -> dict[str, Json]:
+    """Return the author with what the conversation's contact of the same id adds, the company's own id above all."""
+    contact = _contact(item)
+    return {**contact, **author} if text_of(contact, "id") == text_of(author, "id") else author
+
+
 def _actor_kind(author_type: str) -> ActorKind:
     if author_type in _CUSTOMERS:
         return "customer"
@@ -179,8 +190,11 @@ def _handles(body: dict[str, Json], person: dict[str, Json]) -> list[str | None]
 
 
 def _attachments(part: dict[str, Json]) -> list[Attachment]:
-    return [
+    """Return the files; pictures put between the words stand in the body alone."""
+    files = [
         attachment(text_of(a, "name"), text_of(a, "content_type"), text_of(a, "url"), number_of(a, "filesize"))
         for a in list_of(part, "attachments")
         if isinstance(a, dict)
     ]
+    pictures = _PICTURE.findall((text_of(part, "body") or "")[:_MAX_BODY])
+    return files + [attachment("image", "image/*", html.unescape(address)) for address in pictures]

@@ -42,6 +42,8 @@ class Line(Channel):
                 _read_event(request, body, event, parse)
             else:
                 parse.ignore("unknown_kind")
+        if not parse.events and not parse.ignored:
+            parse.ignore("handshake")  # the console's Verify button sends a delivery without events
         return parse
 
 

@@ -67,6 +67,8 @@ class Meta(Channel):
                 meta_page.read_entry(request, _PAGES[kind], entry, parse)
         else:
             parse.ignore("unknown_kind")
+        if not parse.events and not parse.ignored:
+            parse.ignore("empty")
         return parse
 
 

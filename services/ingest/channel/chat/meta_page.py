@@ -16,25 +16,30 @@ _COMMENT_FIELDS = frozenset({"feed", "comments", "live_comments", "mentions", "m
 
 
 def read_entry(request: ChannelRequest, platform: str, entry: Json, parse: ChannelParse) -> None:
-    """Add what one entry of a page or an Instagram account holds; receipts and stand-by copies are counted only."""
-    for item in list_of(entry, "messaging"):
+    """Add what one entry of a page or an Instagram account holds; receipts are counted only.
+
+    While another app holds the conversation, its messages come as `standby`, and as nothing else: they count as well.
+    """
+    for item in (*list_of(entry, "messaging"), *list_of(entry, "standby")):
         if isinstance(item, dict):
             _read_item(request, platform, item, parse)
-    for _ in list_of(entry, "standby"):
-        parse.ignore("standby")
     for change in list_of(entry, "changes"):
-        _read_comment(request, platform, entry, change, parse)
+        value = object_of(change, "value")
+        if object_of(value, "sender") and object_of(value, "recipient"):
+            _read_item(request, platform, value, parse)  # Instagram's form of a message, and of its test button's
+        else:
+            _read_comment(request, platform, entry, change, parse)
 
 
 def _read_item(request: ChannelRequest, platform: str, item: dict[str, Json], parse: ChannelParse) -> None:
-    if "message" in item:
+    act = next((act for act in _ACTS if isinstance(item.get(act), dict)), None)
+    if isinstance(item.get("message"), dict):
         _read_message(request, platform, item, object_of(item, "message"), parse)
-    elif "message_edit" in item:
+    elif isinstance(item.get("message_edit"), dict):
         _add(request, platform, item, object_of(item, "message_edit"), "edit", parse)
-    elif "reaction" in item:
+    elif isinstance(item.get("reaction"), dict):
         _add(request, platform, item, object_of(item, "reaction"), "reaction", parse)
-    elif any(act in item for act in _ACTS):
-        act = next(act for act in _ACTS if act in item)
+    elif act is not None:
         _add(request, platform, item, object_of(item, act), "interaction", parse, act=act)
     else:
         parse.ignore("receipt" if _RECEIPTS & item.keys() else "unknown_kind")
@@ -155,12 +160,13 @@ def _read_comment(request: ChannelRequest, platform: str, entry: Json, change: J
     value = object_of(change, "value")
     author = text_of(value, "from", "id") or text_of(value, "sender_id")
     text = text_of(value, "message") or text_of(value, "text")
-    if text_of(change, "field") not in _COMMENT_FIELDS or author is None or text is None:
+    verb = text_of(value, "verb") or "add"
+    is_comment = text is not None or (verb == "remove" and value.get("item") == "comment")
+    if text_of(change, "field") not in _COMMENT_FIELDS or author is None or not is_comment:
         parse.ignore("unknown_kind")
         return
     is_own = author == text_of(entry, "id")
     comment = text_of(value, "comment_id") or text_of(value, "id") or text_of(value, "post_id")
-    verb = text_of(value, "verb") or "add"
     parse.add(
         draft(
             request,

@@ -6,13 +6,14 @@ Source: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/compone
 from collections.abc import Mapping
 
 from services.ingest.channel.draft import attachment, draft
-from services.ingest.channel.payload import Json, instant_of, list_of, member, object_of, text_of
+from services.ingest.channel.payload import Json, instant_of, list_of, member, number_of, object_of, text_of
 from services.ingest.channel.ports import ChannelParse, ChannelRequest
 from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment, Call, Direction
 
 _MEDIA = frozenset({"image", "audio", "video", "document", "sticker", "voice"})
 _NOTICES = frozenset({"system", "request_welcome", "group", "ephemeral"})
+_KNOWN = ("messages", "message_echoes", "calls", "user_preferences", "statuses", "errors", "history")
 
 
 def read_change(request: ChannelRequest, change: dict[str, Json], parse: ChannelParse) -> None:
@@ -32,10 +33,13 @@ def read_change(request: ChannelRequest, change: dict[str, Json], parse: Channel
     for call in list_of(value, "calls"):
         if isinstance(call, dict):
             _read_call(request, value, call, parse)
+    for preference in list_of(value, "user_preferences"):
+        if isinstance(preference, dict):
+            _read_preference(request, preference, names, parse)
     for name, reason in (("statuses", "receipt"), ("errors", "provider_error"), ("history", "history")):
         for _ in list_of(value, name):
             parse.ignore(reason)
-    if not any(name in value for name in ("messages", "message_echoes", "calls", "statuses", "errors", "history")):
+    if not any(list_of(value, name) for name in _KNOWN):
         parse.ignore("unknown_kind")
 
 
@@ -65,6 +69,31 @@ def _read_echo(request: ChannelRequest, value: dict[str, Json], echo: dict[str, 
         _add(request, value, echo, parse, "outbound", "agent", text_of(echo, "from"), None, customer)
 
 
+def _read_preference(
+    request: ChannelRequest, preference: dict[str, Json], names: Mapping[str, str | None], parse: ChannelParse
+) -> None:
+    """A person who stops (or resumes) the company's marketing messages has acted."""
+    person, choice = text_of(preference, "wa_id") or text_of(preference, "user_id"), text_of(preference, "value")
+    if person is None or choice is None:
+        parse.ignore("without_sender")
+        return
+    stamp = text_of(preference, "timestamp") or ""
+    parse.add(
+        draft(
+            request,
+            platform="whatsapp",
+            event_id=f"{person}:{text_of(preference, 'category') or 'preference'}:{choice}:{stamp}",
+            kind="event",
+            handles=[normalise("whatsapp", person)],
+            sender=person,
+            sender_name=names.get(person),
+            occurred_at=instant_of(stamp),
+            conversation=person,
+            attributes={"event": {"stop": "unsubscribe", "resume": "resubscribe"}.get(choice, choice)},
+        )
+    )
+
+
 def _add(
     request: ChannelRequest,
     value: dict[str, Json],
@@ -78,6 +107,7 @@ def _add(
 ) -> None:
     content = _content_of(message)
     kind = _kind_of(message)
+    original = text_of(message, str(message.get("type")), "original_message_id")
     own_number = text_of(value, "metadata", "display_phone_number")
     parse.add(
         draft(
@@ -101,20 +131,26 @@ def _add(
             reply_to=text_of(message, "context", "id") or text_of(message, "reaction", "message_id"),
             text=_text_of(content) if kind in ("message", "edit") else None,
             attachments=_attachments(content) if kind in ("message", "edit") else (),
+            message_id=original,
             attributes={
                 "message_type": text_of(message, "type"),
-                "original_message_id": text_of(message, str(message.get("type")), "original_message_id"),
+                "original_message_id": original,
                 "emoji": text_of(message, "reaction", "emoji"),
                 "removed": "true" if kind == "reaction" and not text_of(message, "reaction", "emoji") else None,
-                "forwarded": "true" if member(message, "context", "forwarded") is True else None,
+                "forwarded": "true" if _is_forwarded(message) else None,
                 "phone_number_id": text_of(value, "metadata", "phone_number_id"),
                 "user_id": text_of(message, "from_user_id"),
                 "group_id": text_of(message, "group_id"),
                 "ad_source": text_of(message, "referral", "source_id"),
                 "button_payload": _button_payload(message),
+                "call_permission": text_of(message, "interactive", "call_permission_reply", "response"),
             },
         )
     )
+
+
+def _is_forwarded(message: dict[str, Json]) -> bool:
+    return any(member(message, "context", name) is True for name in ("forwarded", "frequently_forwarded"))
 
 
 def _kind_of(message: dict[str, Json]) -> str:
@@ -125,7 +161,8 @@ def _kind_of(message: dict[str, Json]) -> str:
         return str(kind)
     if kind in ("unsupported", "unknown"):
         return "unsupported"
-    return "message"
+    is_permission = member(message, "interactive", "type") == "call_permission_reply"
+    return "interaction" if is_permission else "message"
 
 
 def _content_of(message: dict[str, Json]) -> dict[str, Json]:
@@ -185,7 +222,6 @@ def _read_call(request: ChannelRequest, value: dict[str, Json], call: dict[str, 
         parse.ignore("call_without_party")
         return
     is_over = event == "terminate"
-    duration = member(call, "duration")
     parse.add(
         draft(
             request,
@@ -206,7 +242,7 @@ def _read_call(request: ChannelRequest, value: dict[str, Json], call: dict[str, 
                 "phone_number_id": text_of(value, "metadata", "phone_number_id"),
             },
             call=Call(
-                duration_s=float(duration) if isinstance(duration, int | float) and 0 <= duration <= 1e9 else None,
+                duration_s=number_of(call, "duration"),
                 disposition=(text_of(call, "status") or event).lower()[:256],
             ),
         )

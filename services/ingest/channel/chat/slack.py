@@ -43,6 +43,7 @@ SIGNATURE_HEADER = "X-Slack-Signature"
 TIMESTAMP_HEADER = "X-Slack-Request-Timestamp"
 WINDOW = timedelta(seconds=300)
 _USER_SUBTYPES = frozenset({"file_share", "thread_broadcast", "me_message", "document_mention"})
+_SLACKBOT = "USLACKBOT"
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
 
@@ -125,7 +126,7 @@ def _read_deletion(request: ChannelRequest, body: dict[str, Json], event: dict[s
             request,
             body,
             event,
-            {"user": previous.get("user"), "bot_id": previous.get("bot_id")},
+            {name: previous.get(name) for name in ("user", "bot_id", "user_team", "source_team", "team")},
             "deletion",
             f"{message_id}:deletion" if message_id else text_of(body, "event_id"),
             message_id,
@@ -165,7 +166,7 @@ def _message(
     message_id: str | None,
 ) -> Interaction:
     conversation = text_of(event, "channel")
-    actor = _actor(message)
+    actor = _actor(body, event, message)
     instant = instant_of(event, "ts") or instant_of(event, "event_ts") or instant_of(body, "event_time")
     return draft(
         request,
@@ -173,7 +174,7 @@ def _message(
         namespace=_namespace(body, conversation),
         event_id=event_id,
         kind=kind,
-        direction="outbound" if actor.kind == "bot" else "inbound",
+        direction="inbound" if actor.kind == "customer" else "outbound",
         handles=[_handle(body, actor.id if actor.kind == "customer" else conversation)],
         actor_kind=actor.kind,
         sender=actor.id,
@@ -193,12 +194,23 @@ def _message(
     )
 
 
-def _actor(message: dict[str, Json]) -> Actor:
+def _actor(body: dict[str, Json], event: dict[str, Json], message: dict[str, Json]) -> Actor:
     """Return who wrote; `bot_id` (also on messages of apps that act for a user) and `bot_message` are bots."""
     user, bot = text_of(message, "user"), text_of(message, "bot_id")
-    if bot or message.get("subtype") == "bot_message":
+    if bot or message.get("subtype") == "bot_message" or user == _SLACKBOT:
         return Actor("bot", bot or user, text_of(message, "username") or text_of(message, "bot_profile", "name"))
-    return Actor("customer", user, text_of(message, "user_profile", "real_name"))
+    is_own = _is_own_staff(body, {**event, **message})
+    return Actor("agent" if is_own else "customer", user, text_of(message, "user_profile", "real_name"))
+
+
+def _is_own_staff(body: dict[str, Json], message: dict[str, Json]) -> bool:
+    """Return whether, in a channel shared with another company, one of ours wrote: the app's workspace is the author's.
+
+    In a channel of one workspace alone nothing tells staff from customers.
+    """
+    home = text_of(body, "authorizations", 0, "team_id") or text_of(body, "team_id")
+    written_from = text_of(message, "user_team") or text_of(message, "source_team") or text_of(message, "team")
+    return body.get("is_ext_shared_channel") is True and written_from is not None and written_from == home
 
 
 def _files(message: dict[str, Json]) -> list[Attachment]:

@@ -37,20 +37,24 @@ _MEDIA = {
     "animation": "video/mp4",
     "sticker": "image/webp",
 }
-_NOTICES = (
-    "new_chat_members",
-    "left_chat_member",
-    "new_chat_title",
-    "new_chat_photo",
-    "delete_chat_photo",
-    "group_chat_created",
-    "supergroup_chat_created",
-    "channel_chat_created",
-    "migrate_to_chat_id",
-    "migrate_from_chat_id",
-    "pinned_message",
-    "message_auto_delete_timer_changed",
+_CONTENT = (
+    "text",
+    "caption",
+    "photo",
+    *_MEDIA,
+    "paid_media",
+    "story",
+    "location",
+    "venue",
+    "contact",
+    "poll",
+    "checklist",
+    "dice",
+    "game",
+    "invoice",
+    "web_app_data",
 )
+"""What a person sends; a message with none of it tells of joins, titles, payments, topics and other services."""
 
 
 class Telegram(Channel):
@@ -72,6 +76,8 @@ class Telegram(Channel):
             _read_reaction(request, update, update["message_reaction"], parse)
         elif isinstance(update.get("my_chat_member"), dict):
             _read_membership(request, update, update["my_chat_member"], parse)
+        elif isinstance(update.get("deleted_business_messages"), dict):
+            parse.ignore("deletion_without_author")
         else:
             parse.ignore("unknown_kind")
         return parse
@@ -79,16 +85,16 @@ class Telegram(Channel):
 
 def _read_message(request: ChannelRequest, message: dict[str, Json], kind: str, parse: ChannelParse) -> None:
     message_id, chat = text_of(message, "message_id"), text_of(message, "chat", "id")
-    author = object_of(message, "from") or object_of(message, "sender_chat")
+    author = _author(message)
     writer = text_of(author, "id") or chat
     if message_id is None or writer is None:
         parse.ignore("without_sender")
         return
-    if any(name in message for name in _NOTICES):
+    if all(message.get(name) is None for name in _CONTENT):
         parse.ignore("system_notice")
         return
-    is_bot = author.get("is_bot") is True
-    actor: ActorKind = "bot" if is_bot else "customer"
+    actor = _actor(message, author)
+    is_customer = actor == "customer"
     edited = text_of(message, "edit_date")
     parse.add(
         draft(
@@ -97,8 +103,8 @@ def _read_message(request: ChannelRequest, message: dict[str, Json], kind: str, 
             namespace=chat,
             event_id=f"{message_id}:edit:{edited or ''}" if kind == "edit" else message_id,
             kind=kind,
-            direction="outbound" if is_bot else "inbound",
-            handles=[normalise("telegram", (chat if is_bot else writer) or "")],
+            direction="inbound" if is_customer else "outbound",
+            handles=[normalise("telegram", (writer if is_customer else chat) or "")],
             actor_kind=actor,
             sender=writer,
             sender_name=_name(author),
@@ -114,12 +120,35 @@ def _read_message(request: ChannelRequest, message: dict[str, Json], kind: str, 
                 "chat_type": text_of(message, "chat", "type"),
                 "chat_title": text_of(message, "chat", "title"),
                 "edited_at": stamp.isoformat() if (stamp := instant_of(message, "edit_date")) else None,
-                "forwarded": "true" if "forward_from" in message or "forward_origin" in message else None,
+                "forwarded": "true" if message.get("forward_origin") or message.get("forward_from") else None,
                 "media_group": text_of(message, "media_group_id"),
                 "thread": text_of(message, "message_thread_id"),
             },
         )
     )
+
+
+def _author(message: dict[str, Json]) -> dict[str, Json]:
+    """Return who wrote; for one who writes as a channel or as the group, `from` holds a stand-in of Telegram's."""
+    return object_of(message, "sender_chat") or object_of(message, "from")
+
+
+def _actor(message: dict[str, Json], author: dict[str, Json]) -> ActorKind:
+    """Return whose side wrote.
+
+    The group's or channel's own voice (an administrator, a post) is the company's, and so is, in the private chat of a
+    business account, whoever is not that chat's person.
+    """
+    chat = object_of(message, "chat")
+    if author.get("is_bot") is True or object_of(message, "sender_business_bot"):
+        return "bot"
+    is_own_voice = bool(object_of(message, "sender_chat")) and text_of(author, "id") == text_of(chat, "id")
+    is_owner = (
+        message.get("business_connection_id") is not None
+        and chat.get("type") == "private"
+        and text_of(author, "id") != text_of(chat, "id")
+    )
+    return "agent" if is_own_voice or is_owner or message.get("is_automatic_forward") is True else "customer"
 
 
 def _name(author: dict[str, Json]) -> str | None:
@@ -132,16 +161,20 @@ def _text(message: dict[str, Json]) -> str:
     written = text_of(message, "text") or text_of(message, "caption")
     if written is not None:
         return written
-    if "venue" in message:
+    if object_of(message, "venue"):
         return ", ".join(t for key in ("title", "address") if (t := text_of(message, "venue", key)))
-    if "web_app_data" in message:
+    if object_of(message, "web_app_data"):
         data = text_of(message, "web_app_data", "data") or ""
         return text_of(message, "web_app_data", "button_text") or "" if data.lstrip().startswith(("{", "[")) else data
-    if "contact" in message:
+    if object_of(message, "contact"):
         names = [t for key in ("first_name", "last_name") if (t := text_of(message, "contact", key))]
         phone = text_of(message, "contact", "phone_number")
         return f"{' '.join(names)} ({phone})" if phone else " ".join(names)
-    return text_of(message, "poll", "question") or text_of(message, "dice", "emoji") or ""
+    tasks = [text for task in list_of(message, "checklist", "tasks") if (text := text_of(task, "text"))]
+    if tasks:
+        return "\n".join((text_of(message, "checklist", "title") or "", *tasks)).strip()
+    named = (("poll", "question"), ("dice", "emoji"), ("game", "title"), ("invoice", "title"))
+    return next((text for path in named if (text := text_of(message, *path))), "")
 
 
 def _attachments(message: dict[str, Json]) -> list[Attachment]:
@@ -151,7 +184,7 @@ def _attachments(message: dict[str, Json]) -> list[Attachment]:
         found.append(attachment("photo", "image/jpeg", size_bytes=number_of(photos[-1], "file_size")))
     for kind, media_type in _MEDIA.items():
         media = member(message, kind)
-        if isinstance(media, dict) and not (kind == "document" and "animation" in message):
+        if isinstance(media, dict) and not (kind == "document" and object_of(message, "animation")):
             found.append(
                 attachment(
                     text_of(media, "file_name") or kind,
@@ -159,7 +192,10 @@ def _attachments(message: dict[str, Json]) -> list[Attachment]:
                     size_bytes=number_of(media, "file_size"),
                 )
             )
-    if "location" in message or "venue" in message:
+    found += [attachment("paid media") for _ in list_of(message, "paid_media", "paid_media")]
+    if object_of(message, "story"):
+        found.append(attachment("story"))
+    if object_of(message, "location") or object_of(message, "venue"):
         found.append(attachment("location", "application/geo+json"))
     return found
 
@@ -196,7 +232,8 @@ def _read_reaction(
     if writer is None:
         parse.ignore("without_sender")
         return
-    emoji = "".join(text_of(item, "emoji") or "" for item in list_of(reaction, "new_reaction"))
+    chosen = list_of(reaction, "new_reaction")
+    emoji = "".join(text_of(item, "emoji") or "" for item in chosen)
     parse.add(
         draft(
             request,
@@ -211,7 +248,11 @@ def _read_reaction(
             conversation=chat,
             reply_to=target,
             message_id=target,
-            attributes={"emoji": emoji, "removed": None if emoji else "true"},
+            attributes={
+                "emoji": emoji,
+                "custom_emoji": text_of(chosen, 0, "custom_emoji_id"),
+                "removed": None if chosen else "true",
+            },
         )
     )
 

@@ -54,8 +54,17 @@ _NOT_ACTS = frozenset(
         "share_chain_change",
         "modify_agent",
         "living_status_change",
+        "subscribe_msg_sent_event",
+        "kf_create_session",
+        "kf_close_session",
+        "kf_switch_session",
+        "weapp_audit_success",
+        "weapp_audit_fail",
+        "weapp_audit_delay",
+        "wxa_media_check",
     }
 )
+_EMPLOYEES_ACTS = frozenset({"edit_external_contact", "del_external_contact", "transfer_fail"})
 _ACCOUNT_PREFIX = "gh_"
 
 
@@ -147,6 +156,9 @@ def _read_event(
         parse.ignore("platform_event")
         return
     change = fields.get("ChangeType", "")
+    if change in _EMPLOYEES_ACTS:
+        parse.ignore("platform_event")
+        return
     key = fields.get("EventKey", "")
     created = fields.get("CreateTime", "")
     parse.add(

@@ -27,8 +27,8 @@ from services.ingest.channel.ports import (
 )
 from services.ingest.channel.signature import base64_digest, require_fresh, require_header, require_secrets_match, utf8
 from services.ingest.identity.handles import normalise
-from shared.contracts.event import Channel as EventChannel
 from shared.contracts.event import (
+    Attachment,
     EventBase,
     Interaction,
     SurveyAnswered,
@@ -36,6 +36,7 @@ from shared.contracts.event import (
     TicketReopened,
     TicketResolved,
 )
+from shared.contracts.event import Channel as EventChannel
 
 SIGNATURE_HEADER = "X-Zendesk-Webhook-Signature"
 TIMESTAMP_HEADER = "X-Zendesk-Webhook-Signature-Timestamp"
@@ -225,13 +226,15 @@ def _read_messaging(request: ChannelRequest, body: dict[str, Json], event: Json,
     """Messaging (Sunshine Conversations): `conversation:message` with an author of type user or business."""
     message = object_of(event, "payload", "message")
     author = object_of(message, "author")
+    if member(event, "type") == "conversation:postback":
+        _read_tap(request, body, event, parse)
+        return
     if member(event, "type") != "conversation:message":
         parse.ignore("unknown_kind")
         return
     is_customer = author.get("type") == "user"
     user = text_of(author, "userId") or text_of(author, "user", "id")
     content = object_of(message, "content")
-    media = text_of(content, "mediaUrl")
     parse.add(
         draft(
             request,
@@ -240,16 +243,51 @@ def _read_messaging(request: ChannelRequest, body: dict[str, Json], event: Json,
             event_id=text_of(message, "id"),
             direction="inbound" if is_customer else "outbound",
             handles=[normalise("zendesk", user) if is_customer and user else None],
-            customer_id=text_of(author, "userExternalId") if is_customer else None,
+            customer_id=(text_of(author, "userExternalId") or text_of(author, "user", "externalId"))
+            if is_customer
+            else None,
             actor_kind="customer" if is_customer else ("bot" if author.get("subtypes") == ["AI"] else "agent"),
             sender=user,
             sender_name=text_of(author, "displayName"),
             occurred_at=instant_of(message, "received"),
             conversation=text_of(event, "payload", "conversation", "id"),
-            text=text_of(content, "text") or "",
-            attachments=[attachment(text_of(content, "altText"), text_of(content, "mediaType"), media)]
-            if media
-            else (),
+            text=text_of(content, "text") or text_of(content, "textFallback") or "",
+            attachments=_shown(content),
+            attributes={"network": text_of(message, "source", "type")},
+        )
+    )
+
+
+def _shown(content: dict[str, Json]) -> list[Attachment]:
+    media = text_of(content, "mediaUrl")
+    if media:
+        size = number_of(content, "mediaSize")
+        return [attachment(text_of(content, "altText"), text_of(content, "mediaType"), media, size)]
+    if content.get("type") == "location":
+        return [attachment(text_of(content, "location", "name") or "location", "application/geo+json")]
+    return []
+
+
+def _read_tap(request: ChannelRequest, body: dict[str, Json], event: Json, parse: ChannelParse) -> None:
+    payload = object_of(event, "payload")
+    user = text_of(payload, "user", "id")
+    if user is None:
+        parse.ignore("without_sender")
+        return
+    parse.add(
+        draft(
+            request,
+            platform="zendesk",
+            namespace=text_of(body, "app", "id"),
+            event_id=text_of(event, "id"),
+            kind="interaction",
+            handles=[normalise("zendesk", user)],
+            customer_id=text_of(payload, "user", "externalId"),
+            sender=user,
+            occurred_at=instant_of(event, "createdAt"),
+            conversation=text_of(payload, "conversation", "id"),
+            text=text_of(payload, "postback", "displayName"),
+            attributes={"payload": text_of(payload, "postback", "payload")},
         )
     )
 

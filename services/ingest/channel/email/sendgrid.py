@@ -71,11 +71,8 @@ class SendGrid(Channel):
             _read_inbound(request, credentials, parts, parse)
             return parse
         document = json_document(request.body)
-        for event in document if isinstance(document, list) else [document]:
-            if isinstance(event, dict):
-                _read_event(request, event, parse)
-            else:
-                raise PayloadError("an event is a JSON object")
+        events = document if isinstance(document, list) else [document]
+        parse.add_each(events, lambda event, at: _read_event(request, event, at, parse))
         return parse
 
 
@@ -101,8 +98,10 @@ def _is_signed(key: EllipticCurvePublicKey, signature: bytes, message: bytes) ->
     return True
 
 
-def _read_event(request: ChannelRequest, event: dict[str, Json], parse: ChannelParse) -> None:
+def _read_event(request: ChannelRequest, event: Json, pointer: str, parse: ChannelParse) -> None:
     """A person who complains or unsubscribes has acted; deliveries, bounces, opens and clicks are receipts."""
+    if not isinstance(event, dict):
+        raise PayloadError("an event is a JSON object", pointer)
     kind, email = text_of(event, "event"), text_of(event, "email")
     if kind not in _CUSTOMER_ACTS or email is None:
         parse.ignore("receipt" if kind else "unknown_kind")

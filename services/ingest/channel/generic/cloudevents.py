@@ -72,8 +72,7 @@ class CloudEvents(Channel):
             document = json_document(request.body)
             if not isinstance(document, list):
                 raise PayloadError("a batch is a JSON array")
-            for index, item in enumerate(document):
-                parse.add(_event(request, *structured(item, f"/{index}"), f"/{index}"))
+            parse.add_each(document, lambda item, at: parse.add(_event(request, *structured(item, at), at)))
         elif request.media_type.startswith("application/cloudevents") or request.header("ce-specversion") is None:
             parse.add(_event(request, *structured(json_document(request.body)), ""))
         else:
@@ -86,7 +85,7 @@ def structured(document: Json, pointer: str = "") -> tuple[dict[str, Json], Json
     if not isinstance(document, dict):
         raise PayloadError("an event is a JSON object", pointer)
     context = {name: value for name, value in document.items() if name not in ("data", "data_base64")}
-    if "data_base64" in document:
+    if document.get("data_base64") is not None:
         raw = _decoded(document["data_base64"], f"{pointer}/data_base64")
         return context, _data(raw, text_of(context, "datacontenttype"))
     if text_of(context, "datacontentencoding") == "base64":  # version 0.3's way

@@ -1,4 +1,4 @@
-"""Standard Webhooks from the company's own systems: `v1,` base64 HMAC-SHA256 of `id.timestamp.body`.
+"""Standard Webhooks from the company's own systems: `v1,` base64 HMAC-SHA256 of `id.timestamp.body`, or `v1a,` ed25519.
 
 Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md. The body is one of
 our events, a list of them, or the specification's envelope {type, timestamp, data} with an event's type.
@@ -7,6 +7,9 @@ our events, a list of them, or the specification's envelope {type, timestamp, da
 import base64
 import binascii
 from datetime import timedelta
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.ingest.channel.generic.own_event import event_type_of, iso_or_none, own_event
 from services.ingest.channel.payload import Json, json_document, member, object_of, text_of
@@ -19,7 +22,14 @@ from services.ingest.channel.ports import (
     SignatureError,
     secrets_of,
 )
-from services.ingest.channel.signature import digest, equals_any, require_header, require_unix_fresh, utf8
+from services.ingest.channel.signature import (
+    digest,
+    equals_any,
+    require_header,
+    require_unix_fresh,
+    strict_base64,
+    utf8,
+)
 
 ID_HEADER = "webhook-id"
 TIMESTAMP_HEADER = "webhook-timestamp"
@@ -27,6 +37,8 @@ SIGNATURE_HEADER = "webhook-signature"
 WINDOW = timedelta(minutes=5)
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - a public prefix
 _VERSION = "v1,"
+_PUBLIC_PREFIX = "whpk_"
+_PUBLIC_VERSION = "v1a,"
 _MAX_SIGNATURES = 20
 
 
@@ -34,22 +46,24 @@ class StandardWebhooks(Channel):
     name = "standard_webhooks"
 
     def verify(self, request: ChannelRequest, credentials: Credentials) -> None:
-        keys = [_key_of(secret) for secret in secrets_of(credentials, "secret")]
+        secrets = secrets_of(credentials, "secret")
+        keys = [_key_of(secret) for secret in secrets if not secret.startswith(_PUBLIC_PREFIX)]
+        public_keys = [_public_key_of(secret) for secret in secrets if secret.startswith(_PUBLIC_PREFIX)]
         message_id = require_header(request, ID_HEADER)
         timestamp = require_header(request, TIMESTAMP_HEADER)
         signatures = require_header(request, SIGNATURE_HEADER).split(" ")[:_MAX_SIGNATURES]
         require_unix_fresh(timestamp, request.received_at, WINDOW)
         message = utf8(message_id) + b"." + utf8(timestamp) + b"." + request.body
         expected = [_VERSION + base64.b64encode(digest(key, message)).decode("ascii") for key in keys]
-        if not any([equals_any(expected, given) for given in signatures]):  # noqa: C419 - no early exit
+        is_shared = any([equals_any(expected, given) for given in signatures])  # noqa: C419 - no early exit
+        if not is_shared and not any(_is_signed(key, given, message) for key in public_keys for given in signatures):
             raise SignatureError("no signature matches")
 
     def read(self, request: ChannelRequest, credentials: Credentials) -> ChannelParse:  # noqa: ARG002
         document = json_document(request.body)
         parse = ChannelParse()
         if isinstance(document, list):
-            for index, item in enumerate(document):
-                _read(request, item, f"/{index}", parse)
+            parse.add_each(document, lambda item, at: _read(request, item, at, parse))
         else:
             _read(request, document, "", parse)
         return parse
@@ -65,6 +79,26 @@ def _key_of(secret: str) -> bytes:
     if not key:
         raise SignatureError("the connection's secret is empty")
     return key
+
+
+def _public_key_of(secret: str) -> Ed25519PublicKey:
+    """Return the sender's public key: base64 of its 32 bytes after `whpk_`."""
+    encoded = secret.removeprefix(_PUBLIC_PREFIX)
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise SignatureError("the connection's public key is no ed25519 key") from error
+
+
+def _is_signed(key: Ed25519PublicKey, given: str, message: bytes) -> bool:
+    signature = strict_base64(given.removeprefix(_PUBLIC_VERSION)) if given.startswith(_PUBLIC_VERSION) else None
+    if signature is None:
+        return False
+    try:
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _read(request: ChannelRequest, document: Json, pointer: str, parse: ChannelParse) -> None:

@@ -6,7 +6,7 @@ documents of different versions, so members are found without it.
 
 from datetime import datetime
 
-from services.ingest.channel.draft import draft
+from services.ingest.channel.draft import attachment, draft
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, text_of
 from services.ingest.channel.phone.sns import CertificateSource, certificate_url, require_sns_signature, subscribe_url
 from services.ingest.channel.ports import (
@@ -25,7 +25,8 @@ from shared.contracts.event import ActorKind, Call
 from shared.contracts.event import Channel as EventChannel
 
 _CHANNELS: dict[str, EventChannel] = {"VOICE": "phone", "CHAT": "chat", "EMAIL": "email", "SMS": "sms", "TASK": "web"}
-_OUTBOUND = frozenset({"OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND"})
+_OUTBOUND = frozenset({"OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND", "AGENT_REPLY"})
+_INTERACTIVE_ANSWER = "application/vnd.amazonaws.connect.message.interactive.response"
 _ROLES: dict[str, ActorKind] = {"CUSTOMER": "customer", "AGENT": "agent", "SYSTEM": "system", "CUSTOM_BOT": "bot"}
 
 
@@ -78,6 +79,8 @@ def _read_document(request: ChannelRequest, body: dict[str, Json], region: str |
     detail, contact = _at(body, "detail"), _at(body, "Details", "ContactData")
     if isinstance(contact, dict):
         _read_contact(request, contact, "INVOKED", None, region, parse)
+    elif _at(body, "AWSContactTraceRecordFormatVersion") is not None:
+        _read_contact(request, body, "DISCONNECTED", None, region, parse)  # the contact's record, told at its end
     elif isinstance(detail, dict) and _text(detail, "eventType"):
         kind = (_text(detail, "eventType") or "").upper()
         _read_contact(request, detail, kind, _text(body, "id"), region, parse)
@@ -102,12 +105,13 @@ def _read_contact(
     if contact_id is None:
         parse.ignore("without_contact")
         return
-    if event not in ("INITIATED", "DISCONNECTED", "INVOKED"):
+    method = (_text(contact, "initiationMethod") or "").upper()
+    if event not in ("INITIATED", "DISCONNECTED", "INVOKED") or method == "MONITOR":
         parse.ignore("call_progress")
         return
     is_over = event == "DISCONNECTED"
-    is_outbound = (_text(contact, "initiationMethod") or "").upper() in _OUTBOUND
-    channel = _CHANNELS.get((_text(contact, "channel") or "VOICE").upper(), "chat")
+    is_outbound = method in _OUTBOUND
+    channel = _channel_of(contact)
     customer, own = _text(contact, "customerEndpoint", "address"), _text(contact, "systemEndpoint", "address")
     parse.add(
         draft(
@@ -131,16 +135,29 @@ def _read_contact(
                 "previous_contact": _text(contact, "previousContactId"),
                 "disconnect_reason": _text(contact, "disconnectReason"),
                 "queue": _text(contact, "queue", "name") or _text(contact, "queueInfo", "queueArn"),
+                "subtype": _text(contact, "segmentAttributes", "connect:Subtype", "valueString"),
             },
             call=_call(contact) if is_over else Call(disposition="ringing") if channel == "phone" else None,
         )
     )
 
 
+def _channel_of(contact: dict[str, Json]) -> EventChannel:
+    """Return the channel; a text message is a chat by its channel and told apart by its subtype alone."""
+    if _text(contact, "segmentAttributes", "connect:Subtype", "valueString") == "connect:SMS":
+        return "sms"
+    return _CHANNELS.get((_text(contact, "channel") or "VOICE").upper(), "chat")
+
+
 def _call(contact: dict[str, Json]) -> Call:
-    """Return how long it took and how long the customer waited in the queue, where both ends are stated."""
-    agent_at = _instant(contact, "agentInfo", "connectedToAgentTimestamp")
-    queued_at = _instant(contact, "queueInfo", "enqueueTimestamp")
+    """Return how long it took and how long the customer waited in the queue, where both ends are stated.
+
+    Contact events write `agentInfo` and `queueInfo`, contact records `Agent` and `Queue`.
+    """
+    agent_at = _instant(contact, "agentInfo", "connectedToAgentTimestamp") or _instant(
+        contact, "agent", "connectedToAgentTimestamp"
+    )
+    queued_at = _instant(contact, "queueInfo", "enqueueTimestamp") or _instant(contact, "queue", "enqueueTimestamp")
     ended_at = _instant(contact, "disconnectTimestamp")
     return Call(
         duration_s=_seconds(_instant(contact, "initiationTimestamp"), ended_at),
@@ -196,7 +213,10 @@ def _plain(text: str) -> str:
 def _read_chat(request: ChannelRequest, body: dict[str, Json], parse: ChannelParse) -> None:
     role = (_text(body, "ParticipantRole") or "").upper()
     content_type = _text(body, "ContentType") or ""
-    if (_text(body, "Type") or "").upper() != "MESSAGE" or not content_type.startswith("text/"):
+    kind = (_text(body, "Type") or "").upper()
+    is_answer = content_type == _INTERACTIVE_ANSWER
+    is_said = kind == "MESSAGE" and (content_type.startswith("text/") or is_answer)
+    if not is_said and kind != "ATTACHMENT":
         parse.ignore("chat_notice")
         return
     actor = _ROLES.get(role, "system")
@@ -215,10 +235,24 @@ def _read_chat(request: ChannelRequest, body: dict[str, Json], parse: ChannelPar
             sender_name=_text(body, "DisplayName"),
             occurred_at=_instant(body, "AbsoluteTime"),
             conversation=_text(body, "InitialContactId") or contact_id,
-            text=_text(body, "Content") or "",
+            text=_chosen(body) if is_answer else _text(body, "Content") or "",
+            attachments=[
+                attachment(_text(file, "AttachmentName"), _text(file, "ContentType"))
+                for file in _list(body, "Attachments")
+            ],
             attributes={"contact": contact_id},
         )
     )
+
+
+def _chosen(body: dict[str, Json]) -> str:
+    """Return the title of what the customer chose from a list or a panel: the content is JSON in a text."""
+    content = _text(body, "Content") or ""
+    try:
+        answer = json_object(utf8(content))
+    except PayloadError:
+        return content
+    return _text(answer, "data", "content", "title") or ""
 
 
 def _handle(address: str | None, channel: EventChannel, region: str | None) -> str | None:
@@ -226,7 +260,8 @@ def _handle(address: str | None, channel: EventChannel, region: str | None) -> s
         return None
     if "@" in address:
         return normalise("mailto", address)
-    return normalise("tel" if channel in ("phone", "sms") else "amazon_connect", address, region)
+    is_telephone = channel in ("phone", "sms") or address.startswith("+")
+    return normalise("tel" if is_telephone else "amazon_connect", address, region)
 
 
 def _at(value: Json, *path: str) -> Json:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qsl, quote, urlencode
 
 from services.ingest.channel.draft import attachment, draft
-from services.ingest.channel.payload import first, form_fields, json_document, number_of
+from services.ingest.channel.payload import first, form_fields, instant_of, json_document, list_of, number_of, text_of
 from services.ingest.channel.ports import (
     Channel,
     ChannelParse,
@@ -32,6 +32,7 @@ _STANDARD_PORT = {"https": "443", "http": "80"}
 _FINAL_CALL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 _DISPOSITION = {"completed": "answered", "no-answer": "missed", "canceled": "missed"}
 _MAX_MEDIA = 64
+_CHATS = frozenset({"whatsapp", "messenger", "instagram", "line", "viber", "telegram"})
 _WITHHELD = frozenset({"+7378742833", "+2562533", "+8566696", "+266696687", "+86282452253"})
 """What Twilio writes for restricted, blocked, unknown, anonymous and unavailable callers: many people, so nobody."""
 
@@ -73,7 +74,10 @@ class Twilio(Channel):
         parse = ChannelParse()
         fields = _fields_of(request)
         message_sid = first(fields, "MessageSid", "SmsMessageSid", "SmsSid")
-        if message_sid:
+        event_type = first(fields, "EventType") or ""
+        if event_type.startswith("on"):
+            _read_conversation(request, fields, event_type, parse)
+        elif message_sid:
             self._read_message(request, fields, message_sid, parse)
         elif first(fields, "CallSid"):
             self._read_call(request, fields, setting(credentials, "default_region"), parse)
@@ -90,14 +94,15 @@ class Twilio(Channel):
         if not is_inbound:
             parse.ignore("receipt" if status else "unknown_kind")
             return
-        platform = "whatsapp" if (sender or "").lower().startswith("whatsapp:") else "sms"
+        platform = _platform(sender)
+        user_id = first(fields, "ExternalUserId") or ""
         parse.add(
             draft(
                 request,
                 platform=platform,
                 event_id=sid,
-                channel="chat" if platform == "whatsapp" else "sms",
-                handles=[_handle(sender, platform)],
+                channel="sms" if platform == "sms" else "chat",
+                handles=[_handle(sender, platform), _handle(user_id, platform) if platform == "whatsapp" else None],
                 sender=_bare(sender),
                 sender_name=first(fields, "ProfileName"),
                 recipient=_bare(recipient),
@@ -134,6 +139,49 @@ class Twilio(Channel):
             parse.ignore("call_progress")
         else:
             parse.add(_call(request, fields, region, sid, "call_started", text=first(fields, "SpeechResult")))
+
+
+def _read_conversation(
+    request: ChannelRequest, fields: dict[str, list[str]], event_type: str, parse: ChannelParse
+) -> None:
+    """Twilio Conversations: an author who is an address is the customer; agents and web visitors go by invented names.
+
+    Source: https://www.twilio.com/docs/conversations/conversations-webhooks
+    """
+    author = first(fields, "Author")
+    if event_type != "onMessageAdded" or author is None:
+        parse.ignore("receipt" if event_type == "onDeliveryUpdated" else "unknown_kind")
+        return
+    platform = _platform(author)
+    if not (_bare(author) or "").startswith("+") and ":" not in author:
+        parse.ignore("author_without_address")
+        return
+    parse.add(
+        draft(
+            request,
+            platform=platform,
+            event_id=first(fields, "MessageSid"),
+            channel="sms" if platform == "sms" else "chat",
+            handles=[_handle(author, platform)],
+            sender=_bare(author),
+            occurred_at=instant_of(first(fields, "DateCreated")),
+            conversation=first(fields, "ConversationSid"),
+            text=first(fields, "Body") or "",
+            attachments=_conversation_media(fields),
+            attributes={"account": first(fields, "AccountSid")},
+        )
+    )
+
+
+def _conversation_media(fields: dict[str, list[str]]) -> list[Attachment]:
+    try:
+        media = json_document(utf8(first(fields, "Media") or "[]"))
+    except PayloadError:
+        return []
+    return [
+        attachment(text_of(item, "Filename"), text_of(item, "ContentType"), size_bytes=number_of(item, "Size"))
+        for item in list_of(media)
+    ]
 
 
 def candidate_urls(url: str) -> Iterator[str]:
@@ -191,9 +239,17 @@ def _pair(sender: str | None, recipient: str | None) -> str | None:
     return f"{_bare(recipient)}/{_bare(sender)}" if sender and recipient else None
 
 
+def _platform(address: str | None) -> str:
+    """Return the network an address belongs to; one without a scheme, or by RCS, is a telephone's."""
+    scheme, colon, _ = (address or "").lower().partition(":")
+    return scheme if colon and scheme in _CHATS else "sms"
+
+
 def _handle(address: str | None, platform: str, region: str | None = None) -> str | None:
     if _bare(address) in _WITHHELD:
         return None
+    if platform in _CHATS - {"whatsapp"}:
+        return normalise(platform, _bare(address) or "")
     return normalise("whatsapp" if platform == "whatsapp" else "tel", address or "", region)
 
 
@@ -238,6 +294,7 @@ def _call(
         sender=_bare(sender),
         sender_name=first(fields, "CallerName"),
         recipient=_bare(recipient),
+        occurred_at=instant_of(first(fields, "Timestamp")),
         conversation=sid,
         text=text,
         attachments=[attachment(media_type="audio/x-wav", url=url)] if url else (),

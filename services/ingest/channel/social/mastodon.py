@@ -33,16 +33,52 @@ class Mastodon(Channel):
             body = json_object(utf8(inner))
         elif isinstance(body.get("object"), dict):
             body = object_of(body, "object")
-        status = object_of(body, "status") or body
+        status = object_of(body, "status") or object_of(body, "last_status") or body
         if event in ("delete", "status.deleted"):
             parse.ignore("deletion_without_author")
         elif object_of(status, "reblog"):
             parse.ignore("repost")
         elif not object_of(status, "account") or "content" not in status:
             parse.ignore("unknown_kind")
+        elif object_of(body, "status"):
+            _read_notification(request, body, setting(credentials, "account"), parse)
         else:
             _read_status(request, status, kind, setting(credentials, "account"), parse)
         return parse
+
+
+def _read_notification(request: ChannelRequest, body: dict[str, Json], own: str | None, parse: ChannelParse) -> None:
+    """What somebody did: a mention or a quotation speaks; a favourite is about the company's own post."""
+    status, event = object_of(body, "status"), text_of(body, "type")
+    if event in (None, "mention", "status", "quote", "update"):
+        _read_status(request, status, "edit" if event == "update" else "message", own, parse)
+    elif event == "favourite":
+        _read_favourite(request, body, status, parse)
+    else:
+        parse.ignore("repost" if event == "reblog" else "unknown_kind")
+
+
+def _read_favourite(
+    request: ChannelRequest, body: dict[str, Json], status: dict[str, Json], parse: ChannelParse
+) -> None:
+    account = object_of(body, "account")
+    name = text_of(account, "acct") or text_of(account, "username")
+    parse.add(
+        draft(
+            request,
+            platform="mastodon",
+            event_id=f"favourite:{text_of(body, 'id') or text_of(status, 'id')}",
+            kind="reaction",
+            channel="social",
+            handles=[normalise("mastodon", _address(name or "", text_of(account, "url")))],
+            sender=name,
+            sender_name=text_of(account, "display_name"),
+            occurred_at=instant_of(body, "created_at"),
+            reply_to=text_of(status, "id"),
+            message_id=text_of(status, "id"),
+            attributes={"emoji": "⭐"},
+        )
+    )
 
 
 def _read_status(

@@ -28,6 +28,7 @@ def pointer_of(provider: str, credentials: dict[str, Any], settings: dict[str, A
         ("wecom", {"token": "t", "corp_id": "c", "encoding_aes_key": "short"}, {}, "/credentials/encoding_aes_key"),
         ("amazon_connect", {"topic_arn": "calls"}, {}, "/credentials/topic_arn"),
         ("standard_webhooks", {"secret": "whsec_!"}, {}, "/credentials/secret"),
+        ("standard_webhooks", {"secret": "whpk_AAAA"}, {}, "/credentials/secret"),
         ("sendgrid", {"public_key": "AAAA"}, {}, "/credentials/public_key"),
         ("twilio", {"auth_token": "t"}, {"default_region": "Germany"}, "/settings/default_region"),
         ("twilio", {"auth_token": "t"}, {"default_region": 49}, "/settings/default_region"),
@@ -42,6 +43,10 @@ def test_wrong_connection_is_refused_at_its_pointer(
     provider: str, credentials: dict[str, Any], settings: dict[str, Any], pointer: str
 ) -> None:
     assert pointer_of(provider, credentials, settings) == pointer
+
+
+def test_a_public_key_may_stand_for_the_secret() -> None:
+    check_new(provider_of("standard_webhooks"), {"secret": "whpk_" + "A" * 42 + "8="}, {})
 
 
 def test_optional_credential_may_be_left_out() -> None:

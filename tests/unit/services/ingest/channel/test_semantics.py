@@ -376,17 +376,35 @@ def test_segment_identities_link_handles_to_the_companys_id() -> None:
     assert parse.ignored == {"anonymous_identity": 1, "unknown_kind": 1}
 
 
-def test_a_bad_event_in_a_batch_of_cloudevents_is_named() -> None:
-    good = {"specversion": "1.0", "id": "1", "source": "/s", "type": "interaction", "data": {"customer": {"id": "c"}}}
-    bad = {**good, "data": {"customer": {"id": 5}}}
-    request = ChannelRequest(
-        headers={"Content-Type": "application/cloudevents-batch+json"}, body=json.dumps([good, bad]), received_at=NOW
-    )
+def _batch(*events: Any) -> ChannelParse:
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    request = ChannelRequest(headers=headers, body=json.dumps(events), received_at=NOW)
+    return CHANNELS["cloudevents"].read(request, {})
 
+
+_CLOUDEVENT = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "/s",
+    "type": "interaction",
+    "data": {"customer": {"id": "c"}},
+}
+
+
+def test_a_bad_event_in_a_batch_of_cloudevents_is_named_and_its_neighbours_are_taken() -> None:
+    bad = {**_CLOUDEVENT, "data": {"customer": {"id": 5}}}
+
+    parse = _batch(_CLOUDEVENT, bad, 7, {**_CLOUDEVENT, "id": "2"})
+
+    assert [event.id for event in parse.events] == ["1", "2"]
+    assert [error.pointer for error in parse.refused] == ["/1/data/customer/id", "/2"]
+
+
+def test_a_batch_without_a_single_good_event_is_refused() -> None:
     with pytest.raises(PayloadError) as refusal:
-        CHANNELS["cloudevents"].parse(request, {})
+        _batch({**_CLOUDEVENT, "id": ""}, 7)
 
-    assert refusal.value.pointer == "/1/data/customer/id"
+    assert refusal.value.pointer == "/0/id"
 
 
 def test_cloudevents_consents_to_a_sender_that_asks() -> None:

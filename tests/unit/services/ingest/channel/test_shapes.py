@@ -1,0 +1,539 @@
+"""Shapes that providers' documents and SDKs show and that are easily misread: whose words, which network, what file."""
+
+import base64
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.ingest.channel import CHANNELS, ChannelParse, ChannelRequest, PayloadError, SignatureError
+from shared.contracts.event import Call, EventBase, Interaction
+from tests.contract.channel.signed import NOW, UNIX
+
+STAMP = 1772366000
+ANA = {"id": 111, "is_bot": False, "first_name": "Ana"}
+PRIVATE = {"id": 111, "type": "private"}
+GROUP = {"id": -100, "type": "supergroup", "title": "Shop"}
+
+
+def _read(provider: str, document: Any, **credentials: str) -> ChannelParse:
+    headers = {"Content-Type": "application/json"}
+    return CHANNELS[provider].read(
+        ChannelRequest("POST", "", headers, None, json.dumps(document).encode(), NOW), credentials
+    )
+
+
+def _form(**fields: str) -> ChannelParse:
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    return CHANNELS["twilio"].read(ChannelRequest("POST", "", headers, None, urlencode(fields).encode(), NOW), {})
+
+
+def _telegram(kind: str = "message", **parts: Any) -> ChannelParse:
+    message = {"message_id": 5, "from": ANA, "chat": PRIVATE, "date": STAMP, **parts}
+    return _read("telegram", {"update_id": 1, kind: message})
+
+
+def _page(kind: str, **entry: Any) -> ChannelParse:
+    return _read("meta", {"object": kind, "entry": [{"id": "P", "time": STAMP, **entry}]})
+
+
+def _whatsapp(field: str, **value: Any) -> ChannelParse:
+    change = {"field": field, "value": {"metadata": {"display_phone_number": "493012345"}, **value}}
+    return _read("meta", {"object": "whatsapp_business_account", "entry": [{"changes": [change]}]})
+
+
+def _whose(event: EventBase) -> tuple[str | None, str | None, list[str]]:
+    return event.direction, event.actor.kind if event.actor else None, event.customer.handles
+
+
+def _files(event: EventBase) -> list[tuple[str, str]]:
+    assert isinstance(event, Interaction)
+    return [(file.name, file.media_type) for file in event.attachments]
+
+
+# Telegram
+
+
+@pytest.mark.parametrize(
+    ("parts", "whose"),
+    [
+        ({"business_connection_id": "b"}, ("inbound", "customer", ["telegram:111"])),
+        ({"business_connection_id": "b", "from": {"id": 222}}, ("outbound", "agent", ["telegram:111"])),
+        (
+            {"business_connection_id": "b", "from": {"id": 222}, "sender_business_bot": {"id": 9}},
+            ("outbound", "bot", ["telegram:111"]),
+        ),
+        (
+            {"chat": GROUP, "from": {"id": 1087968824, "is_bot": True}, "sender_chat": GROUP},
+            ("outbound", "agent", ["telegram:-100"]),
+        ),
+        (
+            {"chat": GROUP, "from": {"id": 136817688, "is_bot": True}, "sender_chat": {"id": -5, "title": "Fans"}},
+            ("inbound", "customer", ["telegram:-5"]),
+        ),
+        (
+            {"chat": GROUP, "from": {"id": 777000}, "sender_chat": {"id": -6}, "is_automatic_forward": True},
+            ("outbound", "agent", ["telegram:-100"]),
+        ),
+    ],
+    ids=["customer", "owner", "owner's bot", "administrator as the group", "person as a channel", "channel's copy"],
+)
+def test_telegram_tells_the_companys_side_from_the_customers(parts: dict[str, Any], whose: tuple[Any, ...]) -> None:
+    (event,) = _telegram(
+        "business_message" if "business_connection_id" in parts else "message", text="hi", **parts
+    ).events
+
+    assert _whose(event) == whose
+
+
+def test_a_post_of_the_channel_itself_is_the_companys() -> None:
+    channel = {"id": -9, "type": "channel", "title": "News"}
+
+    (event,) = _telegram("channel_post", chat=channel, sender_chat=channel, **{"from": None}, text="new").events
+
+    assert _whose(event)[:2] == ("outbound", "agent")
+
+
+@pytest.mark.parametrize(
+    "service",
+    ["successful_payment", "forum_topic_created", "users_shared", "boost_added", "video_chat_started", "gift", "new"],
+)
+def test_telegrams_own_notices_are_no_messages_of_the_customer(service: str) -> None:
+    notice: dict[str, Any] = {service: {"x": 1}, "text": None}
+
+    parse = _telegram(**notice)
+
+    assert (parse.events, parse.ignored) == ([], {"system_notice": 1})
+
+
+def test_null_members_mean_what_absent_ones_do() -> None:
+    (event,) = _telegram(text="hi", location=None, photo=None, new_chat_title=None, forward_origin=None).events
+
+    assert (_files(event), event.attributes.get("forwarded")) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "text", "files"),
+    [
+        ({"paid_media": {"paid_media": [{}, {}]}, "caption": "c"}, "c", 2),
+        ({"story": {"id": 3}}, "", 1),
+        ({"checklist": {"title": "Faults", "tasks": [{"text": "lid"}, {"text": "hinge"}]}}, "Faults\nlid\nhinge", 0),
+        ({"game": {"title": "Chess"}}, "Chess", 0),
+    ],
+)
+def test_telegrams_rarer_contents_are_told(parts: dict[str, Any], text: str, files: int) -> None:
+    (event,) = _telegram(**parts).events
+
+    assert (event.text, len(_files(event))) == (text, files)
+
+
+def test_a_reaction_with_the_companys_own_emoji_is_not_taken_back() -> None:
+    reaction = {"chat": GROUP, "message_id": 4, "user": ANA, "date": STAMP}
+    custom = {"type": "custom_emoji", "custom_emoji_id": "55"}
+
+    (given,) = _read("telegram", {"update_id": 1, "message_reaction": {**reaction, "new_reaction": [custom]}}).events
+    (taken,) = _read("telegram", {"update_id": 2, "message_reaction": {**reaction, "new_reaction": []}}).events
+
+    assert (given.attributes["custom_emoji"], given.attributes.get("removed")) == ("55", None)
+    assert taken.attributes["removed"] == "true"
+
+
+# Meta
+
+
+_ITEM = {
+    "sender": {"id": "C"},
+    "recipient": {"id": "P"},
+    "timestamp": STAMP * 1000,
+    "message": {"mid": "m", "text": "hi"},
+}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"messaging": [_ITEM]},
+        {"standby": [_ITEM]},
+        {"changes": [{"field": "messages", "value": {**_ITEM, "timestamp": str(STAMP)}}]},
+        {"messaging": [{**_ITEM, "postback": None, "message_edit": None}]},
+    ],
+    ids=["messaging", "standby", "changes", "with nulls"],
+)
+def test_a_message_counts_however_instagram_hands_it_over(entry: dict[str, Any]) -> None:
+    (event,) = _page("instagram", **entry).events
+
+    assert (event.id, event.text, event.occurred_at.timestamp()) == ("m", "hi", STAMP)
+    assert _whose(event) == ("inbound", "customer", ["instagram:C"])
+
+
+def test_a_removed_comment_is_a_deletion_though_it_has_no_words() -> None:
+    value = {"item": "comment", "verb": "remove", "from": {"id": "C"}, "comment_id": "c1", "created_time": STAMP}
+
+    (event,) = _page("page", changes=[{"field": "feed", "value": value}]).events
+
+    assert (event.attributes["kind"], event.attributes["message_id"]) == ("deletion", "c1")
+
+
+def test_a_deliverys_emptiness_is_counted() -> None:
+    assert _read("meta", {"object": "page", "entry": []}).ignored == {"empty": 1}
+    assert _read("line", {"destination": "U", "events": []}).ignored == {"handshake": 1}
+
+
+@pytest.mark.parametrize(("value", "event_name"), [("stop", "unsubscribe"), ("resume", "resubscribe")])
+def test_stopping_marketing_messages_is_an_act(value: str, event_name: str) -> None:
+    preference = {"wa_id": "4915112345678", "category": "marketing_messages", "value": value, "timestamp": STAMP}
+
+    (event,) = _whatsapp("user_preferences", user_preferences=[preference]).events
+
+    assert (event.attributes["kind"], event.attributes["event"]) == ("event", event_name)
+    assert _whose(event) == ("inbound", "customer", ["tel:+4915112345678"])
+
+
+def test_leave_to_call_is_a_tap_and_no_empty_message() -> None:
+    reply = {"type": "call_permission_reply", "call_permission_reply": {"response": "reject"}}
+    message = {"from": "4915112345678", "id": "w", "timestamp": str(STAMP), "type": "interactive", "interactive": reply}
+
+    (event,) = _whatsapp("messages", messages=[message]).events
+
+    assert (event.attributes["kind"], event.attributes["call_permission"]) == ("interaction", "reject")
+
+
+@pytest.mark.parametrize("kind", ["edit", "revoke"])
+def test_an_edit_or_deletion_names_the_message_it_is_about(kind: str) -> None:
+    message = {
+        "from": "4915112345678",
+        "id": "w1",
+        "timestamp": str(STAMP),
+        "type": kind,
+        kind: {"original_message_id": "w0", "message": {"type": "text", "text": {"body": "new"}}},
+    }
+
+    (event,) = _whatsapp("messages", messages=[message]).events
+
+    assert (event.id, event.attributes["message_id"]) == ("w1", "w0")
+
+
+def test_a_calls_length_may_be_a_text() -> None:
+    call = {"id": "c", "from": "4915112345678", "event": "terminate", "duration": "30", "timestamp": str(STAMP)}
+
+    (event,) = _whatsapp("calls", calls=[call]).events
+
+    assert isinstance(event, Interaction)
+    assert isinstance(event.call, Call)
+    assert event.call.duration_s == 30
+
+
+# Slack
+
+
+@pytest.mark.parametrize(
+    ("team", "is_shared", "side"),
+    [
+        ("T1", True, ("outbound", "agent")),
+        ("T9", True, ("inbound", "customer")),
+        ("T1", False, ("inbound", "customer")),
+    ],
+)
+def test_in_a_shared_slack_channel_our_own_staff_are_the_company(
+    team: str, is_shared: bool, side: tuple[str, str]
+) -> None:
+    message = {"type": "message", "user": "U1", "text": "hi", "ts": f"{STAMP}.1", "channel": "C", "team": team}
+    body = {
+        "team_id": "T1",
+        "authorizations": [{"team_id": "T1"}],
+        "is_ext_shared_channel": is_shared,
+        "event": message,
+    }
+
+    (event,) = _read("slack", body).events
+
+    assert _whose(event)[:2] == side
+
+
+def test_slackbot_is_a_bot() -> None:
+    message = {"type": "message", "user": "USLACKBOT", "text": "hi", "ts": f"{STAMP}.1", "channel": "C"}
+
+    (event,) = _read("slack", {"team_id": "T1", "event": message}).events
+
+    assert _whose(event)[:2] == ("outbound", "bot")
+
+
+# Twilio
+
+
+def test_a_calls_end_is_dated_by_twilios_own_clock() -> None:
+    (event,) = _form(
+        CallSid="CA1", CallStatus="completed", From="+4915112345678", Timestamp="Sun, 01 Mar 2026 11:30:00 +0000"
+    ).events
+
+    assert event.occurred_at.isoformat() == "2026-03-01T11:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("sender", "handles", "platform"),
+    [
+        ("messenger:7895", ["messenger:7895"], "messenger"),
+        ("rcs:+4915112345678", ["tel:+4915112345678"], "sms"),
+        ("whatsapp:+4915112345678", ["tel:+4915112345678", "whatsapp:US.1234"], "whatsapp"),
+    ],
+)
+def test_twilio_senders_belong_to_their_network(sender: str, handles: list[str], platform: str) -> None:
+    more = {"ExternalUserId": "whatsapp:US.1234"} if platform == "whatsapp" else {}
+
+    (event,) = _form(MessageSid="SM1", From=sender, To="x:1", Body="hi", **more).events
+
+    assert (event.customer.handles, event.attributes["platform"]) == (handles, platform)
+
+
+def test_a_twilio_conversation_speaks_by_its_authors_address() -> None:
+    added = {"EventType": "onMessageAdded", "ConversationSid": "CH1", "DateCreated": "2026-03-01T11:30:00.000Z"}
+    media = json.dumps([{"Sid": "ME1", "Filename": "a.jpg", "ContentType": "image/jpeg", "Size": 9}])
+
+    (event,) = _form(**added, MessageSid="IM1", Author="whatsapp:+4915112345678", Body="late", Media=media).events
+    agent = _form(**added, MessageSid="IM2", Author="bob", Body="we look")
+
+    assert (event.id, event.conversation_id, event.text) == ("IM1", "CH1", "late")
+    assert (event.customer.handles, _files(event)) == (["tel:+4915112345678"], [("a.jpg", "image/jpeg")])
+    assert (agent.events, agent.ignored) == ([], {"author_without_address": 1})
+    assert _form(EventType="onDeliveryUpdated", ConversationSid="CH1", MessageSid="IM2").ignored == {"receipt": 1}
+
+
+# Amazon Connect
+
+
+_CHAT = {"ContactId": "1", "Id": "m", "ParticipantId": "p", "ParticipantRole": "CUSTOMER", "Type": "MESSAGE"}
+_CONTACT = {"contactId": "1", "channel": "CHAT", "eventType": "INITIATED", "initiationMethod": "INBOUND"}
+
+
+def _contact(**parts: Any) -> ChannelParse:
+    return _read("amazon_connect", {"id": "e", "detail": {**_CONTACT, **parts}})
+
+
+def test_a_file_and_a_choice_in_an_amazon_chat_are_messages() -> None:
+    chosen = json.dumps({"templateType": "ListPicker", "data": {"content": {"title": "Return"}}})
+    answer = "application/vnd.amazonaws.connect.message.interactive.response"
+    files = [{"AttachmentName": "x.png", "ContentType": "image/png"}]
+
+    (choice,) = _read("amazon_connect", {**_CHAT, "ContentType": answer, "Content": chosen}).events
+    (file,) = _read("amazon_connect", {**_CHAT, "Type": "ATTACHMENT", "Attachments": files}).events
+
+    assert choice.text == "Return"
+    assert (file.text, _files(file)) == ("", [("x.png", "image/png")])
+
+
+def test_an_amazon_text_message_is_of_a_telephone() -> None:
+    subtype = {"connect:Subtype": {"valueString": "connect:SMS"}}
+
+    (event,) = _contact(segmentAttributes=subtype, customerEndpoint={"address": "+4915112345678"}).events
+
+    assert (event.channel, event.customer.handles) == ("sms", ["tel:+4915112345678"])
+
+
+def test_who_listens_in_is_no_contact_and_an_agents_mail_goes_out() -> None:
+    (mail,) = _contact(channel="EMAIL", initiationMethod="AGENT_REPLY").events
+
+    assert _contact(initiationMethod="MONITOR").ignored == {"call_progress": 1}
+    assert mail.direction == "outbound"
+
+
+def test_a_contact_record_is_the_same_call_as_the_contacts_last_event() -> None:
+    record = {
+        "AWSContactTraceRecordFormatVersion": "2017-03-10",
+        "ContactId": "1",
+        "Channel": "VOICE",
+        "InitiationMethod": "INBOUND",
+        "InitiationTimestamp": "2026-03-01T11:00:00Z",
+        "DisconnectTimestamp": "2026-03-01T11:10:00Z",
+        "CustomerEndpoint": {"Address": "+4915112345678", "Type": "TELEPHONE_NUMBER"},
+        "Queue": {"Name": "Basic", "EnqueueTimestamp": "2026-03-01T11:01:00Z"},
+        "Agent": {"ConnectedToAgentTimestamp": "2026-03-01T11:05:00Z"},
+    }
+
+    (event,) = _read("amazon_connect", record).events
+
+    assert isinstance(event, Interaction)
+    assert (event.id, event.attributes["kind"]) == ("1:disconnected", "call")
+    assert event.call == Call(duration_s=600, wait_s=240, disposition="answered")
+
+
+# Zendesk, Intercom, Chatwoot
+
+
+def _sunshine(content: dict[str, Any], **author: Any) -> EventBase:
+    message = {"id": "m", "author": {"type": "user", "userId": "u", **author}, "content": content}
+    (event,) = _read("zendesk", {"events": [{"type": "conversation:message", "payload": {"message": message}}]}).events
+    return event
+
+
+def test_zendesk_messaging_names_the_companys_own_customer() -> None:
+    assert _sunshine({"text": "hi"}, user={"id": "u", "externalId": "c-7"}).customer.id == "c-7"
+
+
+def test_a_form_or_a_place_in_zendesk_messaging_is_told() -> None:
+    form = _sunshine({"type": "formResponse", "fields": [], "textFallback": "Name: Ana"})
+    place = _sunshine({"type": "location", "coordinates": {"lat": 1, "long": 2}})
+
+    assert form.text == "Name: Ana"
+    assert _files(place) == [("location", "application/geo+json")]
+
+
+def test_a_button_tapped_in_zendesk_messaging_is_an_interaction() -> None:
+    payload = {"postback": {"payload": "buy", "displayName": "Buy"}, "user": {"id": "u"}}
+
+    (event,) = _read("zendesk", {"events": [{"id": "p", "type": "conversation:postback", "payload": payload}]}).events
+
+    assert (event.id, event.attributes["kind"], event.text) == ("p", "interaction", "Buy")
+
+
+def _intercom(**part: Any) -> EventBase:
+    author = {"type": "user", "id": "i1", "email": "ana@example.com"}
+    item = {
+        "id": "c",
+        "contacts": {"contacts": [{"type": "contact", "id": "i1", "external_id": "c-7"}]},
+        "conversation_parts": {"conversation_parts": [{"id": "p", "author": author, **part}]},
+    }
+    (event,) = _read("intercom", {"topic": "conversation.user.replied", "app_id": "a", "data": {"item": item}}).events
+    return event
+
+
+def test_an_intercom_author_is_known_by_the_conversations_contact() -> None:
+    event = _intercom(body="<p>late</p>")
+
+    assert (event.customer.id, event.customer.handles) == ("c-7", ["mailto:ana@example.com", "intercom:a/i1"])
+
+
+def test_a_picture_between_intercoms_words_is_a_file() -> None:
+    event = _intercom(body='<div><img class="x" src="https://x/a.png?a=1&amp;b=2"></div>')
+
+    assert isinstance(event, Interaction)
+    assert [file.url for file in event.attachments] == ["https://x/a.png?a=1&b=2"]
+
+
+def test_a_chatwoot_mail_keeps_its_subject_and_files_their_kind() -> None:
+    body = {
+        "event": "message_created",
+        "id": 1,
+        "message_type": "incoming",
+        "content": None,
+        "conversation": {"id": 7, "channel": "Channel::Email"},
+        "content_attributes": {"email": {"subject": "Late order"}},
+        "attachments": [{"file_type": "image", "data_url": "https://x/a.png"}, {"file_type": "location"}],
+    }
+
+    (event,) = _read("chatwoot", body).events
+
+    assert isinstance(event, Interaction)
+    assert (event.subject, event.channel) == ("Late order", "email")
+    assert [kind for _, kind in _files(event)] == ["image/*", "application/geo+json"]
+
+
+# Mastodon, WeChat, WeCom
+
+
+_ACCOUNT = {"acct": "ana@m.example", "url": "https://m.example/@ana"}
+_OWN_POST = {"id": "9", "content": "<p>our post</p>", "account": {"acct": "shop", "url": "https://s.example/@shop"}}
+
+
+def test_a_favourite_is_a_reaction_and_not_the_companys_post_again() -> None:
+    parse = _read("mastodon", {"id": "n", "type": "favourite", "account": _ACCOUNT, "status": _OWN_POST})
+
+    (event,) = parse.events
+    assert (event.attributes["kind"], event.attributes["message_id"]) == ("reaction", "9")
+    assert event.customer.handles == ["mastodon:ana@m.example"]
+
+
+@pytest.mark.parametrize("kind", ["reblog", "poll", "admin.report"])
+def test_other_notifications_about_a_post_say_nothing(kind: str) -> None:
+    assert _read("mastodon", {"id": "n", "type": kind, "account": _ACCOUNT, "status": _OWN_POST}).events == []
+
+
+def test_a_direct_message_comes_as_its_conversations_last_post() -> None:
+    post = {"id": "8", "content": "<p>late</p>", "account": _ACCOUNT}
+
+    (event,) = _read("mastodon", {"event": "conversation", "payload": json.dumps({"last_status": post})}).events
+
+    assert (event.id, event.text) == ("8", "late")
+
+
+@pytest.mark.parametrize(
+    ("provider", "event"),
+    [
+        ("wechat", "<Event>subscribe_msg_sent_event</Event>"),
+        ("wechat", "<Event>kf_close_session</Event><KfAccount>a@b</KfAccount>"),
+        (
+            "wecom",
+            (
+                "<Event>change_external_contact</Event><ChangeType>edit_external_contact</ChangeType>"
+                "<ExternalUserID>w1</ExternalUserID>"
+            ),
+        ),
+    ],
+)
+def test_what_employees_and_the_platform_do_is_no_contact(provider: str, event: str) -> None:
+    xml = (
+        f"<xml><ToUserName>gh_1</ToUserName><FromUserName>o1</FromUserName><CreateTime>{STAMP}</CreateTime>"
+        f"<MsgType>event</MsgType>{event}</xml>"
+    )
+
+    parse = CHANNELS[provider].read(ChannelRequest("POST", "", {}, None, xml, NOW), {})
+
+    assert (parse.events, parse.ignored) == ([], {"platform_event": 1})
+
+
+# Lists, ids and keys
+
+
+def test_acts_of_one_moment_without_ids_stay_apart() -> None:
+    calls = [{"type": "track", "userId": "u", "event": name} for name in ("Plan Viewed", "Plan Cancelled")]
+
+    events = _read("segment", {"batch": calls}).events
+
+    assert len({event.id for event in events}) == 2
+
+
+def test_null_data_in_base64_is_no_data_in_base64() -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "x", "data": {"a": 1}, "data_base64": None}
+
+    assert _read("cloudevents", event).events[0].attributes["data"] == '{"a":1}'
+
+
+def test_a_bad_element_of_a_list_is_told_and_the_others_taken() -> None:
+    own = {"type": "interaction", "customer": {"id": "c"}, "text": "hi"}
+
+    parse = _read("standard_webhooks", [{**own, "id": "1"}, {"type": "interaction"}, {**own, "id": "3"}])
+    mails = _read("sendgrid", [7, {"event": "unsubscribe", "email": "a@example.com", "sg_event_id": "e"}])
+
+    assert [event.id for event in parse.events] == ["1", "3"]
+    assert [error.pointer for error in parse.refused] == ["/1/id"]
+    assert ([event.id for event in mails.events], [error.pointer for error in mails.refused]) == (["e"], ["/0"])
+
+
+def test_a_list_without_a_single_good_element_is_refused() -> None:
+    with pytest.raises(PayloadError):
+        _read("standard_webhooks", [5, {"type": "interaction"}])
+
+
+def _signed(private: Ed25519PrivateKey, body: bytes) -> ChannelRequest:
+    signature = base64.b64encode(private.sign(b"msg_1." + UNIX.encode() + b"." + body)).decode()
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": UNIX,
+        "webhook-signature": f"v1,AAAA v1a,{signature}",
+    }
+    return ChannelRequest("POST", "", headers, None, body, NOW)
+
+
+def test_an_ed25519_signature_is_held_against_the_public_key() -> None:
+    private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = "whpk_" + base64.b64encode(private.public_key().public_bytes_raw()).decode()
+    other = "whpk_" + base64.b64encode(bytes(range(1, 33))).decode()
+    genuine = _signed(private, b"{}")
+
+    CHANNELS["standard_webhooks"].verify(genuine, {"secret": [other, public]})
+
+    changed = ChannelRequest("POST", "", genuine.headers, None, b"{ }", NOW)
+    for request, secret in ((changed, public), (genuine, other), (genuine, "whsec_AAAA"), (genuine, "whpk_AAAA")):
+        with pytest.raises(SignatureError):
+            CHANNELS["standard_webhooks"].verify(request, {"secret": secret})
