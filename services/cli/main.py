@@ -17,7 +17,7 @@ class _Command(NamedTuple):
     help: str
 
 
-_COMMANDS = {
+COMMANDS = {
     "up": _Command("services.cli.up", "up", "Start everything on this machine."),
     "down": _Command("services.cli.down", "down", "Stop what `up` started."),
     "status": _Command("services.cli.status", "status", "Show every process, its address and health."),
@@ -25,6 +25,7 @@ _COMMANDS = {
         "services.cli.prepare", "prepare", "Migrate your own database, create topics in your own Kafka."
     ),
     "healthy": _Command("services.cli.healthy", "healthy", "Ask one service whether it is ready."),
+    "rules": _Command("services.cli.rules", "app", "Show and publish the rules that raise alerts."),
     "simulate": _Command("services.cli.simulate", "app", "Simulate customers with known fates; judge the alerts."),
     "demo": _Command("services.cli.demo", "app", "Send or remove demo data."),
     "import": _Command("services.cli.import_", "app", "Import past orders or interactions."),
@@ -44,7 +45,7 @@ def build(chosen: str | None) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for name, command in _COMMANDS.items():
+    for name, command in COMMANDS.items():
         if name != chosen:
             app.command(name, help=command.help)(_only_listed)
             continue

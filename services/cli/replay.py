@@ -1,13 +1,12 @@
 """`pulseline replay`: the alerts that recorded events lead to, decided offline by the live processors."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_FOR_EXAMPLE = "such as 2026-03-01T00:00:00Z"
+from services.cli.instant import instant_of
 
 
 def replay(
@@ -37,13 +36,7 @@ def replay(
 
     until_ms = None
     if until:
-        try:
-            instant = datetime.fromisoformat(until)
-        except ValueError as error:
-            raise typer.BadParameter(f"{until!r} is no instant {_FOR_EXAMPLE}", param_hint="--until") from error
-        if instant.tzinfo is None:
-            raise typer.BadParameter(f"needs an offset, {_FOR_EXAMPLE}", param_hint="--until")
-        until_ms = to_ms(instant)
+        until_ms = to_ms(instant_of(until, "--until"))
     if not out.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
     chain = Chain(Scorer.load(model or SHIPPED_ARTEFACT), partitions)

@@ -1,7 +1,7 @@
 """`pulseline simulate`: customers with known fates, sent as real provider payloads; and the judge of the alerts."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from random import Random
 from typing import Annotated
@@ -10,6 +10,7 @@ import httpx2
 import typer
 
 from services.cli.endpoint import ApiKey, Endpoint, IngestUrl, api_endpoint, ingest_endpoint
+from services.cli.instant import instant_of
 from services.cli.simulate_connect import ConnectError, connected, disconnect, write_file
 from services.simulator.connections import Accounts
 from services.simulator.fault import KINDS, Kind
@@ -63,7 +64,7 @@ def simulate(
     if context.invoked_subcommand is not None:
         return
     clock = SystemClock()
-    end = _instant(until) if until else clock.now().replace(second=0, microsecond=0)
+    end = instant_of(until, "--until").astimezone(UTC) if until else clock.now().replace(second=0, microsecond=0)
     options = WorldOptions(
         customers=customers, days=days, seed=seed, until=end, prefix=prefix or f"sim{seed}", talkativeness=talkativeness
     )
@@ -198,16 +199,6 @@ def connect(
 def disconnect_providers(accounts: AccountsFolder = ACCOUNTS, api_url: ApiUrl = None, api_key: ApiKey = None) -> None:
     """Remove the simulator's connections."""
     typer.echo(f"{disconnect(api_endpoint(api_url, api_key), accounts)} connections removed")
-
-
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--until") from error
-    if instant.tzinfo is None:
-        raise typer.BadParameter("needs an offset, e.g. 2026-03-01T00:00:00Z", param_hint="--until")
-    return instant.astimezone(UTC)
 
 
 def _providers(text: str) -> set[str]:

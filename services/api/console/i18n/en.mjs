@@ -616,7 +616,7 @@ export default {
   "threshold.above": "Customers at or above it",
   "threshold.raised": "Alerts really raised",
   "threshold.curve": "Estimated alerts by threshold",
-  "threshold.note": "An estimate: pauses between alerts, the tiers' own thresholds and alerts raised by signals are left out. The threshold itself is set in the churn service's settings.",
+  "threshold.note": "An estimate: pauses between alerts, the tiers' own thresholds and alerts raised by signals are left out. The thresholds themselves are changed by pulseline rules publish.",
   "backtest.lead": "Open the report.json that `pulseline backtest` wrote. It is drawn in this page and sent nowhere.",
   "backtest.open": "Open report.json",
   "backtest.empty": "No report is open",

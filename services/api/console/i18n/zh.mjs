@@ -615,7 +615,7 @@ export default {
   "threshold.above": "达到或超过的客户",
   "threshold.raised": "实际产生的预警",
   "threshold.curve": "各阈值下的估计预警数",
-  "threshold.note": "仅为估计：未计入预警间隔、各等级自己的阈值以及由信号触发的预警。阈值本身在流失服务的设置中修改。",
+  "threshold.note": "仅为估计：未计入预警间隔、各等级自己的阈值以及由信号触发的预警。阈值本身用 pulseline rules publish 修改。",
   "backtest.lead": "打开 `pulseline backtest` 生成的 report.json。仅在本页绘制，不会上传。",
   "backtest.open": "打开 report.json",
   "backtest.empty": "尚未打开报告",
