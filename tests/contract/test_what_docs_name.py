@@ -67,18 +67,18 @@ def wrong_names(text: str) -> Iterator[str]:
     yield from (f"setting {name}" for name in found(r"PULSELINE_[A-Z_]+[A-Z]", text) - settings)
     yield from (f"rule {name}" for name in found(r"\bPulseline[A-Z]\w+", text) - rule_names())
     yield from (f"recording {name}" for name in found(r"pulseline:\w+:\w+", text) - rule_names())
-    for board, panel in found(r"\*([A-Z][\w, ]+) → ([^*\n]+(?:\n[^*\n]+)?)\*", text):
+    for board, panel in re.findall(r"\*([A-Z][\w, ]+) → ([^*\n]+(?:\n[^*\n]+)?)\*", text):
         if " ".join(panel.split()) not in panels().get(board.lower(), set()):
             yield f"panel {board} → {panel}"
-    for methods, path in found(r"\b([A-Z]+(?:, [A-Z]+)*) (/v1/[\w/{}.:-]+)", text):
+    for methods, path in re.findall(r"\b([A-Z]+(?:, [A-Z]+)*) (/v1/[\w/{}.:-]+)", text):
         for method in methods.split(", "):
             if (method, re.sub(r"\{\w+\}", "{}", path.rstrip(".:"))) not in routes():
                 yield f"route {method} {path}"
     targets = found(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"))
     yield from (f"target {name}" for name in found(r"(?:`|^)make ([a-z-]+)", text) - targets)
     for module in found(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", text):
-        path = ROOT / module.replace(".", "/")
-        if not path.with_suffix(".py").exists() and not (path / "__main__.py").exists():
+        place = ROOT / module.replace(".", "/")
+        if not place.with_suffix(".py").exists() and not (place / "__main__.py").exists():
             yield f"module {module}"
     yield from (f"file {name}" for name in found(f"`({FILES})`", text) if not (ROOT / name).exists())
 
