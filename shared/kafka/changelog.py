@@ -172,7 +172,9 @@ class KafkaStateReader:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             max_partition_fetch_bytes=_FETCH_BYTES,
-            fetch_max_wait_ms=100,
+            # It reads up to an end it knows and waits for nothing; the fetch that it sends past that end holds up all
+            # that is asked on its connection after it, another partition's load among them.
+            fetch_max_wait_ms=1,
         )
         try:
             await consumer.start()
@@ -216,9 +218,9 @@ class KafkaStateReader:
         async with self._busy:
             consumer = await self.start()
             try:
-                consumer.assign([place])
                 begin = (await consumer.beginning_offsets([place]))[place]
                 end = int((await consumer.end_offsets([place]))[place])
+                consumer.assign([place])
                 consumer.seek(place, max(start, begin))
                 while await consumer.position(place) < end:
                     async with asyncio.timeout(_IDLE_LIMIT_S):
@@ -233,11 +235,12 @@ class KafkaStateReader:
                 consumer.unsubscribe()
 
     async def _read(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> AsyncIterator[Sequence[StateRecord]]:
-        consumer.assign([place])
         begin = (await consumer.beginning_offsets([place]))[place]
         end = (await consumer.end_offsets([place]))[place]
         if begin == end:
             return
+        # From here on it fetches.
+        consumer.assign([place])
         consumer.seek(place, begin)
         n_read = 0
         position = begin

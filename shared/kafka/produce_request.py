@@ -1,6 +1,6 @@
 """Produce requests put together in one go: aiokafka's own way copies every batch once for each level of the request."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiokafka.protocol.produce import ProduceRequest
@@ -8,7 +8,7 @@ from aiokafka.protocol.types import Array, Bytes, Int32, Schema
 
 
 class JoinedRequests:
-    """A producer's client that encodes its requests so: of eight copies of outputs and states three remain."""
+    """A producer's client that encodes its requests so: of eight copies of outputs and states one remains."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -41,9 +41,29 @@ class _Joined:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._struct, name)
 
-    def encode(self) -> bytes:
+    def encode(self) -> "Pieces":
         items = [getattr(self._struct, name) for name in self._struct.SCHEMA.names]
-        return b"".join(pieces_of(self._struct.SCHEMA, items))
+        return Pieces(pieces_of(self._struct.SCHEMA, items))
+
+
+class Pieces:
+    """The bytes of a request, still apart: its connection adds them to a header, measures them, adds that to the size.
+
+    Each sum of megabytes would be a copy; here the last one alone makes it, when all that belongs before is known.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = list(pieces)
+        self._is_measured = False
+
+    def __len__(self) -> int:
+        self._is_measured = True
+        return sum(map(len, self._pieces))
+
+    def __radd__(self, before: bytes) -> "bytes | Pieces":
+        if self._is_measured:
+            return b"".join((before, *self._pieces))
+        return Pieces((before, *self._pieces))
 
 
 def pieces_of(kind: Any, item: Any) -> Iterator[bytes]:
