@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from shared.errors import Unavailable
 from shared.kafka.consumer import stop_consumer
 from shared.kafka.controls import StoredControl
+from shared.kafka.plain_records import hand_out_plain_records
 from shared.kafka.processor import Headers
 from shared.kafka.rows import (
     PARTITION_KEY,
@@ -181,6 +182,7 @@ class KafkaStateReader:
         except (KafkaError, OSError) as error:
             await stop_consumer(consumer)
             raise Unavailable("kafka", f"cannot connect to {self._bootstrap}: {error!r}") from error
+        hand_out_plain_records(consumer)
         self._consumer = consumer
         return consumer
 

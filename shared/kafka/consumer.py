@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.errors import Unavailable
+from shared.kafka.plain_records import hand_out_plain_records
 
 Partition = tuple[str, int]
 
@@ -63,6 +64,7 @@ class PartitionReader:
         except (KafkaError, OSError) as error:
             await self.stop()
             raise Unavailable("kafka", str(error)) from error
+        hand_out_plain_records(self._consumer)
 
     async def stop(self) -> None:
         await stop_consumer(self._consumer)

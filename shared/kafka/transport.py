@@ -7,21 +7,17 @@ that once per batch. The message's value is the list of aiokafka's records, its 
 """
 
 import asyncio
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import partial
-from itertools import islice
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar, Final, cast
 
 import aiokafka
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import CorruptRecordException
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport, server_list
 from faust.types import TP, ConsumerMessage
 
-from shared.kafka.odd_headers import KeptResponses, records_in
+from shared.kafka.plain_records import hand_out_plain_records
 
 SCHEME: Final = "record-batch"
 # Faust's own 1,500 ms is how long a new record of one partition may wait behind a fetch that left without it.
@@ -40,10 +36,8 @@ class RecordBatchConsumerThread(AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        # Not assigned anything yet, so that nothing has been fetched.
+        hand_out_plain_records(self._consumer)
         fetcher: Any = cast("Any", self._consumer)._fetcher
-        fetcher._client = responses = KeptResponses(fetcher._client)
-        fetcher._records = PlainResults(responses.take)
         fetcher._proc_fetch_request = PacedFetches(fetcher._proc_fetch_request, _FETCH_EVERY_S)
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109  Faust's
@@ -103,64 +97,6 @@ class PacedFetches:
                 return False
         self._next_at[node_id] = loop.time() + self._every_s
         return await self._fetch(assignment, node_id, request)
-
-
-class PlainResults(OrderedDict[Any, Any]):
-    """What the fetcher has fetched, set to hand out records as its decoder made them.
-
-    They have all that the engine reads; to wrap each in a ConsumerRecord costs 0.9 µs, more than to decode it.
-    `content_of` returns the bytes a partition's records were decoded from.
-    """
-
-    def __init__(self, content_of: Callable[[Any], bytes] = lambda _: b"") -> None:
-        super().__init__()
-        self._content_of = content_of
-
-    def __setitem__(self, tp: Any, result: Any) -> None:
-        if isinstance(result, FetchResult):
-            fetched = result._partition_records
-            fetched._records_iterator = records_of(fetched, self._content_of(tp))
-            # Not a class of its own: the fetcher takes what is not exactly a FetchResult for an error.
-            result.getall = partial(take_records, result)
-        super().__setitem__(tp, result)
-
-
-def take_records(result: Any, max_records: int | None = None) -> list[Any]:
-    """Return a partition's next records, as the result's own method, without a call of Python for each of them."""
-    if not result.check_assignment(result._topic_partition) or not result.has_more():
-        return []
-    records = list(islice(result._partition_records._records_iterator, max_records))
-    result._update_position()
-    if max_records is None or len(records) < max_records:
-        result._partition_records = None
-    return records
-
-
-def records_of(fetched: Any, content: bytes) -> Iterator[Any]:
-    """Yield a partition's records from all its batches, and move its next offset along, as aiokafka's own iterator.
-
-    Transactions are not looked at: what we read, we wrote without them. `content` is what the batches came from.
-    """
-    batches = fetched._records
-    while batches.has_next():
-        batch = batches.next_batch()
-        if fetched._check_crcs and not batch.validate_crc():
-            raise CorruptRecordException(f"Invalid CRC - {fetched._tp}")
-        if not batch.is_control_batch:
-            try:
-                for record in batch:
-                    offset = record.offset
-                    # A fetch may begin in the midst of a batch.
-                    if offset >= fetched.next_fetch_offset:
-                        fetched.next_fetch_offset = offset + 1
-                        yield record
-            except UnicodeDecodeError:
-                for read in records_in(content, batch.base_offset):
-                    if read.offset >= fetched.next_fetch_offset:
-                        fetched.next_fetch_offset = read.offset + 1
-                        yield read
-        # Also where compaction removed the batch's last records.
-        fetched.next_fetch_offset = batch.next_offset
 
 
 class RecordBatchConsumer(Consumer):

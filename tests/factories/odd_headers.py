@@ -1,7 +1,9 @@
 """Record batches as no client of ours writes them: with a header whose name is not UTF-8."""
 
 import gzip
+from typing import Any
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
@@ -27,3 +29,12 @@ def batch_with_odd_header(
     head[_LENGTH : _LENGTH + 4] = (_RECORDS - _LENGTH - 4 + len(records)).to_bytes(4, "big")
     head[_CRC:_ATTRIBUTES] = calc_crc32c(bytes(head[_ATTRIBUTES:]) + records).to_bytes(4, "big")
     return bytes(head) + records
+
+
+async def produce_as_it_is(bootstrap: str, name: str, batch: bytes, n_records: int) -> None:
+    """Write a batch to the topic's first partition."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        builder: Any = producer.create_batch()
+        builder.close()
+        builder._buffer, builder._relative_offset = batch, n_records
+        await (await producer.send_batch(builder, name, partition=0))

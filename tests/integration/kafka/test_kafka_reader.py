@@ -1,12 +1,14 @@
-"""The reader without a group, when its broker goes away."""
+"""The reader without a group, when its broker goes away and when a record is odd."""
 
 import pytest
 
 from shared.embedded.kafka import EmbeddedKafka
 from shared.errors import Unavailable
-from shared.kafka.consumer import PartitionReader
+from shared.kafka.consumer import PartitionReader, Record
 from shared.kafka.topics_admin import ensure_topics
 from shared.topics import INTERACTIONS
+from tests.conftest import RunningKafka
+from tests.factories.odd_headers import batch_with_odd_header, produce_as_it_is
 
 
 async def test_a_reader_whose_broker_is_gone_can_be_stopped_by_who_goes_on(fresh_kafka: EmbeddedKafka) -> None:
@@ -22,4 +24,21 @@ async def test_a_reader_whose_broker_is_gone_can_be_stopped_by_who_goes_on(fresh
         while True:
             await reader.partitions(topic)
 
+    await reader.stop()
+
+
+async def test_a_header_whose_name_is_no_text_does_not_hold_the_reader(kafka: RunningKafka, topic_prefix: str) -> None:
+    await ensure_topics(kafka.bootstrap, prefix=topic_prefix, partitions=1, replication=1, topics=[INTERACTIONS])
+    topic = INTERACTIONS.full_name(topic_prefix)
+    await produce_as_it_is(kafka.bootstrap, topic, batch_with_odd_header(0, 4, 1), 4)
+    reader = PartitionReader(kafka.bootstrap, "test-reader")
+    await reader.start()
+    reader.read_from({(topic, 0): 0})
+
+    records: list[Record] = []
+    while len(records) < 4:
+        records += (await reader.poll(1.0, 3)).get((topic, 0), [])
+
+    assert [record.value for record in records] == [b"value %d" % number for number in range(4)]
+    assert list(records[1].headers) == [("schema", b"1"), ("bad\ufffdname", b"content"), ("none", None)]
     await reader.stop()

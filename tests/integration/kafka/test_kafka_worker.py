@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from shared.clock import SystemClock
@@ -17,7 +17,7 @@ from shared.topics import DEAD_LETTERS
 from tests.conftest import RunningKafka
 from tests.contract.kafka.worlds import PARTITIONS, RealWorld, messages, read_topic
 from tests.factories.kafka_processors import NOTES, WATCH_TOPICS, WATCHED, Watch, note_of, sighting
-from tests.factories.odd_headers import batch_with_odd_header
+from tests.factories.odd_headers import batch_with_odd_header, produce_as_it_is
 
 pytestmark = pytest.mark.integration
 
@@ -113,7 +113,7 @@ async def test_a_header_whose_name_is_no_text_stops_nothing(kafka: RunningKafka,
     batch = batch_with_odd_header(0, 4, 1, values=[record.value or b"" for record in records])
     world = RealWorld(kafka.bootstrap, topic_prefix)
     await world.start()
-    await _produce(kafka.bootstrap, WATCHED.full_name(topic_prefix), batch, 4)
+    await produce_as_it_is(kafka.bootstrap, WATCHED.full_name(topic_prefix), batch, 4)
 
     await world.work(Watch())
 
@@ -121,15 +121,6 @@ async def test_a_header_whose_name_is_no_text_stops_nothing(kafka: RunningKafka,
     (letter,) = [msgspec.json.decode(one.value or b"", type=DeadLetter) for one in await world.read(DEAD_LETTERS)]
     assert letter.headers == [("schema", b"1"), ("bad\ufffdname", b"content"), ("none", b"")]
     await world.close()
-
-
-async def _produce(bootstrap: str, name: str, batch: bytes, n_records: int) -> None:
-    """Write a batch as it is to the topic's first partition."""
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-        builder: Any = producer.create_batch()
-        builder.close()
-        builder._buffer, builder._relative_offset = batch, n_records
-        await (await producer.send_batch(builder, name, partition=0))
 
 
 async def _commit(bootstrap: str, group: str, name: str, offset: int) -> None:
