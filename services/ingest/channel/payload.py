@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 from xml.etree.ElementTree import Element, ParseError
 
 import msgspec
@@ -196,7 +196,7 @@ class FormPart(msgspec.Struct, frozen=True):
 
 
 _BOUNDARY = re.compile(r'boundary="?([^";]{1,200})"?', re.IGNORECASE)
-_PARAMETER = re.compile(r';\s*(name|filename)\*?=(?:"((?:[^"\\]|\\.){0,1000})"|([^;\s]{0,1000}))', re.IGNORECASE)
+_PARAMETER = re.compile(r';\s*(name|filename)(\*?)=(?:"((?:[^"\\]|\\.){0,1000})"|([^;\s]{0,1000}))', re.IGNORECASE)
 
 
 def multipart_parts(body: bytes, content_type: str) -> list[FormPart]:
@@ -221,11 +221,23 @@ def _form_part(chunk: bytes) -> FormPart | None:
     for line in head[:8_000].decode("utf-8", "replace").splitlines():
         label, _, value = line.partition(":")
         if label.strip().lower() == "content-disposition":
-            found = {m[1].lower(): m[2] if m[2] is not None else m[3] for m in _PARAMETER.finditer(value)}
+            found = {m[1].lower(): _parameter(m) for m in _PARAMETER.finditer(value)}
             name, filename = found.get("name") or "", found.get("filename")
         elif label.strip().lower() == "content-type":
             media_type = value.partition(";")[0].strip().lower()
     return FormPart(name, content, filename, media_type) if name else None
+
+
+def _parameter(match: re.Match[str]) -> str:
+    """Return a parameter's value: quoted, bare, or with its charset and percent-encoded (`name*=`, RFC 5987)."""
+    value = match[3] if match[3] is not None else match[4]
+    if not match[2]:
+        return value
+    charset, _, rest = value.partition("'")
+    try:
+        return unquote(rest.partition("'")[2], charset or "utf-8", "replace")
+    except LookupError:
+        return value
 
 
 def xml_root(body: bytes) -> Element:

@@ -112,20 +112,23 @@ def _without_tags(markup: str) -> str:
 
 
 def _rendered(parser: LexborHTMLParser, has_quotes: bool) -> str:
-    """Walk the tree with an explicit stack; block tags break lines, table cells are set apart by a tab."""
+    """Walk the tree with an explicit stack; block tags break lines, table cells are set apart by a tab.
+
+    Inside `pre`, however deep, the lines are as the sender set them.
+    """
     root = parser.body or parser.root
     if root is None:
         return ""
     pieces: list[str] = []
-    stack: list[tuple[LexborNode | None, str]] = [(root, "")]
+    stack: list[tuple[LexborNode | None, str, bool]] = [(root, "", False)]
     while stack:
-        node, closing = stack.pop()
+        node, closing, is_set = stack.pop()
         if node is None:
             pieces.append(closing)
             continue
         tag = node.tag or ""
         if tag == "-text":
-            pieces.append(_words(node))
+            pieces.append(_words(node, is_set))
         elif tag == "br":
             pieces.append("\n")
         elif not has_quotes and _is_history(node, tag):
@@ -133,8 +136,9 @@ def _rendered(parser: LexborHTMLParser, has_quotes: bool) -> str:
         elif tag not in _SILENT and not tag.startswith(("-", "_", "!")):
             opening, closing = _breaks(tag)
             pieces.append(opening)
-            stack.append((None, closing))
-            stack.extend((child, "") for child in reversed(list(node.iter(include_text=True))))
+            is_set = is_set or tag == "pre"
+            stack.append((None, closing, is_set))
+            stack.extend((child, "", is_set) for child in reversed(list(node.iter(include_text=True))))
     return "".join(pieces)
 
 
@@ -148,12 +152,9 @@ def _is_history(node: LexborNode, tag: str) -> bool:
     return any(name in _HISTORY for name in names)
 
 
-def _words(node: LexborNode) -> str:
+def _words(node: LexborNode, is_set: bool) -> str:
     text = node.text_content or ""
-    parent = node.parent
-    if parent is not None and parent.tag == "pre":
-        return text
-    return _SPACE.sub(" ", text)
+    return text if is_set else _SPACE.sub(" ", text)
 
 
 def _breaks(tag: str) -> tuple[str, str]:

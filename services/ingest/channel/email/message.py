@@ -4,6 +4,7 @@ Pure and forgiving: broken headers, missing dates, wrong charsets, forwards in f
 """
 
 import binascii
+import codecs
 import quopri
 import re
 from datetime import datetime
@@ -100,7 +101,7 @@ def read_mail(raw: bytes, language: str | None = None) -> Mail:
 
     `language` is the connection's, for texts that declare no charset.
     """
-    message, rest = read_entity(raw.lstrip(b"\r\n"))
+    message, rest = read_entity(raw.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n"))
     headers = _Headers(message, language)
     body = _Body()
     for part in leaves(message, rest):

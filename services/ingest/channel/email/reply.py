@@ -41,6 +41,8 @@ _ORIGINAL = re.compile(
     r"weitergeleitete nachricht|originalnachricht|mensaje original|mensagem original|messaggio originale|"
     r"messaggio inoltrato|oorspronkelijk bericht|doorgestuurd bericht|oprindelig (?:besked|meddelelse)|"
     r"opprinnelig melding|ursprungligt meddelande|originalmeddelande|alkuperäinen viesti|wiadomość oryginalna|"
+    r"vidarebefordrat meddelande|videresendt (?:besked|melding|meddelelse)|edelleenlähetetty viesti|"
+    r"wiadomość przekazana|přeposlaná zpráva|továbbított üzenet|mensaje reenviado|mensagem encaminhada|"
     r"oryginalna wiadomość|исходное сообщение|пересылаемое сообщение|původní zpráva|eredeti üzenet|"
     r"原始邮件|原始信件|原始郵件|原邮件|邮件原件|邮件原文|回复的原邮件|回复的邮件|转发的邮件|"
     r"转发邮件|转发邮件信息|轉寄郵件|轉寄的郵件|"
@@ -48,7 +50,8 @@ _ORIGINAL = re.compile(
     re.IGNORECASE,
 )
 _FORWARD = re.compile(
-    r"^\s*(?:begin forwarded message|début du message réexpédié|anfang der weitergeleiteten)[^:]{0,40}:", re.IGNORECASE
+    r"^\s*(?:(?:begin )?forwarded message|début du message réexpédié|anfang der weitergeleiteten)[^:]{0,40}:",
+    re.IGNORECASE,
 )
 _LABELS = {
     "from": (
@@ -228,8 +231,13 @@ def _starts_header_block(lines: list[str], index: int) -> bool:
     if _label_kind(lines[index]) is None:
         return False
     kinds: set[str] = set()
-    for line in lines[index : index + 8]:
-        if not line.strip() and len(kinds) < 2:
+    for position in range(index, min(index + 8, len(lines))):
+        line = lines[position]
+        if (
+            not line.strip()
+            and len(kinds) < 2
+            and _label_kind(lines[min(position + 1, len(lines) - 1)]) in (None, *kinds)
+        ):
             break
         for piece in re.split(r"[;；]", line[:_LINE])[:6]:
             kind = _label_kind(piece)

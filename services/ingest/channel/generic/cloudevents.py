@@ -97,7 +97,7 @@ def structured(document: Json, pointer: str = "") -> tuple[dict[str, Json], Json
 def binary(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Json], Json]:
     """Return the context attributes and the data of a CloudEvent whose attributes are headers (lower-case names)."""
     context: dict[str, Json] = {
-        name.removeprefix("ce-"): unquote(value, errors="replace")
+        name.removeprefix("ce-"): unquote(_unquoted(value), errors="replace")
         for name, value in headers.items()
         if name.startswith("ce-")
     }
@@ -105,6 +105,12 @@ def binary(headers: Mapping[str, str], body: bytes) -> tuple[dict[str, Json], Js
     if content_type:
         context["datacontenttype"] = content_type
     return context, _data(body, content_type)
+
+
+def _unquoted(value: str) -> str:
+    """Return a header's value without the double quotes that senders may put around it (HTTP binding 3.1.3.2)."""
+    is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if is_quoted else value
 
 
 def required_attributes(context: Mapping[str, Json], pointer: str = "") -> dict[str, str]:

@@ -26,6 +26,7 @@ from shared.contracts.event import Channel as EventChannel
 
 _CHANNELS: dict[str, EventChannel] = {"VOICE": "phone", "CHAT": "chat", "EMAIL": "email", "SMS": "sms", "TASK": "web"}
 _OUTBOUND = frozenset({"OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND", "AGENT_REPLY"})
+_MAX_TRANSCRIPT = 150_000  # the words may stand twice in an event, at three bytes each, and Kafka takes 1 MB
 _INTERACTIVE_ANSWER = "application/vnd.amazonaws.connect.message.interactive.response"
 _ROLES: dict[str, ActorKind] = {"CUSTOMER": "customer", "AGENT": "agent", "SYSTEM": "system", "CUSTOM_BOT": "bot"}
 
@@ -199,7 +200,7 @@ def _read_transcript(request: ChannelRequest, body: dict[str, Json], parse: Chan
             customer_id=_text(body, "CustomerMetadata", "CustomerId"),
             conversation=contact_id,
             language=_text(body, "LanguageCode"),
-            text=said,
+            text=said[:_MAX_TRANSCRIPT],
             message_id=contact_id,
             call=Call(duration_s=total / 1_000 if total is not None else None, transcript=_plain(whole)),
         )
@@ -207,7 +208,7 @@ def _read_transcript(request: ChannelRequest, body: dict[str, Json], parse: Chan
 
 
 def _plain(text: str) -> str:
-    return text[:200_000].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+    return text[:_MAX_TRANSCRIPT].replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _read_chat(request: ChannelRequest, body: dict[str, Json], parse: ChannelParse) -> None:

@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.ingest.channel import CHANNELS, ChannelParse, ChannelRequest, PayloadError, SignatureError
+from services.ingest.channel.payload import multipart_parts
+from shared.contracts.codec import encode
 from shared.contracts.event import Call, EventBase, Interaction
 from tests.contract.channel.signed import NOW, UNIX
 
@@ -387,6 +389,28 @@ def test_a_button_tapped_in_zendesk_messaging_is_an_interaction() -> None:
     assert (event.id, event.attributes["kind"], event.text) == ("p", "interaction", "Buy")
 
 
+@pytest.mark.parametrize(
+    ("kind", "whose"),
+    [
+        ("end_user", ("inbound", "customer", ["zendesk:7/u"])),
+        ("agent", ("outbound", "agent", [])),
+        ("trigger", ("outbound", "bot", [])),
+    ],
+)
+def test_zendesk_messaging_as_a_tickets_event(kind: str, whose: tuple[Any, ...]) -> None:
+    event = {"actor": {"id": "u", "type": kind}, "conversation_id": "c", "message": {"id": "m", "body": "late"}}
+    body = {
+        "type": "zen:event-type:messaging_ticket.message_added",
+        "account_id": 7,
+        "detail": {"id": "5"},
+        "event": event,
+    }
+
+    (message,) = _read("zendesk", body).events
+
+    assert (_whose(message), message.id, message.text, message.conversation_id) == (whose, "m", "late", "c")
+
+
 def _intercom(**part: Any) -> EventBase:
     author = {"type": "user", "id": "i1", "email": "ana@example.com"}
     item = {
@@ -497,6 +521,42 @@ def test_null_data_in_base64_is_no_data_in_base64() -> None:
     event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "x", "data": {"a": 1}, "data_base64": None}
 
     assert _read("cloudevents", event).events[0].attributes["data"] == '{"a":1}'
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"), [('"a \\"b\\" c"', 'a "b" c'), ("Euro%20%E2%82%AC", "Euro €"), ('"', '"'), ('"%22x%22"', '"x"')]
+)
+def test_a_cloudevents_header_may_be_quoted_and_escaped(sent: str, read: str) -> None:
+    headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "x", "ce-subject": sent}
+
+    (event,) = CHANNELS["cloudevents"].read(ChannelRequest("POST", "", headers, None, b"", NOW), {}).events
+
+    assert event.attributes["ce_subject"] == read
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [
+        ('filename="a b.pdf"', "a b.pdf"),
+        ("filename*=UTF-8''%E9%80%80%E6%AC%BE.pdf", "退款.pdf"),
+        ("filename*=no-such''a%20b.pdf", "no-such''a%20b.pdf"),
+    ],
+)
+def test_a_forms_file_keeps_its_name_however_encoded(parameter: str, name: str) -> None:
+    body = f'--b\r\nContent-Disposition: form-data; name="f"; {parameter}\r\n\r\nx\r\n--b--\r\n'
+
+    (part,) = multipart_parts(body.encode(), "multipart/form-data; boundary=b")
+
+    assert (part.name, part.filename, part.content) == ("f", name, b"x")
+
+
+def test_the_longest_transcript_still_fits_a_record() -> None:
+    words = {"Content": "退" * 300_000, "ParticipantId": "c"}
+    body = {"Participants": [{"ParticipantId": "c", "ParticipantRole": "CUSTOMER"}], "Transcript": [words]}
+
+    (event,) = _read("amazon_connect", body).events
+
+    assert len(encode(event)) < 1_000_000
 
 
 def test_a_bad_element_of_a_list_is_told_and_the_others_taken() -> None:

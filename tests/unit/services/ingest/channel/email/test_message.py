@@ -288,3 +288,13 @@ def test_a_bounce_in_words_alone_names_whom_it_did_not_reach(words: str) -> None
     mail = read_mail(raw.encode())
 
     assert (mail.is_bounce, mail.failed_recipient) == (True, "bob@example.org")
+
+
+def test_a_mark_of_the_byte_order_hides_no_header() -> None:
+    mail = read_mail(b"\xef\xbb\xbf" + HEAD + b"Subject: Late\r\n\r\nWhere is it?")
+
+    assert (mail.subject, mail.sender is not None, mail.visible_text) == ("Late", True, "Where is it?")
+
+
+def test_lines_set_inside_pre_stay_lines_however_deep() -> None:
+    assert text_of_html("<pre><span>one\ntwo</span>\n<b>three</b></pre>") == "one\ntwo\nthree"

@@ -34,6 +34,8 @@ HISTORY = {
     "qq_escaped": (
         "------------------&nbsp;原始邮件&nbsp;------------------\n发件人:&nbsp;客服\n发送时间:&nbsp;2024年5月3日"
     ),
+    "outlook_spaced": "From:  Help <help@example.com>\n\nDate: Fri, 3 May 2024\nTo: Me\nSubject: Order\n\nHello,",
+    "airmail": "Forwarded message:\n\nFrom: Help <help@example.com>\nTo: Me\nDate: Friday\nSubject: Order",
     "zendesk": "##- Please type your reply above this line -##\n\nYour request (12) was updated.",
     "mail_139": "----邮件原文----\n发件人：客服\n收件人：我",
     "ja_gmail": "2024年5月3日(金) 20:45 サポート <help@example.jp>:\n\n> こんにちは",
