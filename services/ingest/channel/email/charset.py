@@ -2,6 +2,8 @@
 
 Measured (2026-11-22): a detector alone calls short GB18030 texts Big5, and a plain order of trials calls Shift-JIS and
 Big5 GB18030; so the declaration decides first, UTF-8 next, and the detector only for longer texts.
+Measured (2026-11-29): of 1,415 lines of Chinese customers, 32 bytes and longer, in GB18030 and undeclared, the detector
+reads .934 right, the commonest characters .992 at a fifth of the time; so those are asked before it.
 """
 
 import codecs
@@ -49,7 +51,17 @@ _BY_LANGUAGE = {"zh": "gb18030", "ja": "cp932", "ko": "cp949", "ru": "cp1251"}
 _DETECTABLE = 32
 _DOUBLE_BYTE = frozenset({"gb18030", "cp949", "cp932", "big5hkscs", "big5", "euc_jp", "euc_jis_2004", "shift_jis_2004"})
 _LOOKED_AT = 4_000
-_PAIR = re.compile(rb"[\x80-\xff]{2}")  # Chinese, Japanese, Korean, Cyrillic and Greek never do without
+_READS_WELL = 0.25
+_COMMON = frozenset(
+    "的一是不了我在人有他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好"
+    "都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知样现分将外但身些与高意进把法"
+    "此实回二点月明其种全话情部正名定问力机给等几很业最间新什打便位因重被走电第门相次使再真信少并内加由却先太件安表原车"
+    "应路期常提感何更做系或受果今务制解各任物记接许觉直服题请交让认快条变该收钱未取设始商容找早单号货退款订购买卖质客差评"
+    "店谢您吗呢吧啊这個們來時說國會對為過還沒發後從見經開長問點種進樣與動門關車書單號請謝貨訂購買嗎讓認識實際產品質處"
+)
+# Never in a text of single accents, always in Chinese, Japanese, Korean, Cyrillic and Greek: three high bytes in a row,
+# or two that do not stand inside a word ("ação" has two inside).
+_FOREIGN = re.compile(rb"[\x80-\xff]{3}|(?<![A-Za-z])[\x80-\xff]{2}|[\x80-\xff]{2}(?![A-Za-z])")
 _ACCENTED = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]|\x1b\([BJI]")
 _WIDE = frozenset({"utf_16", "utf_32", "utf-16", "utf-32", "idna", "punycode"})
@@ -63,8 +75,11 @@ def decode(raw: bytes, declared: str | None = None, language: str | None = None)
         text = _try(raw, name)
         if text is not None:
             return text
-    if not _PAIR.search(raw) and _ACCENTED.search(raw) and (text := _try(raw, "cp1252")) is not None:
+    if not _FOREIGN.search(raw) and _ACCENTED.search(raw) and (text := _try(raw, "cp1252")) is not None:
         return text
+    eastern = _eastern(raw) if len(raw) >= _DETECTABLE else None
+    if eastern is not None:
+        return eastern
     guessed = _detected(raw) if len(raw) >= _DETECTABLE else None
     fallback = _BY_LANGUAGE.get((language or "")[:2].lower())
     for candidate in (fallback if len(raw) < _DETECTABLE else None, guessed, fallback, "gb18030", "cp1252"):
@@ -120,6 +135,32 @@ def _try(raw: bytes, name: str) -> str | None:
         return raw.decode(name)
     except (UnicodeError, LookupError, ValueError):
         return None
+
+
+def _eastern(raw: bytes) -> str | None:
+    """Return a text that reads as Chinese, Japanese or Korean in one of their charsets; None when none reads well."""
+    best, text_of_best = _READS_WELL, None
+    for name in ("euc_jp", "cp932", "gb18030", "big5hkscs", "cp949"):
+        text = _try(raw, name)
+        score = _score(text[:_LOOKED_AT], name) if text is not None else 0.0
+        if score > best:
+            best, text_of_best = score, text
+    return text_of_best
+
+
+def _score(text: str, name: str) -> float:
+    """Return how much of what is not ASCII is what people write: kana, hangul alone, or the commonest hanzi."""
+    foreign = [character for character in text if not character.isascii()]
+    if not foreign:
+        return 0.0
+    if name in ("euc_jp", "cp932"):
+        return sum("\u3041" <= character <= "\u30fe" for character in foreign) / len(foreign) * 1.5
+    if name == "cp949":
+        n_hangul = sum("\uac00" <= character <= "\ud7a3" for character in foreign)
+        n_hanja = sum("\u4e00" <= character <= "\u9fff" for character in foreign)
+        return 0.0 if n_hanja else n_hangul / len(foreign) * 0.6
+    hanzi = [character for character in foreign if "\u3400" <= character <= "\u9fff"]
+    return sum(character in _COMMON for character in hanzi) / len(foreign)
 
 
 def _detected(raw: bytes) -> str | None:

@@ -298,3 +298,31 @@ def test_a_mark_of_the_byte_order_hides_no_header() -> None:
 
 def test_lines_set_inside_pre_stay_lines_however_deep() -> None:
     assert text_of_html("<pre><span>one\ntwo</span>\n<b>three</b></pre>") == "one\ntwo\nthree"
+
+
+def test_two_accents_inside_a_word_are_western_too() -> None:
+    assert charset.decode("A sua reclamação: não são soluções, é a terceira ação!".encode("cp1252")) == (
+        "A sua reclamação: não são soluções, é a terceira ação!"
+    )
+    assert charset.decode("OK，我要退款".encode("gb18030")) == "OK，我要退款"
+
+
+def test_base64_with_a_letter_too_many_is_read() -> None:
+    mail = _mail("Content-Transfer-Encoding: base64", base64.b64encode(b"Hello World!") + b"A")
+
+    assert mail.visible_text == "Hello World!"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("gb18030", "订单号 20240301 还没有发货，请尽快处理，谢谢！"),
+        ("big5", "訂單編號 20240301 還沒有出貨，請盡快處理，謝謝！"),
+        ("cp932", "注文番号20240301の発送状況を教えてください。"),
+        ("euc-jp", "商品がまだ届きません。返金をお願いします。"),
+        ("cp949", "상품이 아직 도착하지 않았습니다. 환불해 주세요."),
+        ("cp1251", "Товар до сих пор не пришёл, верните деньги пожалуйста."),
+    ],
+)
+def test_undeclared_texts_are_known_by_what_people_write(encoding: str, text: str) -> None:
+    assert charset.decode(text.encode(encoding)) == text
