@@ -4,14 +4,19 @@ Source: https://developers.facebook.com/docs/messenger-platform/reference/webhoo
 """
 
 from services.ingest.channel.draft import attachment, draft
-from services.ingest.channel.payload import Json, instant_of, list_of, member, object_of, text_of
+from services.ingest.channel.payload import Json, instant_of, list_of, member, number_of, object_of, text_of
 from services.ingest.channel.ports import ChannelParse, ChannelRequest
 from services.ingest.identity.handles import normalise
-from shared.contracts.event import ActorKind, Attachment, Channel, Direction
+from shared.contracts.event import ActorKind, Attachment, Channel, Direction, SurveyAnswered, SurveyKind
 
 THUMBS_UP_STICKERS = frozenset({"369239263222822", "369239343222814", "369239383222810"})
 _RECEIPTS = frozenset({"delivery", "read"})
 _ACTS = ("postback", "optin", "referral", "account_linking", "game_play", "policy_enforcement")
+_SCALES: dict[str, tuple[SurveyKind, float, float]] = {
+    "csat": ("csat", 1, 5),
+    "nps": ("nps", 0, 10),
+    "ces": ("ces", 1, 7),
+}
 _COMMENT_FIELDS = frozenset({"feed", "comments", "live_comments", "mentions", "mention"})
 
 
@@ -39,6 +44,10 @@ def _read_item(request: ChannelRequest, platform: str, item: dict[str, Json], pa
         _add(request, platform, item, object_of(item, "message_edit"), "edit", parse)
     elif isinstance(item.get("reaction"), dict):
         _add(request, platform, item, object_of(item, "reaction"), "reaction", parse)
+    elif isinstance(item.get("response_feedback"), dict):
+        _read_thumb(request, platform, item, object_of(item, "response_feedback"), parse)
+    elif isinstance(item.get("messaging_feedback"), dict):
+        _read_survey(request, platform, item, parse)
     elif act is not None:
         _add(request, platform, item, object_of(item, act), "interaction", parse, act=act)
     else:
@@ -50,6 +59,62 @@ def _read_message(
 ) -> None:
     kind = "deletion" if message.get("is_deleted") is True else "message"
     _add(request, platform, item, message, "unsupported" if message.get("is_unsupported") is True else kind, parse)
+
+
+def _read_thumb(
+    request: ChannelRequest, platform: str, item: dict[str, Json], feedback: dict[str, Json], parse: ChannelParse
+) -> None:
+    """A thumb on one of the company's answers; which way it points stands in English words."""
+    is_good = (text_of(feedback, "feedback") or "").lower().startswith("good")
+    _add(request, platform, item, {**feedback, "emoji": "👍" if is_good else "👎"}, "reaction", parse)
+
+
+def _read_survey(request: ChannelRequest, platform: str, item: dict[str, Json], parse: ChannelParse) -> None:
+    """Add the answers of the feedback template, each on the scale of its kind.
+
+    Source: https://developers.facebook.com/docs/messenger-platform/send-messages/templates/customer-feedback-template
+    """
+    person, stamp = text_of(item, "sender", "id"), text_of(item, "timestamp") or ""
+    n_answers = 0
+    for screen in list_of(item, "messaging_feedback", "feedback_screens"):
+        for name, question in object_of(screen, "questions").items():
+            kind, score = text_of(question, "type"), number_of(question, "payload")
+            scale = _SCALES.get(kind or "")
+            if person is None or scale is None or score is None or not scale[1] <= score <= scale[2]:
+                continue
+            n_answers += 1
+            frame = draft(
+                request,
+                platform=platform,
+                event_id=f"{person}:{text_of(screen, 'screen_id') or '0'}:{name[:40]}:{stamp}",
+                kind="event",
+                handles=[normalise(platform, person)],
+                sender=person,
+                recipient=text_of(item, "recipient", "id"),
+                occurred_at=instant_of(stamp),
+                conversation=f"{text_of(item, 'recipient', 'id')}/{person}",
+                text=text_of(question, "follow_up", "payload"),
+            )
+            parse.add(
+                SurveyAnswered(
+                    id=frame.id,
+                    source=frame.source,
+                    occurred_at=frame.occurred_at,
+                    customer=frame.customer,
+                    channel=frame.channel,
+                    direction="inbound",
+                    conversation_id=frame.conversation_id,
+                    actor=frame.actor,
+                    text=frame.text,
+                    attributes=frame.attributes,
+                    kind=scale[0],
+                    score=score,
+                    scale_min=scale[1],
+                    scale_max=scale[2],
+                )
+            )
+    if not n_answers:
+        parse.ignore("without_score")
 
 
 def _add(

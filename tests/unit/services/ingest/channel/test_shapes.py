@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.ingest.channel import CHANNELS, ChannelParse, ChannelRequest, PayloadError, SignatureError
 from services.ingest.channel.payload import multipart_parts
 from shared.contracts.codec import encode
-from shared.contracts.event import Call, EventBase, Interaction
+from shared.contracts.event import Call, EventBase, Interaction, SurveyAnswered
 from tests.contract.channel.signed import NOW, UNIX
 
 STAMP = 1772366000
@@ -176,6 +176,34 @@ def test_a_removed_comment_is_a_deletion_though_it_has_no_words() -> None:
     (event,) = _page("page", changes=[{"field": "feed", "value": value}]).events
 
     assert (event.attributes["kind"], event.attributes["message_id"]) == ("deletion", "c1")
+
+
+def test_messenger_feedback_is_a_survey_on_its_own_scale() -> None:
+    questions = {
+        "q1": {"type": "csat", "payload": "2", "follow_up": {"type": "free_form", "payload": "slow"}},
+        "q2": {"type": "nps", "payload": "10"},
+        "q3": {"type": "csat", "payload": "9"},
+    }
+    item = {**_ITEM, "message": None, "messaging_feedback": {"feedback_screens": [{"questions": questions}]}}
+
+    events = _page("page", messaging=[item]).events
+
+    answers = [event for event in events if isinstance(event, SurveyAnswered)]
+    assert [(a.kind, a.score, a.scale_min, a.scale_max, a.text) for a in answers] == [
+        ("csat", 2, 1, 5, "slow"),
+        ("nps", 10, 0, 10, None),
+    ]
+    assert {tuple(answer.customer.handles) for answer in answers} == {("messenger:C",)}
+
+
+@pytest.mark.parametrize(("words", "emoji"), [("Good response", "👍"), ("Bad response", "👎")])
+def test_a_thumb_on_an_answer_is_a_reaction(words: str, emoji: str) -> None:
+    item = {**_ITEM, "message": None, "response_feedback": {"feedback": words, "mid": "m0"}}
+
+    (event,) = _page("page", messaging=[item]).events
+
+    assert (event.attributes["kind"], event.attributes["emoji"]) == ("reaction", emoji)
+    assert event.attributes["message_id"] == "m0"
 
 
 def test_a_deliverys_emptiness_is_counted() -> None:
