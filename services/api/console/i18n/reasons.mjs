@@ -48,6 +48,8 @@ export default [
   ["the body is empty", "There is nothing in the body.", "内容为空。"],
   ["the body is not JSON: {}", "The body is not JSON.", "内容不是 JSON。"],
   ["the body is not a JSON object", "The body is JSON, but not an object.", "内容是 JSON，但不是对象。"],
+  ["the body is larger than {} bytes", "The body is larger than {1} bytes.", "内容超过 {1} 字节。"],
+  ["the body has more than {} members", "The body has more than {1} members.", "内容的成员超过 {1} 个。"],
   ["the body is not XML: {}", "The body is not XML.", "内容不是 XML。"],
   ["the XML is larger than {} bytes or {} tags", "The XML is larger than {1} bytes or {2} tags.", "XML 超过 {1} 字节或 {2} 个标签。"],
   ["the form has more than {} fields", "The form has more than {1} fields.", "表单字段超过 {1} 个。"],

@@ -7,12 +7,12 @@ In plaintext mode the signature covers token, timestamp and nonce, NOT the body:
 from services.ingest.channel.chat.wechat_crypto import (
     body_to_read,
     ciphertext_of,
+    document_root,
     echo_bytes,
     opened,
     require_signed,
 )
 from services.ingest.channel.chat.wechat_message import read_message
-from services.ingest.channel.payload import xml_root
 from services.ingest.channel.ports import (
     Channel,
     ChannelParse,
@@ -60,5 +60,5 @@ class WeChat(Channel):
             parse.ignore("handshake")
         else:
             body = body_to_read(request, credentials, "app_id")
-            read_message(request, xml_root(body), "wechat", parse)
+            read_message(request, document_root(body), "wechat", parse)
         return parse

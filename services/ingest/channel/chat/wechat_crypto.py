@@ -8,10 +8,18 @@ import binascii
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
+from xml.etree.ElementTree import Element, SubElement
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from services.ingest.channel.payload import xml_root, xml_texts
+from services.ingest.channel.payload import (
+    MAX_XML_BYTES,
+    MAX_XML_TAGS,
+    json_object,
+    text_of,
+    xml_root,
+    xml_texts,
+)
 from services.ingest.channel.ports import ChannelRequest, Credentials, PayloadError, SignatureError, secrets_of
 from services.ingest.channel.signature import equal, require_match, require_unix_fresh, sha1_of_sorted, utf8
 
@@ -21,9 +29,24 @@ _RANDOM_PREFIX = 16
 _KEY_LENGTH = 43
 
 
+def document_root(body: bytes) -> Element:
+    """Return the message's document; a mini program's may be JSON with the same members. Raises `PayloadError`."""
+    if not body.lstrip().startswith(b"{"):
+        return xml_root(body)
+    if len(body) > MAX_XML_BYTES:
+        raise PayloadError(f"the body is larger than {MAX_XML_BYTES} bytes")
+    members = json_object(body)
+    if len(members) > MAX_XML_TAGS:
+        raise PayloadError(f"the body has more than {MAX_XML_TAGS} members")
+    root = Element("xml")
+    for name, value in members.items():
+        SubElement(root, name).text = text_of(value)
+    return root
+
+
 def ciphertext_of(body: bytes) -> str | None:
-    """Return the text of `Encrypt` in an XML body, or None when there is none; raises `PayloadError` for no XML."""
-    return xml_texts(xml_root(body)).get("Encrypt")
+    """Return the text of `Encrypt` in a body, or None when there is none; raises `PayloadError` for no document."""
+    return xml_texts(document_root(body)).get("Encrypt")
 
 
 def require_signed(request: ChannelRequest, credentials: Credentials, name: str, *covered: str) -> None:
@@ -82,7 +105,7 @@ def _unpadded(padded: bytes) -> bytes | None:
 
 
 def body_to_read(request: ChannelRequest, credentials: Credentials, receiver: str) -> bytes:
-    """Return the XML to map: the decrypted one where there is one, for nothing beside it is authenticated."""
+    """Return the document to map: the decrypted one where there is one, for nothing beside it is authenticated."""
     ciphertext = ciphertext_of(request.body)
     if ciphertext is None:
         return request.body

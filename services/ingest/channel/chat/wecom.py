@@ -3,12 +3,12 @@
 from services.ingest.channel.chat.wechat_crypto import (
     body_to_read,
     ciphertext_of,
+    document_root,
     echo_text,
     opened,
     require_signed,
 )
 from services.ingest.channel.chat.wechat_message import read_message
-from services.ingest.channel.payload import xml_root
 from services.ingest.channel.ports import (
     Channel,
     ChannelParse,
@@ -50,7 +50,7 @@ class WeCom(Channel):
         if request.method == "GET" and not request.body:
             parse.ignore("handshake")
         else:
-            read_message(request, xml_root(body_to_read(request, credentials, "corp_id")), "wecom", parse)
+            read_message(request, document_root(body_to_read(request, credentials, "corp_id")), "wecom", parse)
         return parse
 
     def _opened_echo(self, request: ChannelRequest, credentials: Credentials) -> bytes:

@@ -1,6 +1,7 @@
 """Shapes that providers' documents and SDKs show and that are easily misread: whose words, which network, what file."""
 
 import base64
+import hashlib
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from services.ingest.channel import CHANNELS, ChannelParse, ChannelRequest, Payl
 from services.ingest.channel.payload import multipart_parts
 from shared.contracts.codec import encode
 from shared.contracts.event import Call, EventBase, Interaction, SurveyAnswered
-from tests.contract.channel.signed import NOW, UNIX
+from tests.contract.channel.signed import AES_KEY, NOW, UNIX, sealed
 
 STAMP = 1772366000
 ANA = {"id": 111, "is_bot": False, "first_name": "Ana"}
@@ -532,6 +533,49 @@ def test_what_employees_and_the_platform_do_is_no_contact(provider: str, event: 
     parse = CHANNELS[provider].read(ChannelRequest("POST", "", {}, None, xml, NOW), {})
 
     assert (parse.events, parse.ignored) == ([], {"platform_event": 1})
+
+
+def _mini_program() -> dict[str, Any]:
+    return {
+        "ToUserName": "gh_1",
+        "FromUserName": "o1",
+        "CreateTime": int(UNIX),
+        "MsgType": "text",
+        "Content": "还没发货",
+        "MsgId": 1234567890123456,
+    }
+
+
+def test_a_mini_programs_message_may_be_json() -> None:
+    (event,) = _read("wechat", _mini_program()).events
+
+    assert (event.id, event.text, event.customer.handles) == ("1234567890123456", "还没发货", ["wechat:gh_1/o1"])
+
+
+def test_a_mini_programs_json_may_be_sealed() -> None:
+    ciphertext = sealed(json.dumps(_mini_program()).encode(), "own_1")
+    signature = hashlib.sha1("".join(sorted(["token", UNIX, "n", ciphertext])).encode()).hexdigest()
+    url = f"https://h.example/?msg_signature={signature}&timestamp={UNIX}&nonce=n"
+    body = json.dumps({"ToUserName": "gh_1", "Encrypt": ciphertext, "Content": "forged"})
+    credentials = {"token": "token", "encoding_aes_key": AES_KEY, "app_id": "own_1"}
+    request = ChannelRequest("POST", url, {}, None, body, NOW)
+
+    CHANNELS["wechat"].verify(request, credentials)
+
+    assert [event.text for event in CHANNELS["wechat"].parse(request, credentials)] == ["还没发货"]
+
+
+@pytest.mark.parametrize("body", [b'{"a":"' + b"x" * 1_000_001 + b'"}', json.dumps({str(n): 1 for n in range(5_001)})])
+def test_a_mini_programs_json_is_bounded(body: bytes | str) -> None:
+    with pytest.raises(PayloadError):
+        CHANNELS["wechat"].read(ChannelRequest("POST", "", {}, None, body, NOW), {})
+
+
+def test_plain_json_does_not_pass_where_messages_are_sealed() -> None:
+    request = ChannelRequest("POST", "", {}, None, json.dumps(_mini_program()), NOW)
+
+    with pytest.raises(SignatureError):
+        CHANNELS["wechat"].verify(request, {"token": "t", "encoding_aes_key": AES_KEY, "app_id": "own_1"})
 
 
 # Lists, ids and keys
