@@ -413,7 +413,7 @@ _TITLES = {playbook.name: playbook.title_en for playbook in shipped_playbooks()}
 _PLAYBOOKS: dict[Cause, tuple[str, str]] = {
     "logistics": ("delivery-rescue", "the cause is delivery"),
     "quality": ("make-it-right", "the cause is quality"),
-    "price": ("win-back-offer", "the cause is price and sensitive to price"),
+    "price": ("win-back-offer", "the cause is price and the customer is sensitive to price"),
     "attitude": ("service-recovery", "the cause is attitude"),
     "waiting": ("delivery-rescue", "the cause is waiting"),
     "unknown": ("friendly-reminder", "nothing more specific fits"),

@@ -23,9 +23,17 @@ TIERS_ZH: dict[Tier, str] = {
 }
 
 
+_SENSITIVE_ZH = {"sensitive to price": "客户对价格敏感", "sensitive to quality": "客户看重质量"}
+
+
 def playbook_reason_zh(body: AlertBody) -> str:
-    """Return why the playbook was named, by cause and tier; empty when none was."""
+    """Return why the playbook was named, as the English reason has it; empty when none was."""
     if body.playbook is None:
         return ""
-    cause = "流失原因尚不明确" if body.cause == "unknown" else f"流失原因为{CAUSES_ZH[body.cause]}"
-    return cause if body.risk is None else f"{cause}，客户等级为{TIERS_ZH[body.risk.tier]}"
+    said = (body.playbook_reason or "").rpartition(": ")[2]
+    because = []
+    if "the cause is" in said:
+        because.append(f"流失原因为{CAUSES_ZH[body.cause]}")
+    because += [f"客户为{TIERS_ZH[tier]}" for tier in TIERS_ZH if f"the customer is {tier}" in said]
+    because += [words for english, words in _SENSITIVE_ZH.items() if english in said]
+    return "，".join(because) or "没有更具体的方案适用"

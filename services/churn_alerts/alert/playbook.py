@@ -95,7 +95,7 @@ def choose_playbook(
         for wanted, text in (
             (chosen.causes, f"the cause is {_SAID.get(cause, cause)}"),
             (chosen.tiers, f"the customer is {tier}"),
-            (chosen.sensitivities, f"sensitive to {sensitivity}"),
+            (chosen.sensitivities, f"the customer is sensitive to {sensitivity}"),
         )
         if wanted
     ]

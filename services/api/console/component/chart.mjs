@@ -23,7 +23,7 @@ export function Chart({ label, x, y, lines = [], bars = [], dots = [], marks = [
     <svg width=${width} height=${height} viewBox=${`0 0 ${width} ${height}`} role="img" aria-label=${label}>
       ${y.ticks.map(([value, text]) => html`<g key=${value}><line class="grid" x1=${LEFT} x2=${right} y1=${atY(value)} y2=${atY(value)} />
         <text x=${LEFT - 6} y=${atY(value) + 4} text-anchor="end">${text}</text></g>`)}
-      ${x.ticks.map(([value, text], index) => index % every === 0 && html`<text key=${value} x=${Math.min(atX(value), right - 8)} y=${height - 6} text-anchor="middle">${text}</text>`)}
+      ${x.ticks.map(([value, text], index) => index % every === 0 && html`<text key=${value} x=${Math.min(atX(value), width)} y=${height - 6} text-anchor=${width - atX(value) < TICK_ROOM / 2 ? "end" : "middle"}>${text}</text>`)}
       ${bars.map(({ from, to, y: top, title, kind = "main" }, index) => html`<rect key=${index} class=${`bar-mark ${kind}`} x=${atX(from) + 0.5} width=${Math.max(1, atX(to) - atX(from) - 1)}
         y=${atY(top)} height=${Math.max(0, bottom - atY(top))}><title>${title}</title></rect>`)}
       ${marks.map(({ x: value, text }) => html`<g class="mark" key=${text}><line x1=${atX(value)} x2=${atX(value)} y1=${TOP} y2=${bottom} /><text x=${Math.min(atX(value) + 4, right - 40)} y=${TOP + 9}>${text}</text></g>`)}

@@ -22,7 +22,8 @@ export function Rhythm({ orders, risk, lastPurchaseAt, nowMs, n_purchases, isPar
   const summary = risk?.usual_gap_days != null && expected
     ? t("customer.rhythm.summary", { n: n_purchases, last: date(last), usual: days(risk.usual_gap_days), next: date(expected) })
     : t("customer.rhythm.summary.short", { n: n_purchases, last: date(last) });
-  const silence = (nowMs - last) / DAY_MS;
+  // Whole days, as the risk counts them beside it.
+  const silence = Math.floor((nowMs - last) / DAY_MS);
   const silenceWidth = x(nowMs) - x(last);
   // The label stands clear of the line of the expected purchase, on the wider side of it.
   const cut = expected && expected > last && expected < nowMs ? x(expected) : x(last);

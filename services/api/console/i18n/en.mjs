@@ -354,6 +354,7 @@ export default {
 
   "atrisk.title": "At risk",
   "atrisk.lead": "Everyone who may leave, by what it would cost: probability of leaving × value over the next 12 months.",
+  "atrisk.currencies": "Amounts in several currencies are ranked as numbers, without conversion.",
   "atrisk.tier": "Tier",
   "atrisk.empty": "No customer has a risk and a value yet",
   "atrisk.empty.hint": "Scores need purchases. Import your order history with `pulseline import orders FILE.csv`; its risks are computed about a quarter of an hour after the last of it arrived.",

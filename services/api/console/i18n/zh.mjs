@@ -354,6 +354,7 @@ export default {
 
   "atrisk.title": "流失风险",
   "atrisk.lead": "所有可能离开的客户，按损失排序：流失概率 × 未来 12 个月价值。",
+  "atrisk.currencies": "不同货币的金额按数值排序，未作换算。",
   "atrisk.tier": "等级",
   "atrisk.empty": "还没有同时具备风险与价值的客户",
   "atrisk.empty.hint": "评分需要购买记录。用 `pulseline import orders FILE.csv` 导入订单历史；最后一批到达约一刻钟后算出风险。",

@@ -17,9 +17,10 @@ export function AtRiskPage() {
   const tier = route.value.query.get("tier") ?? "";
   const pages = usePages((cursor) => api.atRisk({ tier: tier || null, cursor, limit: 50 }), [tier]);
   const largest = pages.items[0]?.expected_loss ?? 0;
+  const hasCurrencies = new Set(pages.items.map(({ currency }) => currency)).size > 1;
   return html`<section class="page" aria-labelledby="page-title">
     <header class="page-head"><h1 id="page-title">${t("atrisk.title")}</h1></header>
-    <p class="lead">${t("atrisk.lead")}</p>
+    <p class="lead">${t("atrisk.lead")}${hasCurrencies && ` ${t("atrisk.currencies")}`}</p>
     <div class="filters open"><${Choice} label=${t("atrisk.tier")} value=${tier} onChange=${(value) => setQuery({ tier: value })}
       options=${[["", t("alerts.filter.any")], ...TIERS.map((one) => [one, term("tier", one)])]} /></div>
     ${pages.problem ? html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`
