@@ -3,7 +3,7 @@
 Who reads the states and publishes is `send.py`; the fit itself and its guard are `fit.py`, as in a backtest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -60,10 +60,12 @@ class Sample:
         return history_of_states(found, horizon_days, until_day)
 
 
-def until_day_of(watermarks_ms: Iterable[int], delay_ms: int) -> int | None:
-    """Return the last day that ended in every partition at least `delay_ms` ago, None of no partition."""
-    earliest_ms = min(watermarks_ms, default=None)
-    return None if earliest_ms is None else (earliest_ms - delay_ms) // DAY_MS - 1
+def until_day_of(watermarks_ms: Sequence[int | None], delay_ms: int) -> int | None:
+    """Return the last day that ended in every partition at least `delay_ms` ago; None unless all have a watermark."""
+    known = [at_ms for at_ms in watermarks_ms if at_ms is not None]
+    if not known or len(known) < len(watermarks_ms):
+        return None
+    return (min(known) - delay_ms) // DAY_MS - 1
 
 
 def is_due(newest: Generation | None, until_day: int) -> bool:

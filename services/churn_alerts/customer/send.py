@@ -108,13 +108,14 @@ class RefitLeader:
                 _log.info("generation published, in force from %s", record.in_force_at, extra=extra)
 
     async def _read_states(self) -> _States:
-        sample, watermarks, controls = Sample(), [], Controls()
+        sample, controls = Sample(), Controls()
+        watermarks: list[int | None] = []
         for partition in range(await self._publisher.partition_count(self._input)):
             loaded = await load(self._reader, self._states, partition)
             if partition == LEADING_PARTITION:
                 controls = Controls(row for row in loaded.controls if row.offset <= loaded.fence)
-            if loaded.fence >= 0:
-                watermarks.append(loaded.watermark_ms)
+            # One that nothing was decided in yet may hold a third of the customers; ticks come to the idle ones too.
+            watermarks.append(loaded.watermark_ms if loaded.fence >= 0 else None)
             sample.add((key, state_of(row)) for key, row in loaded.rows.items())
         quiet_ms = to_ms(self._clock.now()) - sample.history_came_ms()
         return _States(sample, until_day_of(watermarks, _DELAY_MS), controls, quiet_ms < _IMPORT_PAUSE_MS)

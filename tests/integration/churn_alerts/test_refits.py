@@ -28,8 +28,8 @@ N_DAYS = 400
 
 def imported(now: datetime) -> list[tuple[str, bytes]]:
     """Return a year of orders that ends yesterday, as an import brings them."""
-    # Received a while ago: while history still comes in, a first fit waits.
-    received_at = now - timedelta(minutes=5)
+    # While history still comes in a first fit waits, three minutes from the next whole five minutes on: it came before.
+    received_at = now - timedelta(minutes=10)
     shift = now - timedelta(days=1) - datetime(1970, 1, 1, tzinfo=UTC) - timedelta(days=FIRST_DAY + N_DAYS)
     events = []
     for owner, purchases, _ in purchase_log(200, N_DAYS):

@@ -108,6 +108,19 @@ async def test_one_generation_reaches_every_partition_once() -> None:
     assert generation.tier_cuts is not None and generation.tier_cuts.frequency != Rules().tier_cuts.frequency
 
 
+async def test_a_first_fit_waits_until_every_partition_is_decided_in() -> None:
+    kafka = kafka_with(TODAY)
+    unread = kafka.logs.pop(("t.churn.state", 2))
+    waiting = leader(kafka)
+
+    before = await waiting.look({0, 1, 2})
+    kafka.logs["t.churn.state", 2] = unread
+    after = await waiting.look({0, 1, 2})
+
+    assert before == []
+    assert [record.version for record in after] == [1]
+
+
 async def test_nobody_refits_without_the_first_partition() -> None:
     kafka = kafka_with(TODAY)
 
