@@ -16,12 +16,12 @@ from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.features import terms
 from services.churn_alerts.customer.floor import with_best_floor
-from services.churn_alerts.customer.generation import REGULARITIES, Baseline, Generation, Mixture, prior_for
+from services.churn_alerts.customer.generation import REGULARITIES, TERMS, Baseline, Generation, Mixture, prior_for
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.maximum import maximise
 from services.churn_alerts.customer.mixture import class_masses, digamma, log_gamma
 from services.churn_alerts.customer.model import refit_days
-from services.churn_alerts.customer.score import CLIP_DEVIATIONS, risk
+from services.churn_alerts.customer.score import CLIP_DEVIATIONS, blocks, risk
 from services.churn_alerts.customer.value import fit_spend
 
 REFIT_EVERY_DAYS = 28
@@ -251,8 +251,11 @@ def _softmax(values: Floats, digits: int = DIGITS) -> tuple[float, ...]:
 
 
 def _design(base: Generation, history: History, snapshots: Snapshots) -> Floats:
-    columns = history.columns.take(snapshots.rows)
-    return np.stack(terms(columns, snapshots.days - columns.last_day, base), axis=1)
+    design = np.empty((len(snapshots.rows), len(TERMS)))
+    for block in blocks(len(design)):
+        columns = history.columns.take(snapshots.rows[block])
+        design[block] = terms(columns, snapshots.days[block] - columns.last_day, base).T
+    return design
 
 
 def _standardise(values: Floats, means: Floats, deviations: Floats) -> Floats:

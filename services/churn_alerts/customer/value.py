@@ -2,6 +2,7 @@
 
 from functools import cache
 from math import exp, lgamma, log, sqrt
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,12 @@ LEAST_Q = 1.05
 """The mean basket of the population exists only for q > 1."""
 
 DIGITS = 10
+
+_STEP_DAYS: Final = YEAR_DAYS / N_STEPS
+_MIDPOINTS: Final = np.array([[[(index + 0.5) * _STEP_DAYS]] for index in range(N_STEPS)])
+_DISCOUNTED_DAYS: Final = np.array(
+    [[[_STEP_DAYS * (1.0 + YEARLY_DISCOUNT) ** (-(index + 0.5) * _STEP_DAYS / YEAR_DAYS)]] for index in range(N_STEPS)]
+)
 
 
 def fit_spend(n_baskets: Floats, mean_basket: Floats, hashes: NDArray[np.uint32]) -> Spend | None:
@@ -76,22 +83,27 @@ def expected_purchases(columns: Columns, silence_days: Floats | Days, mixture: M
     u = silence_days.astype(np.float64)
     span = (columns.last_day - columns.first_day).astype(np.float64)
     shape, scale = mixture.r + columns.n_gaps, mixture.alpha + span + u
-    step = YEAR_DAYS / N_STEPS
     p, weights = _leaving(mixture.a, mixture.b + columns.n_gaps)
-    bought = np.zeros_like(p)
-    for index in range(N_STEPS):
-        s = (index + 0.5) * step
-        rate = shape / scale * np.exp(-(shape + 1.0) * np.log1p(p * s / scale))
-        bought = bought + rate * (step * (1.0 + YEARLY_DISCOUNT) ** (-s / YEAR_DAYS))
-    weighted = weights * bought
-    total, mass = np.zeros_like(u), np.zeros_like(u)
-    # Node after node: numpy's own sum would round differently with the number of customers.
-    for row, weight in zip(weighted, weights, strict=True):
-        total = total + row
-        mass = mass + weight
+    # All steps side by side, in place: (steps, nodes, customers) would not fit the processor's cache twice.
+    rates = p * _MIDPOINTS
+    rates /= scale
+    np.log1p(rates, out=rates)
+    rates *= -(shape + 1.0)
+    np.exp(rates, out=rates)
+    rates *= shape / scale
+    rates *= _DISCOUNTED_DAYS
+    total, mass = _summed(weights * _summed(rates)), _summed(weights)
     classes = class_masses(columns.n_gaps, span, columns.sum_log_gap, mixture)
     p_left = silence(classes, u, 1.0).p_left
     return (1.0 - p_left) * total / mass
+
+
+def _summed(rows: Floats) -> Floats:
+    # Row after row: numpy's own sum would round differently with the number of customers.
+    total: Floats = rows[0]
+    for row in rows[1:]:
+        total = total + row
+    return total
 
 
 def _leaving(a: float, b: Floats) -> tuple[Floats, Floats]:
