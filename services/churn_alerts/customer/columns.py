@@ -41,8 +41,8 @@ class Columns:
     def __len__(self) -> int:
         return len(self.n_gaps)
 
-    def take(self, rows: NDArray[Any]) -> "Columns":
-        """Return the given rows (indices or mask), in that order."""
+    def take(self, rows: NDArray[Any] | slice) -> "Columns":
+        """Return the given rows (indices, mask or slice), in that order."""
         return Columns(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @classmethod

@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.features import usual_gap_days
 from services.churn_alerts.customer.generation import Generation
-from services.churn_alerts.customer.score import risk
+from services.churn_alerts.customer.score import blocks, risk
 
 NEVER = -1
 """In arrays of silences: no check reaches the threshold."""
 
 
 PRIOR_MIN_PURCHASES = 3
-
-_BLOCK_ROWS = 8_192
 
 
 class SilencePolicy(Struct, frozen=True):
@@ -185,11 +183,10 @@ def checks(columns: Columns, floors: Days, from_u: Days, until_u: Days, policy: 
 def risks_at(columns: Columns, rows: Days, silences: Days, generation: Generation) -> Floats:
     """Return the risk of each row after the silence beside it, 0 where nothing may be alerted.
 
-    In large blocks: a call of the score costs as much as a thousand rows in it.
+    In blocks, so that what is taken of the columns does not grow with the checks.
     """
     p = np.zeros(len(rows), dtype=np.float64)
-    for start in range(0, len(rows), _BLOCK_ROWS):
-        block = slice(start, start + _BLOCK_ROWS)
+    for block in blocks(len(rows)):
         asked = columns.take(rows[block])
         p[block] = np.where(may_alert(asked, generation), risk(asked, silences[block], generation), 0.0)
     return p

@@ -43,6 +43,7 @@ ROUGH_STRIDE = 10
 """Newton starts from the solution on every tenth row, which saves most of its steps on all rows."""
 
 BLOCK_ROWS = 256
+BLOCKS_AT_ONCE = 32
 
 DIGITS = 10
 """Fitted numbers are rounded to ten decimals: above the noise of a linear-algebra library's summation order."""
@@ -254,13 +255,14 @@ def _design(base: Generation, history: History, snapshots: Snapshots) -> Floats:
     design = np.empty((len(snapshots.rows), len(TERMS)))
     for block in blocks(len(design)):
         columns = history.columns.take(snapshots.rows[block])
-        design[block] = terms(columns, snapshots.days[block] - columns.last_day, base).T
+        np.stack(terms(columns, snapshots.days[block] - columns.last_day, base), axis=1, out=design[block])
     return design
 
 
 def _standardise(values: Floats, means: Floats, deviations: Floats) -> Floats:
-    clipped: Floats = np.clip((values - means) / deviations, -CLIP_DEVIATIONS, CLIP_DEVIATIONS)
-    return clipped
+    scaled = values - means
+    scaled /= deviations
+    return np.clip(scaled, -CLIP_DEVIATIONS, CLIP_DEVIATIONS, out=scaled)
 
 
 def _score_by_mixture(base: Generation) -> Generation:
@@ -335,28 +337,37 @@ def _logistic(x: Floats, snapshots: Snapshots, centre: Floats, ridge: Floats, of
 def _newton(
     design: Floats, y: Floats, weights: Floats, offset: Floats, centre: Floats, ridge: Floats, start: Floats
 ) -> Floats:
-    def objective(beta: Floats) -> float:
-        logit = np.einsum("ni,i->n", design, beta) + offset
-        # log(1 + e^logit), without overflow
-        loss = np.maximum(logit, 0.0) + np.log1p(np.exp(-np.abs(logit))) - y * logit
-        return float((weights * loss).sum() + 0.5 * (ridge * (beta - centre) ** 2).sum())
+    def at(beta: Floats) -> tuple[float, Floats]:
+        """Return the loss at `beta`, and the log-odds there."""
+        logit = np.einsum("ni,i->n", design, beta)
+        logit += offset
+        # log(1 + e^logit), without overflow; in place, for what is new memory costs more than what is computed.
+        loss = np.abs(logit)
+        np.negative(loss, out=loss)
+        np.log1p(np.exp(loss, out=loss), out=loss)
+        loss += np.maximum(logit, 0.0)
+        loss -= y * logit
+        loss *= weights
+        return float(loss.sum() + 0.5 * (ridge * (beta - centre) ** 2).sum()), logit
 
     beta = start.copy()
-    value = objective(beta)
+    value, logit = at(beta)
     for _ in range(50):
-        p = 1.0 / (1.0 + np.exp(-(np.einsum("ni,i->n", design, beta) + offset)))
+        p = 1.0 / (1.0 + np.exp(-logit))
         gradient = np.einsum("ni,n->i", design, weights * (p - y)) + ridge * (beta - centre)
         curvature = _gram(design, weights * p * (1.0 - p)) + np.diag(ridge + 1e-9)
         step = np.linalg.solve(curvature, gradient)
         length = 1.0
-        while length > 1e-6 and objective(beta - length * step) > value:
+        moved = beta - step
+        new_value, new_logit = at(moved)
+        while new_value > value and length > 1e-6:
             length /= 2.0
-        moved = beta - length * step
-        new_value = objective(moved)
+            moved = beta - length * step
+            new_value, new_logit = at(moved)
         if new_value >= value:
             break
         is_settled = value - new_value < 1e-9 * (1.0 + abs(value))
-        beta, value = moved, new_value
+        beta, value, logit = moved, new_value, new_logit
         if is_settled:
             break
     return beta
@@ -364,11 +375,17 @@ def _newton(
 
 def _gram(design: Floats, weights: Floats) -> Floats:
     # Blocks too small for the linear-algebra library to spread over threads: the sum is the same on any machine load.
-    total = np.zeros((design.shape[1], design.shape[1]))
-    weighted = design * weights[:, None]
-    for start in range(0, len(design), BLOCK_ROWS):
-        block = slice(start, start + BLOCK_ROWS)
-        total += weighted[block].T @ design[block]
+    # Many blocks a call: fits run side by side, and between two calls a thread may have to wait for another.
+    n_terms = design.shape[1]
+    total = np.zeros((n_terms, n_terms))
+    for start in range(0, len(design), BLOCK_ROWS * BLOCKS_AT_ONCE):
+        part = design[start : start + BLOCK_ROWS * BLOCKS_AT_ONCE]
+        weighted = part * weights[start : start + len(part), None]
+        n_whole = len(part) // BLOCK_ROWS * BLOCK_ROWS
+        shape = (-1, BLOCK_ROWS, n_terms)
+        for product in weighted[:n_whole].reshape(shape).transpose(0, 2, 1) @ part[:n_whole].reshape(shape):
+            total += product
+        total += weighted[n_whole:].T @ part[n_whole:]
     return total
 
 

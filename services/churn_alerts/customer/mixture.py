@@ -7,7 +7,6 @@ Every operation is elementwise, so that a customer's figure does not depend on w
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import lgamma, log
 from typing import Final
 
@@ -19,24 +18,16 @@ from services.churn_alerts.customer.generation import REGULARITIES, Mixture
 SMALLEST = 1e-12
 """Floor of probabilities inside logarithms."""
 
-MAX_COUNTS: Final = 4_096
-"""Of more purchase days than this, more than eleven years' worth, log gammas are not kept."""
-
 _CLASSES: Final = np.array(REGULARITIES, dtype=np.float64)[:, None]
-_LOG_GAMMA_OF_CLASSES: Final = np.array([[lgamma(k)] for k in REGULARITIES])
-_LOG_CLASSES: Final = np.array([[log(k)] for k in REGULARITIES])
 
 
 @dataclass(frozen=True, slots=True)
 class ClassMasses:
-    """Over classes of regularity and customers, (classes, n): unnormalised mass, R = r + kx and A = α/k + t_x.
+    """Per class of regularity, one array each over customers: unnormalised mass, R = r + kx and A = α/k + t_x."""
 
-    `total` of the masses, `leaving_odds` and `log_norm` are one value per customer.
-    """
-
-    mass: Floats
-    shape: Floats
-    scale: Floats
+    mass: tuple[Floats, ...]
+    shape: tuple[Floats, ...]
+    scale: tuple[Floats, ...]
     total: Floats
     leaving_odds: Floats
     log_norm: Floats
@@ -61,79 +52,75 @@ def class_masses(n_gaps: Floats, span_days: Floats, sum_log_gap: Floats, mixture
 
     Scaled so that the largest class is 1; `log_norm` holds the logarithm of what was divided out.
     """
-    shape = mixture.r + _CLASSES * n_gaps
-    scale = mixture.alpha / _CLASSES + span_days
-    log_weights = [
-        [log(max(weight, SMALLEST)) - lgamma(mixture.r) + mixture.r * log(mixture.alpha / k)]
-        for k, weight in zip(REGULARITIES, mixture.weights, strict=True)
-    ]
-    log_mass = np.array(log_weights) + _log_gammas(mixture.r, n_gaps, shape)
-    log_mass -= shape * np.log(scale)
-    log_mass += (_CLASSES - 1.0) * sum_log_gap
-    log_mass -= _LOG_GAMMA_OF_CLASSES * n_gaps
-    largest = log_mass.max(axis=0)
-    mass = np.exp(log_mass - largest)
+    log_masses = []
+    shapes = []
+    scales = []
+    log_gammas = _log_gammas(mixture.r, n_gaps)
+    for k, weight, log_gamma_of_shape in zip(REGULARITIES, mixture.weights, log_gammas, strict=True):
+        shape = mixture.r + k * n_gaps
+        scale = mixture.alpha / k + span_days
+        log_mass = (
+            log(max(weight, SMALLEST))
+            - lgamma(mixture.r)
+            + mixture.r * log(mixture.alpha / k)
+            + log_gamma_of_shape
+            - shape * np.log(scale)
+            + (k - 1) * sum_log_gap
+            - lgamma(k) * n_gaps
+        )
+        log_masses.append(log_mass)
+        shapes.append(shape)
+        scales.append(scale)
+    largest = np.maximum(np.maximum(log_masses[0], log_masses[1]), np.maximum(log_masses[2], log_masses[3]))
+    masses = tuple(np.exp(log_mass - largest) for log_mass in log_masses)
     return ClassMasses(
-        mass=mass,
-        shape=shape,
-        scale=scale,
-        total=_over_classes(mass),
+        mass=masses,
+        shape=tuple(shapes),
+        scale=tuple(scales),
+        total=((masses[0] + masses[1]) + masses[2]) + masses[3],
         leaving_odds=mixture.a / (mixture.b + n_gaps),
         log_norm=largest,
     )
 
 
+def weighted_survival(classes: ClassMasses, silence_days: Floats) -> Floats:
+    """Return Σ M_k · Q_k(u): the unnormalised probability that a customer who stays is silent for `silence_days`."""
+    total = np.zeros_like(silence_days)
+    for k, mass, shape, scale in zip(REGULARITIES, classes.mass, classes.shape, classes.scale, strict=True):
+        z = silence_days / (scale + silence_days)
+        term = np.exp(-shape * np.log1p(silence_days / scale))
+        survival = term
+        for j in range(k - 1):
+            term = term * (z * (shape + j) / (j + 1))
+            survival = survival + term
+        total = total + mass * survival
+    return total
+
+
 def silence(classes: ClassMasses, silence_days: Floats, horizon_days: float) -> Silence:
     """Return S_mix and its parts for silences of `silence_days`; churn.md, section S_mix."""
     gone = classes.leaving_odds * classes.total
-    survival = _survival(classes, np.stack((silence_days, silence_days + horizon_days)))
-    now, later = _over_classes(classes.mass[:, None, :] * survival)
+    now = weighted_survival(classes, silence_days)
+    later = weighted_survival(classes, silence_days + horizon_days)
     alive_or_gone = np.maximum(gone + now, SMALLEST * classes.total)
+    log_regularity = np.zeros_like(now)
+    for k, mass in zip(REGULARITIES[1:], classes.mass[1:], strict=True):
+        log_regularity = log_regularity + mass * log(k)
     return Silence(
         p_silent=(gone + later) / alive_or_gone,
         p_left=gone / alive_or_gone,
         p_gap=now / classes.total,
-        mean_log_regularity=_over_classes(classes.mass * _LOG_CLASSES) / classes.total,
+        mean_log_regularity=log_regularity / classes.total,
     )
 
 
-def _survival(classes: ClassMasses, silence_days: Floats) -> Floats:
-    """Return Q_k(u) of each class and row of `silence_days` (rows, n): (classes, rows, n).
-
-    The classes' finite sums side by side, each as long as its own: a call into numpy costs as much as many customers.
-    """
-    shape, scale = classes.shape[:, None, :], classes.scale[:, None, :]
-    z = silence_days / (scale + silence_days)
-    survival = np.exp(-shape * np.log1p(silence_days / scale))
-    term = survival.copy()
-    for j in range(REGULARITIES[-1] - 1):
-        # Classes of k <= j + 1 have come to their end.
-        going_on = slice(sum(k <= j + 1 for k in REGULARITIES), None)
-        factor = z[going_on] * (shape[going_on] + j)
-        factor /= j + 1
-        term[going_on] *= factor
-        survival[going_on] += term[going_on]
-    return survival
-
-
-def _over_classes(values: Floats) -> Floats:
-    # Class after class: numpy's own sum may round differently with the number of customers.
-    total: Floats = ((values[0] + values[1]) + values[2]) + values[3]
-    return total
-
-
-def _log_gammas(r: float, n_gaps: Floats, shape: Floats) -> Floats:
-    """Return log Γ(r + kx) for every class k, (classes, n); `shape` is r + kx."""
+def _log_gammas(r: float, n_gaps: Floats) -> Floats:
+    """Return log Γ(r + kx) for every class k, (classes, n); in one call, which few customers pay as dearly as many."""
     # Customers share their counts: one value per count, the same bits, instead of one per customer.
     n_counts = int(n_gaps.max(initial=0.0)) + 1
-    if n_counts >= MAX_COUNTS:
-        return log_gamma(shape)
-    return _log_gammas_of_counts(r, 1 << n_counts.bit_length())[:, n_gaps.astype(np.int64)]
-
-
-@lru_cache(maxsize=16)
-def _log_gammas_of_counts(r: float, n_counts: int) -> Floats:
-    return log_gamma(r + _CLASSES * np.arange(n_counts, dtype=np.float64))
+    if n_counts >= len(n_gaps):
+        return log_gamma(r + _CLASSES * n_gaps)
+    return log_gamma(r + _CLASSES * np.arange(n_counts, dtype=np.float64))[:, n_gaps.astype(np.int64)]
 
 
 def log_gamma(z: Floats) -> Floats:

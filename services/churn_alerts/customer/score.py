@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +16,9 @@ DECIMALS = 6
 CLIP_DEVIATIONS = 8.0
 """A term further out than this many standard deviations counts as this far out."""
 
-_BLOCK_ROWS: Final = 8_192
-"""What is computed of so many rows fits the processor's cache."""
+BLOCK_ROWS = 8_192
+"""A call of the score costs as much as a thousand rows in it; of more rows than these, what it computes leaves the
+processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,60 +34,55 @@ def score(columns: Columns, silence_days: Floats | Days, generation: Generation)
 
     A contribution is Σ weight · (value - population mean) / sd over the group's terms, in log-odds; up is riskier.
     """
-    pushes = _group_contributions(columns, silence_days, generation)
-    return Scores(p=_risk(pushes, generation), contributions=pushes.T)
+    contributions = np.empty((len(columns), len(GROUPS)), dtype=np.float64)
+    logit = np.full(len(columns), generation.intercept)
+    for group, pushed in enumerate(_group_contributions(columns, silence_days, generation)):
+        contributions[:, group] = pushed
+        logit = logit + pushed
+    return Scores(p=_rounded(logit), contributions=contributions)
 
 
 def risk(columns: Columns, silence_days: Floats | Days, generation: Generation) -> Floats:
-    """Return `score(...).p` alone, of any number of customers."""
+    """Return `score(...).p` alone, without keeping the contributions."""
     p = np.empty(len(columns))
     for block in blocks(len(columns)):
-        p[block] = _risk(_group_contributions(columns.take(block), silence_days[block], generation), generation)
+        logit = np.full(block.stop - block.start, generation.intercept)
+        for pushed in _group_contributions(columns.take(block), silence_days[block], generation):
+            logit += pushed
+        p[block] = _rounded(logit)
     return p
 
 
 def blocks(n_rows: int) -> Iterator[slice]:
-    """Yield slices that together cover rows in the size that is scored fastest; a row's figures are the same in any."""
-    for start in range(0, n_rows, _BLOCK_ROWS):
-        yield slice(start, min(start + _BLOCK_ROWS, n_rows))
+    """Yield slices that together cover so many rows, of the size that is scored fastest; no row's figures change."""
+    for start in range(0, n_rows, BLOCK_ROWS):
+        yield slice(start, min(start + BLOCK_ROWS, n_rows))
 
 
-def standardised(columns: Columns, silence_days: Floats | Days, generation: Generation) -> Floats:
-    """Return the 21 terms as the logistic sees them, (terms, n): clipped to mean ± 8 sd, centred and scaled."""
-    values = terms(columns, silence_days, generation)
-    values -= np.array(generation.means)[:, None]
-    values /= np.array(generation.deviations)[:, None]
-    np.maximum(values, -CLIP_DEVIATIONS, out=values)
-    return np.minimum(values, CLIP_DEVIATIONS, out=values)
+def standardised(columns: Columns, silence_days: Floats | Days, generation: Generation) -> list[Floats]:
+    """Return the 21 terms as the logistic sees them: clipped to mean ± 8 sd, centred and scaled."""
+    return [
+        np.minimum(np.maximum((value - mean) / deviation, -CLIP_DEVIATIONS), CLIP_DEVIATIONS)
+        for value, mean, deviation in zip(
+            terms(columns, silence_days, generation), generation.means, generation.deviations, strict=True
+        )
+    ]
 
 
-def _group_contributions(columns: Columns, silence_days: Floats | Days, generation: Generation) -> Floats:
-    """Return how far each group moves the log-odds, (groups, n)."""
-    pushed = standardised(columns, silence_days, generation)
-    pushed *= np.array(generation.weights)[:, None]
-    groups = pushed[_FIRST_OF_GROUP]
-    # One term after the other: a matrix product would round differently with the size of the batch.
-    for having, term_of in _LATER_OF_GROUP:
-        groups[having] += pushed[term_of]
-    return groups
+def _group_contributions(columns: Columns, silence_days: Floats | Days, generation: Generation) -> list[Floats]:
+    values = standardised(columns, silence_days, generation)
+    pushes = []
+    at = 0
+    for _, size in GROUPS:
+        # One term after the other: a matrix product would round differently with the size of the batch.
+        pushed = generation.weights[at] * values[at]
+        for index in range(at + 1, at + size):
+            pushed = pushed + generation.weights[index] * values[index]
+        pushes.append(pushed)
+        at += size
+    return pushes
 
 
-def _risk(pushes: Floats, generation: Generation) -> Floats:
-    logit = generation.intercept + pushes[0]
-    for pushed in pushes[1:]:
-        logit += pushed
-    p: Floats = np.round(1.0 / (1.0 + np.exp(-logit)), DECIMALS)
+def _rounded(logit: Floats) -> NDArray[np.float64]:
+    p: NDArray[np.float64] = np.round(1.0 / (1.0 + np.exp(-logit)), DECIMALS)
     return p
-
-
-_STARTS: Final = tuple(accumulate((size for _, size in GROUPS), initial=0))[:-1]
-_FIRST_OF_GROUP: Final = np.array(_STARTS)
-
-
-def _later_of_group(place: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the groups that have a term at `place`, and which of the terms it is."""
-    having = [group for group, (_, size) in enumerate(GROUPS) if size > place]
-    return np.array(having), np.array([_STARTS[group] + place for group in having])
-
-
-_LATER_OF_GROUP: Final = tuple(_later_of_group(place) for place in range(1, max(size for _, size in GROUPS)))
