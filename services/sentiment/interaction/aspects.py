@@ -261,11 +261,12 @@ def _word_places(batch: HashedBatch) -> Positions:
 
 
 def _han_places(batch: HashedBatch) -> Positions:
-    pairs = batch.at_characters["han2"][: batch.bounds[-1]]
+    pairs = batch.at_characters["han2"][: batch.bounds[-1] - batch.han_start]
     at = np.flatnonzero(_pair_starts.take(pairs >> _START_SHIFT, mode="clip"))
     is_start = _pair_alone[pairs[at] >> _START_SHIFT]
     is_start |= _triple_starts[batch.at_characters["han3"][at] >> _START_SHIFT]
     starts: Positions = at[is_start]
+    starts += batch.han_start
     return starts
 
 

@@ -48,8 +48,8 @@ _MIX: Final = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0xD3A
 _BASE: Final = 0x01000193
 _BASE_INVERSE: Final = pow(_BASE, -1, 1 << 32)
 _SEEDS: Final = {family: (0x11 * (n + 1)) * 0x01010101 & _MASK for n, family in enumerate(FAMILIES)}
-_HAN_FAMILIES: Final = ("han1", "han2", "han3")
-_HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in _HAN_FAMILIES], np.uint32)
+HAN_FAMILIES: Final = ("han1", "han2", "han3")
+_HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in HAN_FAMILIES], np.uint32)
 # Arrays without dimensions: numpy takes them up twice as fast as its scalars, which counts where arrays are short.
 _MIXER, _LAST_MIXER, _FIRST, _SECOND, _THIRD, _FOURTH = (np.array(factor, np.uint32) for factor in _MIX)
 # The hashes of a Han character, of two and of three, from three in a row.
@@ -78,14 +78,15 @@ _MENTION: Final = re.compile(r"@[\w-]{1,40}")
 class HashedBatch:
     """Places in the weight table of a batch's features, `NOTHING` where there is none.
 
-    `at_characters` has the families han1, han2, han3 and gram4, one place a character; `at_tokens` word and pair, one a
-    token; families without a feature in the whole batch are left out. A Han gram stands at its first character, a
-    4-gram at its second, a letter always, so that no character has both of han1 and gram4. `negated` stands at the
-    tokens `negated_tokens`.
+    `at_characters` has the families han1, han2, han3 and gram4, one place a character; Han's from `han_start` on, as no
+    text before it has a Han character. `at_tokens` has word and pair, one place a token. Families without a
+    feature in the whole batch are left out. A Han gram stands at its first character, a 4-gram at its second, a letter
+    always, so that no character has both of han1 and gram4. `negated` stands at the tokens `negated_tokens`.
     Text i is the characters `bounds[i]:bounds[i + 1]` and the tokens `token_bounds[i]:token_bounds[i + 1]`.
     """
 
     at_characters: dict[str, Codes]
+    han_start: int
     at_tokens: dict[str, Codes]
     negated: Codes
     negated_tokens: Positions
@@ -106,7 +107,8 @@ class HashedBatch:
         found: list[tuple[str, Codes, Positions]] = []
         for family, places in self.at_characters.items():
             at = np.flatnonzero(places)
-            found.append((family, places[at] - np.uint32(1), at))
+            start = self.han_start if family in HAN_FAMILIES else 0
+            found.append((family, places[at] - np.uint32(1), at + start))
         for family, places in self.at_tokens.items():
             at = np.flatnonzero(places)
             found.append((family, places[at] - np.uint32(1), self.token_starts[at]))
@@ -200,7 +202,7 @@ def han_hash(gram: str) -> int:
 
 def hash_han(letters: Codes, is_han: NDArray[np.bool_]) -> Codes:
     """Return the places of Han 1-, 2- and 3-grams, shape (3, characters), each at its first character."""
-    grams = np.zeros((len(_HAN_FAMILIES), len(letters)), np.uint32)
+    grams = np.zeros((len(HAN_FAMILIES), len(letters)), np.uint32)
     is_gram = np.zeros(grams.shape, np.bool_)
     grams[0], is_gram[0] = letters, is_han
     pairs, triples = grams[1, :-1], grams[2, :-2]
@@ -230,8 +232,8 @@ def han_buckets(folded: str, is_han: bytes) -> Codes:
     return buckets
 
 
-def hash_grams(letters: Codes, is_letter: NDArray[np.bool_]) -> Codes:
-    """Return the places of the 4-grams of words of four letters and more, ends marked; each at its second character."""
+def hash_grams(letters: Codes, is_letter: NDArray[np.bool_], places: Codes) -> None:
+    """Set the places of the 4-grams of words of four letters and more, ends marked; each at its second character."""
     is_two = is_letter[:-1] & is_letter[1:]
     is_four = is_two[:-2] & is_two[2:]
     # A pair of neighbouring letters lies in a long word when one of the five windows of four letters that touch
@@ -244,13 +246,11 @@ def hash_grams(letters: Codes, is_letter: NDArray[np.bool_]) -> Codes:
     bounded += ~is_letter
     windows = (bounded[:-3], bounded[1:-2], bounded[2:-1], bounded[3:])
     seed = np.uint32(_SEEDS["gram4"])
-    places = np.zeros(len(letters), np.uint32)
     if np.count_nonzero(is_gram) > len(is_gram) * _DENSE_RATIO:
         places[1:-2] = _places(_gram_hashes(windows), seed, is_gram)
-        return places
+        return
     at = np.flatnonzero(is_gram)
     places[at + 1] = _bucket(_gram_hashes([window.take(at) for window in windows]), seed) + _ONE
-    return places
 
 
 def _gram_hashes(windows: Sequence[Codes]) -> Codes:
@@ -327,13 +327,22 @@ class Hasher:
         is_break = classes == BREAK
         bounds = np.flatnonzero(is_break)[: len(texts) + 1]
         is_han = classes == HAN
+        first_han = int(is_han.argmax())
+        han_start = 0
         at_characters: dict[str, Codes] = {}
-        if is_han.any():
-            at_characters.update(zip(_HAN_FAMILIES, hash_han(letters, is_han), strict=True))
+        if is_han[first_han]:
+            # The break before the first text that has Han characters.
+            han_start = int(bounds[np.searchsorted(bounds, first_han) - 1])
+            at_characters.update(zip(HAN_FAMILIES, hash_han(letters[han_start:], is_han[han_start:]), strict=True))
         apostrophes = _join_apostrophes(letters, classes)
         is_letter = classes == LETTER
         if is_letter.any():
-            at_characters["gram4"] = hash_grams(letters, is_letter)
+            at_characters["gram4"] = grams = np.zeros(len(letters), np.uint32)
+            # Apart, for what pays for texts of words does not for the few words among Han characters.
+            if han_start:
+                before = slice(0, han_start + MIN_GRAM_WORD - 1)
+                hash_grams(letters[before], is_letter[before], grams[before])
+            hash_grams(letters[han_start:], is_letter[han_start:], grams[han_start:])
 
         starts, hashes = self._hash_tokens(letters, classes)
         token_classes = classes.take(starts)
@@ -352,6 +361,7 @@ class Hasher:
         pairs ^= pairs >> np.uint32(16)
         return HashedBatch(
             at_characters=at_characters,
+            han_start=han_start,
             at_tokens={
                 "word": _places(hashes, np.uint32(_SEEDS["word"]), ~is_open),
                 "pair": _places(pairs, np.uint32(_SEEDS["pair"]), ~(is_open[:-1] & is_open[1:])),

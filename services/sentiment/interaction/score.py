@@ -1,13 +1,21 @@
 """Sentiment of texts: many at once in numpy, one at a time in plain Python, the same result to the bit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.sentiment.interaction.features import NOTHING, Codes, HashedBatch, Hasher, Positions, sum_by_text
+from services.sentiment.interaction.features import (
+    HAN_FAMILIES,
+    NOTHING,
+    Codes,
+    HashedBatch,
+    Hasher,
+    Positions,
+    sum_by_text,
+)
 from services.sentiment.interaction.judgement import PARTS, Parts, Reason, judgement, judgements
 from services.sentiment.interaction.language import OTHER, languages_of
 from services.sentiment.interaction.model import NEUTRALITY, POLARITY, SHIPPED_ARTEFACT, LinearModel, load_model
@@ -71,7 +79,7 @@ class Scorer:
             return [self._analyse_one(text) for text in texts]
         judged: list[Sentiment] = []
         for start in range(0, len(texts), _BATCH):
-            judged += self._analyse_batch(texts[start : start + _BATCH])
+            judged += self._analyse_ordered(texts[start : start + _BATCH])
         return judged
 
     def explain(self, text: str, top: int = 12) -> list[Reason]:
@@ -114,6 +122,16 @@ class Scorer:
         positive = ((PARTS - neutral) * _parts_list[_step(polarity * warmth)] + PARTS // 2) // PARTS
         return PARTS - neutral - positive, neutral, positive
 
+    def _analyse_ordered(self, texts: Sequence[str]) -> list[Sentiment]:
+        """Judge the texts that cannot have Han characters before the others, so that these alone pay for looking."""
+        has_others = [not text.isascii() for text in texts]
+        if True not in has_others or False not in has_others:
+            return self._analyse_batch(texts)
+        order = sorted(range(len(texts)), key=has_others.__getitem__)
+        judged = self._analyse_batch([texts[at] for at in order])
+        places = sorted(range(len(texts)), key=order.__getitem__)
+        return [judged[place] for place in places]
+
     def _analyse_batch(self, texts: Sequence[str]) -> list[Sentiment]:
         batch = self._hasher.hash_batch(texts)
         languages = languages_of(batch.scripts, batch.function_words)
@@ -140,11 +158,11 @@ class Scorer:
     def _sum(self, batch: HashedBatch) -> NDArray[np.int32]:
         """Return polarity, neutrality and count of every text, shape (3, texts)."""
         at_characters = _Totals(int(batch.bounds[-1]))
-        for places in _merged(batch.at_characters):
-            at_characters.add(self._weights, places)
+        for start, places in _merged(batch):
+            at_characters.add(self._weights, places, start)
         at_tokens = _Totals(int(batch.token_bounds[-1]))
         for places in batch.at_tokens.values():
-            at_tokens.add(self._weights, places)
+            at_tokens.add(self._weights, places, 0)
         at_tokens.add_at(batch.negated_tokens, self._weights.take(batch.negated))
         return at_characters.by_text(batch.bounds) + at_tokens.by_text(batch.token_bounds)
 
@@ -156,16 +174,16 @@ class _Totals:
         self._polarities, self._neutralities = np.zeros(count, np.int16), np.zeros(count, np.int16)
         self._counts = np.zeros(count, np.uint8)
 
-    def add(self, table: NDArray[np.int16], places: Codes) -> None:
-        """Add one family, with a place for each character or token."""
-        places = places[: len(self._counts)]
+    def add(self, table: NDArray[np.int16], places: Codes, start: int) -> None:
+        """Add one family, with a place for each character or token from `start` on."""
+        places = places[: len(self._counts) - start]
         # Without clipping, of which there is no need, numpy copies what it has read.
         packed = table.take(places, mode="clip")
-        self._polarities += packed >> _HALF
+        self._polarities[start:] += packed >> _HALF
         packed <<= _HALF
         packed >>= _HALF
-        self._neutralities += packed
-        self._counts += places != NOTHING
+        self._neutralities[start:] += packed
+        self._counts[start:] += places != NOTHING
 
     def add_at(self, at: Positions, packed: NDArray[np.int16]) -> None:
         """Add one feature at each of some characters or tokens."""
@@ -179,12 +197,16 @@ class _Totals:
         return np.stack([sum_by_text(values, bounds) for values in rows])
 
 
-def _merged(at_characters: Mapping[str, Codes]) -> Iterable[Codes]:
-    """Return the families with those two as one of which no character has both: there is one read less to pay for."""
-    if "han1" not in at_characters or "gram4" not in at_characters:
-        return at_characters.values()
-    either = at_characters["han1"] + at_characters["gram4"]
-    return either, at_characters["han2"], at_characters["han3"]
+def _merged(batch: HashedBatch) -> list[tuple[int, Codes]]:
+    """Return the families and where they start, those two as one of which no character has both: one read less."""
+    families, start = batch.at_characters, batch.han_start
+    grams = families.get("gram4")
+    han = [families[family] for family in HAN_FAMILIES if family in families]
+    if grams is None or not han:
+        return [(start, places) for places in han] if grams is None else [(0, grams)]
+    either = grams.copy()
+    either[start:] += han[0]
+    return [(0, either), (start, han[1]), (start, han[2])]
 
 
 def _step(logit: float) -> int:
