@@ -8,7 +8,7 @@ what is published of it, nor the state's bytes cost a walk over 90 days.
 """
 
 import math
-from array import array
+import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Final
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from services.sentiment.engagement.model import (
@@ -36,36 +36,45 @@ from shared.contracts.enriched import ASPECT_NAMES, Engagement, WindowCounts
 from shared.contracts.event import CHANNEL_NAMES, EVENT_TYPES
 from shared.links import Links
 
-# A row's counts of 7, 30 and 90 days are one number, this many bits apart; each window's share of it is a unit.
-_BITS: Final = 32
+# All sums are one number, which is added to and copied at once where a list of counts would be dozens of objects. It
+# has a row of three fields for each thing that is counted: its sums over 7, 30 and 90 days. What is added to a row's
+# first field is added to as many fields as its age says when it is multiplied by that age's unit. A field has room for
+# the scores of some 10^10 events.
+_BITS: Final = 48
 _MASK: Final = (1 << _BITS) - 1
+_ROW_BITS: Final = 3 * _BITS
+_ROW_MASK: Final = (1 << _ROW_BITS) - 1
 _UNIT_7, _UNIT_30, _UNIT_90 = 1, 1 << _BITS, 1 << 2 * _BITS
-# What an event counts for, by its age in days.
 _UNITS: Final = [_UNIT_90 + _UNIT_30 * (age < 30) + _UNIT_7 * (age < 7) for age in range(WINDOW_DAYS)]
 # Sentiment's trend compares a mean weighted e^(-age / 10 days) with the plain 90-day mean. The weights are whole
 # numbers that grow from an anchor on, not fall from today on: so the sums need no change when a day passes, and do not
-# depend on any order.
+# depend on any order. The sum of weights and, above it, that of weighted scores are one number, too.
 _TREND_DAYS: Final = 10.0
 _RECENCY: Final = [round(math.exp(days / _TREND_DAYS) * (1 << 64)) for days in range(2 * WINDOW_DAYS)]
+_RECENT_BITS: Final = 128
+_RECENT_MASK: Final = (1 << _RECENT_BITS) - 1
 # A reply a week later answers another question.
 _LONGEST_RESPONSE_MS: Final = 7 * DAY_MS
 # So many days that are past their windows may lie before the others.
 _SLACK: Final = WINDOW_DAYS
 
-# Rows of the counts.
-_INBOUND: Final = len(CHANNEL_NAMES)
-_OUTBOUND: Final = _INBOUND + 1
-_COMPLAINTS: Final = _OUTBOUND + 1
-_ANY: Final = _COMPLAINTS + ANY_COMPLAINT
-_N_ROWS: Final = _ANY + 1
-# Contacts are coded by channel, then direction; internal ones count for their channel alone.
-_ROWS_OF_CONTACT: Final = [
-    rows for channel in range(len(CHANNEL_NAMES)) for rows in ((channel, _INBOUND), (channel, _OUTBOUND), (channel,))
+# Where rows begin: what most customers have first, since a number is as long as its last row. Scores are summed with
+# one unit more each, so that none is negative.
+_INBOUND: Final = 0
+_OUTBOUND, _N_SCORED, _SCORES, _COMPLAINTS = (n * _ROW_BITS for n in range(1, 5))
+_BY_CHANNEL: Final = [(5 + n) * _ROW_BITS for n in range(len(CHANNEL_NAMES))]
+_BY_ASPECT: Final = [(5 + len(CHANNEL_NAMES) + n) * _ROW_BITS for n in range(len(ASPECT_NAMES))]
+# What a complaint adds, by aspect; the last is a complaint of any kind.
+_OF_COMPLAINT: Final = [1 << row for row in (*_BY_ASPECT, _COMPLAINTS)]
+# What a contact adds. Contacts are coded by channel, then direction; internal ones count for their channel alone.
+_OF_CONTACT: Final = [
+    added for row in _BY_CHANNEL for added in (1 << row | 1 << _INBOUND, 1 << row | 1 << _OUTBOUND, 1 << row)
 ]
 # Most days have one event: days share these counts, which nobody changes.
 _NOTHING: Final[dict[int, int]] = {}
-_ONE: Final = [{code: 1} for code in range(max(len(_ROWS_OF_CONTACT), len(EVENT_TYPES)))]
+_ONE: Final = [{code: 1} for code in range(max(len(_OF_CONTACT), len(EVENT_TYPES)))]
 _DAY_END: Final = b"],"
+_TURN_BYTES: Final = 8
 _MEMORY: Final = 20_000
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -83,6 +92,7 @@ class _Windows(dict[int, WindowCounts]):
 
 
 _windows: Final = _Windows()
+_shared: Final[dict[tuple[int, ...], tuple[int, ...]]] = {}
 
 
 class Tally(Struct, eq=False, gc=False):
@@ -109,19 +119,14 @@ class Tally(Struct, eq=False, gc=False):
     _past_bytes: bytes = b""
     _encoded_end: int = 0
     _today_bytes: bytes = b""
-    # Without an object for each, as all of them are copied for another one.
-    _turns: "array[int]" = field(default_factory=lambda: array("q"))
-    _counts: list[int] = field(default_factory=lambda: [0] * _N_ROWS)
+    # Signed numbers of 8 bytes.
+    _turns: bytes = b""
+    _sums: int = 0
     # The channels with a contact in 90 days, in the contract's order.
     _channels: tuple[int, ...] = ()
     # The aspects with a complaint in 90 days, as well.
     _aspects: tuple[int, ...] = ()
-    _score_30: int = 0
-    _n_30: int = 0
-    _score_90: int = 0
-    _n_90: int = 0
-    _recent_score: int = 0
-    _recent_n: int = 0
+    _recent: int = 0
     _silence_ms: int = 0
     _is_silence_known: bool = True
     _median_response_s: float | None = None
@@ -142,13 +147,13 @@ class Tally(Struct, eq=False, gc=False):
 
     def copy(self) -> "Tally":
         """Return an equal tally to add to."""
-        return replace(self, _counts=self._counts.copy())
+        return replace(self)
 
     def state(self) -> EngagementState:
         """Return the state as it is now."""
         days = {_day(bucket): bucket for bucket in self._days()}
         return EngagementState(
-            self.newest_day, self.first_ms, self.last_ms, days, self._turns.tolist(), self.links, self.parts
+            self.newest_day, self.first_ms, self.last_ms, days, _turns(self._turns), self.links, self.parts
         )
 
     def encode(self) -> bytes:
@@ -166,7 +171,7 @@ class Tally(Struct, eq=False, gc=False):
             self.last_ms,
             self._past_bytes if self._today_bytes else self._past_bytes[:-1],
             self._today_bytes,
-            _encode(self._turns.tolist()),
+            _encode(_turns(self._turns)) if self._turns else b"[]",
             b"null" if self.links is None else _encode(self.links),
             _encode(self.parts) if self.parts else b"{}",
         )
@@ -181,10 +186,12 @@ class Tally(Struct, eq=False, gc=False):
 
     def add(self, seen: Observation) -> None:
         """Include one more event, one that is not known."""
-        at_ms, contact, score = seen.at_ms, seen.contact, seen.score
+        at_ms, contact, score, aspects = seen.at_ms, seen.contact, seen.score, seen.complaint_aspects
         day = at_ms // DAY_MS
+        is_last = False
         if contact is not None:
-            if at_ms > self.last_ms > 0:
+            is_last = at_ms > self.last_ms > 0
+            if is_last:
                 self.last_ms = at_ms
             elif not self.first_ms <= at_ms <= self.last_ms:
                 self._contacted(at_ms)
@@ -200,51 +207,47 @@ class Tally(Struct, eq=False, gc=False):
             return
         else:
             self._add_to_past(day, seen)
-        age = self.newest_day - day
-        counts, unit = self._counts, _UNITS[age]
+        added = 0
         if contact is not None:
-            for row in _ROWS_OF_CONTACT[contact]:
-                counts[row] += unit
-            if contact // 3 not in self._channels:
-                self._find_channels()
+            added = _OF_CONTACT[contact]
             if seen.is_answer or seen.is_customers:
-                self._turn(2 * at_ms + seen.is_answer)
-        if seen.complaint_aspects is not None:
-            counts[_ANY] += unit
-            for code in seen.complaint_aspects:
-                counts[_COMPLAINTS + code] += unit
-                if code not in self._aspects:
-                    self._find_aspects()
+                self._turn(2 * at_ms + seen.is_answer, is_last)
+        if aspects is not None:
+            for code in (*aspects, ANY_COMPLAINT):
+                added += _OF_COMPLAINT[code]
         if score is not None:
-            self._score_90 += score
-            self._n_90 += 1
-            recency = _RECENCY[day - _anchor(self.newest_day)]
-            self._recent_score += recency * score
-            self._recent_n += recency
-            if age < 30:
-                self._score_30 += score
-                self._n_30 += 1
+            added += _scores(1, score)
+            self._recent += _RECENCY[day - _anchor(self.newest_day)] * _weighed(1, score)
+        self._sums += added * _UNITS[self.newest_day - day]
+        if contact is not None and contact // 3 not in self._channels:
+            self._find_channels()
+        if aspects and not set(aspects).issubset(self._aspects):
+            self._find_aspects()
 
     def engagement(self) -> Engagement:
         """Return the published counters, as of the newest event."""
-        counts, last_ms, first_at, today = self._counts, self.last_ms, self._first_at, self._today
+        sums, last_ms, first_at, today = self._sums, self.last_ms, self._first_at, self._today
         last_at = as_of = None if first_at is None else from_ms(last_ms)
         if as_of is None or (today is not None and today.last_ms > last_ms):
             as_of = from_ms(0 if today is None else today.last_ms)
         if not self._is_silence_known:
             self._find_silence()
-        n_30 = self._n_30
+        n_30 = sums >> _N_SCORED + _BITS & _MASK
         return Engagement(
             as_of=as_of,
             first_contact_at=first_at,
             last_contact_at=last_at,
-            inbound=_windows[counts[_INBOUND]],
-            outbound=_windows[counts[_OUTBOUND]],
-            complaints=_windows[counts[_ANY]],
-            by_channel={CHANNEL_NAMES[channel]: _windows[counts[channel]] for channel in self._channels},
-            complaints_by_aspect={ASPECT_NAMES[code]: _windows[counts[_COMPLAINTS + code]] for code in self._aspects},
-            sentiment_mean_30d=round(self._score_30 / n_30 / SCORE_UNIT, 4) if n_30 else None,
-            sentiment_trend=self._trend() if self._n_90 else None,
+            inbound=_windows[sums & _ROW_MASK],
+            outbound=_windows[sums >> _OUTBOUND & _ROW_MASK],
+            complaints=_windows[sums >> _COMPLAINTS & _ROW_MASK],
+            by_channel={
+                CHANNEL_NAMES[channel]: _windows[sums >> _BY_CHANNEL[channel] & _ROW_MASK] for channel in self._channels
+            },
+            complaints_by_aspect={
+                ASPECT_NAMES[code]: _windows[sums >> _BY_ASPECT[code] & _ROW_MASK] for code in self._aspects
+            },
+            sentiment_mean_30d=_mean(sums >> _SCORES + _BITS & _MASK, n_30) if n_30 else None,
+            sentiment_trend=self._trend() if self._recent else None,
             longest_silence_days=round(self._silence_ms / DAY_MS, 2) if self._silence_ms else 0.0,
             median_response_s=self._median_response_s,
         )
@@ -261,12 +264,16 @@ class Tally(Struct, eq=False, gc=False):
         self._first_at = from_ms(self.first_ms) if self.last_ms else None
 
     def _find_channels(self) -> None:
-        counts = self._counts
-        self._channels = tuple(channel for channel in range(len(CHANNEL_NAMES)) if counts[channel])
+        self._channels = self._found(_BY_CHANNEL)
 
     def _find_aspects(self) -> None:
-        counts = self._counts
-        self._aspects = tuple(code for code in range(len(ASPECT_NAMES)) if counts[_COMPLAINTS + code])
+        self._aspects = self._found(_BY_ASPECT)
+
+    def _found(self, rows: Sequence[int]) -> tuple[int, ...]:
+        """Return which of the rows are not empty; customers share the answers."""
+        sums = self._sums
+        found = tuple(code for code, row in enumerate(rows) if sums >> row & _ROW_MASK)
+        return _shared.setdefault(found, found)
 
     def _bucket(self, day: int) -> Day | None:
         at = bisect_left(self._past, day * DAY_MS, self._from_90, self._end, key=_first_ms)
@@ -307,16 +314,13 @@ class Tally(Struct, eq=False, gc=False):
             at += 1
         self._from_7, at = at, self._from_30
         while at < end and past[at].first_ms < (day - 29) * DAY_MS:
-            gone = past[at]
-            self._shift(gone, -_UNIT_30)
-            self._score_30 -= gone.score_sum
-            self._n_30 -= gone.n_scored
+            self._shift(past[at], -_UNIT_30)
             at += 1
         self._from_30 = at
         if past[self._from_90].first_ms < (day - WINDOW_DAYS + 1) * DAY_MS:
             self._evict(before)
-        if self._turns and self._turns[0] < 2 * (day - WINDOW_DAYS + 1) * DAY_MS:
-            self._set_turns(self._turns)
+        if self._turns and self.first_ms < (day - WINDOW_DAYS + 1) * DAY_MS:
+            self._forget_turns()
         if _anchor(day) != _anchor(before):
             self._weigh()
 
@@ -343,12 +347,7 @@ class Tally(Struct, eq=False, gc=False):
         oldest_ms, anchor = (self.newest_day - WINDOW_DAYS + 1) * DAY_MS, _anchor(before)
         while at < end and (gone := past[at]).first_ms < oldest_ms:
             self._shift(gone, -_UNIT_90)
-            if gone.n_scored:
-                recency = _RECENCY[_day(gone) - anchor]
-                self._score_90 -= gone.score_sum
-                self._n_90 -= gone.n_scored
-                self._recent_score -= recency * gone.score_sum
-                self._recent_n -= recency * gone.n_scored
+            self._recent -= _RECENCY[_day(gone) - anchor] * _weighed(gone.n_scored, gone.score_sum)
             if at < self._encoded_end:
                 self._past_bytes = self._past_bytes[self._past_bytes.index(_DAY_END) + len(_DAY_END) :]
             at += 1
@@ -362,35 +361,27 @@ class Tally(Struct, eq=False, gc=False):
 
     def _recount(self) -> None:
         self._find_windows()
-        self._counts = [0] * _N_ROWS
+        self._sums = 0
         for bucket in self._days():
-            age = self.newest_day - _day(bucket)
-            self._shift(bucket, _UNITS[age])
-            self._score_90 += bucket.score_sum
-            self._n_90 += bucket.n_scored
-            if age < 30:
-                self._score_30 += bucket.score_sum
-                self._n_30 += bucket.n_scored
+            self._shift(bucket, _UNITS[self.newest_day - _day(bucket)])
         self._weigh()
         self._find_channels()
         self._find_aspects()
 
     def _weigh(self) -> None:
         anchor = _anchor(self.newest_day)
-        self._recent_score = self._recent_n = 0
-        for bucket in self._days():
-            recency = _RECENCY[_day(bucket) - anchor]
-            self._recent_score += recency * bucket.score_sum
-            self._recent_n += recency * bucket.n_scored
+        self._recent = sum(
+            _RECENCY[_day(bucket) - anchor] * _weighed(bucket.n_scored, bucket.score_sum) for bucket in self._days()
+        )
 
     def _shift(self, bucket: Day, unit: int) -> None:
-        """Add a day's counts to the windows of a unit, or take them out."""
-        counts = self._counts
+        """Add a day to the windows of a unit, or take it out."""
+        added = _scores(bucket.n_scored, bucket.score_sum)
         for code, n in bucket.contacts.items():
-            for row in _ROWS_OF_CONTACT[code]:
-                counts[row] += unit * n
+            added += _OF_CONTACT[code] * n
         for code, n in bucket.complaints.items():
-            counts[_COMPLAINTS + code] += unit * n
+            added += _OF_COMPLAINT[code] * n
+        self._sums += added * unit
 
     def _follow_silence(self, bucket: Day | None, grown: Day) -> None:
         """Follow the longest silence where the newest day has grown, or leave it to be found."""
@@ -409,31 +400,60 @@ class Tally(Struct, eq=False, gc=False):
         self._is_silence_known = True
 
     def _trend(self) -> float:
-        return round((self._recent_score / self._recent_n - self._score_90 / self._n_90) / SCORE_UNIT, 4)
+        recent, sums = self._recent, self._sums
+        weight = recent & _RECENT_MASK
+        n_90 = sums >> _N_SCORED + 2 * _BITS & _MASK
+        score, score_90 = recent >> _RECENT_BITS, sums >> _SCORES + 2 * _BITS & _MASK
+        lately, on_the_whole = (score - weight * SCORE_UNIT) / weight, (score_90 - n_90 * SCORE_UNIT) / n_90
+        return round((lately - on_the_whole) / SCORE_UNIT, 4)
 
-    def _turn(self, turn: int) -> None:
+    def _turn(self, turn: int, is_last: bool) -> None:
         """Keep who spoke when; which turns are kept does not depend on the order they came in."""
-        turns = self._turns
-        if turns and turn <= turns[-1]:
-            at = bisect_left(turns, turn)
-            if turns[at] != turn:
-                self._set_turns([*turns[:at], turn, *turns[at:]])
-        elif turn & 1 or len(turns) >= MAX_TURNS:
-            self._set_turns([*turns, turn])
-        else:
+        if is_last and not turn & 1 and len(self._turns) < MAX_TURNS * _TURN_BYTES:
             # A question at the end answers nothing.
-            self._turns = turns[:]
-            self._turns.append(turn)
+            self._turns += turn.to_bytes(_TURN_BYTES, "little", signed=True)
+            return
+        turns = _turns(self._turns)
+        at = bisect_left(turns, turn)
+        if turns[at : at + 1] != [turn]:
+            turns.insert(at, turn)
+            self._set_turns(turns)
+
+    def _forget_turns(self) -> None:
+        """Let go of turns that are too old."""
+        turns = _turns(self._turns)
+        if turns[0] < 2 * (self.newest_day - WINDOW_DAYS + 1) * DAY_MS:
+            self._set_turns(turns)
 
     def _set_turns(self, turns: Sequence[int]) -> None:
         oldest = 2 * (self.newest_day - WINDOW_DAYS + 1) * DAY_MS
-        self._turns = array("q", [turn for turn in turns[-MAX_TURNS:] if turn >= oldest])
-        self._median_response_s = _median_response_s(self._turns)
+        kept = [turn for turn in turns[-MAX_TURNS:] if turn >= oldest]
+        self._turns = struct.pack(f"<{len(kept)}q", *kept)
+        self._median_response_s = _median_response_s(kept)
 
 
 def engagement(state: EngagementState) -> Engagement:
     """Return the published counters of a state."""
     return Tally.of(state).engagement()
+
+
+def _turns(packed: bytes) -> list[int]:
+    return list(struct.unpack(f"<{len(packed) // _TURN_BYTES}q", packed))
+
+
+def _scores(n: int, total: int) -> int:
+    """Return what `n` scores that sum to `total` add."""
+    return (n << _N_SCORED) + (total + n * SCORE_UNIT << _SCORES)
+
+
+def _weighed(n: int, total: int) -> int:
+    """Return what `n` scores that sum to `total` add to the recent ones at weight one."""
+    return (total + n * SCORE_UNIT << _RECENT_BITS) + n
+
+
+def _mean(total: int, n: int) -> float:
+    """Return the mean of `n` scores from their row's field."""
+    return round((total - n * SCORE_UNIT) / n / SCORE_UNIT, 4)
 
 
 def _anchor(newest_day: int) -> int:
