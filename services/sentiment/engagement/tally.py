@@ -8,7 +8,8 @@ what is published of it, nor the state's bytes cost a walk over 90 days.
 """
 
 import math
-import struct
+import sys
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -48,11 +49,9 @@ _UNIT_7, _UNIT_30, _UNIT_90 = 1, 1 << _BITS, 1 << 2 * _BITS
 _UNITS: Final = [_UNIT_90 + _UNIT_30 * (age < 30) + _UNIT_7 * (age < 7) for age in range(WINDOW_DAYS)]
 # Sentiment's trend compares a mean weighted e^(-age / 10 days) with the plain 90-day mean. The weights are whole
 # numbers that grow from an anchor on, not fall from today on: so the sums need no change when a day passes, and do not
-# depend on any order. The sum of weights and, above it, that of weighted scores are one number, too.
+# depend on any order.
 _TREND_DAYS: Final = 10.0
 _RECENCY: Final = [round(math.exp(days / _TREND_DAYS) * (1 << 64)) for days in range(2 * WINDOW_DAYS)]
-_RECENT_BITS: Final = 128
-_RECENT_MASK: Final = (1 << _RECENT_BITS) - 1
 # A reply a week later answers another question.
 _LONGEST_RESPONSE_MS: Final = 7 * DAY_MS
 # So many days that are past their windows may lie before the others.
@@ -64,6 +63,8 @@ _INBOUND: Final = 0
 _OUTBOUND, _N_SCORED, _SCORES, _COMPLAINTS = (n * _ROW_BITS for n in range(1, 5))
 _BY_CHANNEL: Final = [(5 + n) * _ROW_BITS for n in range(len(CHANNEL_NAMES))]
 _BY_ASPECT: Final = [(5 + len(CHANNEL_NAMES) + n) * _ROW_BITS for n in range(len(ASPECT_NAMES))]
+# What a score adds beside itself.
+_OF_SCORE: Final = (1 << _N_SCORED) + (SCORE_UNIT << _SCORES)
 # What a complaint adds, by aspect; the last is a complaint of any kind.
 _OF_COMPLAINT: Final = [1 << row for row in (*_BY_ASPECT, _COMPLAINTS)]
 # What a contact adds. Contacts are coded by channel, then direction; internal ones count for their channel alone.
@@ -126,7 +127,8 @@ class Tally(Struct, eq=False, gc=False):
     _channels: tuple[int, ...] = ()
     # The aspects with a complaint in 90 days, as well.
     _aspects: tuple[int, ...] = ()
-    _recent: int = 0
+    _recent_score: int = 0
+    _recent_n: int = 0
     _silence_ms: int = 0
     _is_silence_known: bool = True
     _median_response_s: float | None = None
@@ -216,13 +218,15 @@ class Tally(Struct, eq=False, gc=False):
             for code in (*aspects, ANY_COMPLAINT):
                 added += _OF_COMPLAINT[code]
         if score is not None:
-            added += _scores(1, score)
-            self._recent += _RECENCY[day - _anchor(self.newest_day)] * _weighed(1, score)
+            added += _OF_SCORE + (score << _SCORES)
+            recency = _RECENCY[day - _anchor(self.newest_day)]
+            self._recent_score += recency * score
+            self._recent_n += recency
         self._sums += added * _UNITS[self.newest_day - day]
         if contact is not None and contact // 3 not in self._channels:
             self._find_channels()
-        if aspects and not set(aspects).issubset(self._aspects):
-            self._find_aspects()
+        if aspects:
+            self._aspects = tuple(sorted({*self._aspects, *aspects}))
 
     def engagement(self) -> Engagement:
         """Return the published counters, as of the newest event."""
@@ -247,7 +251,7 @@ class Tally(Struct, eq=False, gc=False):
                 ASPECT_NAMES[code]: _windows[sums >> _BY_ASPECT[code] & _ROW_MASK] for code in self._aspects
             },
             sentiment_mean_30d=_mean(sums >> _SCORES + _BITS & _MASK, n_30) if n_30 else None,
-            sentiment_trend=self._trend() if self._recent else None,
+            sentiment_trend=self._trend() if self._recent_n else None,
             longest_silence_days=round(self._silence_ms / DAY_MS, 2) if self._silence_ms else 0.0,
             median_response_s=self._median_response_s,
         )
@@ -347,7 +351,10 @@ class Tally(Struct, eq=False, gc=False):
         oldest_ms, anchor = (self.newest_day - WINDOW_DAYS + 1) * DAY_MS, _anchor(before)
         while at < end and (gone := past[at]).first_ms < oldest_ms:
             self._shift(gone, -_UNIT_90)
-            self._recent -= _RECENCY[_day(gone) - anchor] * _weighed(gone.n_scored, gone.score_sum)
+            if gone.n_scored:
+                recency = _RECENCY[_day(gone) - anchor]
+                self._recent_score -= recency * gone.score_sum
+                self._recent_n -= recency * gone.n_scored
             if at < self._encoded_end:
                 self._past_bytes = self._past_bytes[self._past_bytes.index(_DAY_END) + len(_DAY_END) :]
             at += 1
@@ -370,13 +377,15 @@ class Tally(Struct, eq=False, gc=False):
 
     def _weigh(self) -> None:
         anchor = _anchor(self.newest_day)
-        self._recent = sum(
-            _RECENCY[_day(bucket) - anchor] * _weighed(bucket.n_scored, bucket.score_sum) for bucket in self._days()
-        )
+        self._recent_score = self._recent_n = 0
+        for bucket in self._days():
+            recency = _RECENCY[_day(bucket) - anchor]
+            self._recent_score += recency * bucket.score_sum
+            self._recent_n += recency * bucket.n_scored
 
     def _shift(self, bucket: Day, unit: int) -> None:
         """Add a day to the windows of a unit, or take it out."""
-        added = _scores(bucket.n_scored, bucket.score_sum)
+        added = bucket.n_scored * _OF_SCORE + (bucket.score_sum << _SCORES)
         for code, n in bucket.contacts.items():
             added += _OF_CONTACT[code] * n
         for code, n in bucket.complaints.items():
@@ -400,18 +409,16 @@ class Tally(Struct, eq=False, gc=False):
         self._is_silence_known = True
 
     def _trend(self) -> float:
-        recent, sums = self._recent, self._sums
-        weight = recent & _RECENT_MASK
+        sums = self._sums
         n_90 = sums >> _N_SCORED + 2 * _BITS & _MASK
-        score, score_90 = recent >> _RECENT_BITS, sums >> _SCORES + 2 * _BITS & _MASK
-        lately, on_the_whole = (score - weight * SCORE_UNIT) / weight, (score_90 - n_90 * SCORE_UNIT) / n_90
-        return round((lately - on_the_whole) / SCORE_UNIT, 4)
+        score_90 = (sums >> _SCORES + 2 * _BITS & _MASK) - n_90 * SCORE_UNIT
+        return round((self._recent_score / self._recent_n - score_90 / n_90) / SCORE_UNIT, 4)
 
     def _turn(self, turn: int, is_last: bool) -> None:
         """Keep who spoke when; which turns are kept does not depend on the order they came in."""
         if is_last and not turn & 1 and len(self._turns) < MAX_TURNS * _TURN_BYTES:
             # A question at the end answers nothing.
-            self._turns += turn.to_bytes(_TURN_BYTES, "little", signed=True)
+            self._turns += turn.to_bytes(_TURN_BYTES, sys.byteorder, signed=True)
             return
         turns = _turns(self._turns)
         at = bisect_left(turns, turn)
@@ -428,7 +435,7 @@ class Tally(Struct, eq=False, gc=False):
     def _set_turns(self, turns: Sequence[int]) -> None:
         oldest = 2 * (self.newest_day - WINDOW_DAYS + 1) * DAY_MS
         kept = [turn for turn in turns[-MAX_TURNS:] if turn >= oldest]
-        self._turns = struct.pack(f"<{len(kept)}q", *kept)
+        self._turns = array("q", kept).tobytes()
         self._median_response_s = _median_response_s(kept)
 
 
@@ -438,17 +445,7 @@ def engagement(state: EngagementState) -> Engagement:
 
 
 def _turns(packed: bytes) -> list[int]:
-    return list(struct.unpack(f"<{len(packed) // _TURN_BYTES}q", packed))
-
-
-def _scores(n: int, total: int) -> int:
-    """Return what `n` scores that sum to `total` add."""
-    return (n << _N_SCORED) + (total + n * SCORE_UNIT << _SCORES)
-
-
-def _weighed(n: int, total: int) -> int:
-    """Return what `n` scores that sum to `total` add to the recent ones at weight one."""
-    return (total + n * SCORE_UNIT << _RECENT_BITS) + n
+    return memoryview(packed).cast("q").tolist()
 
 
 def _mean(total: int, n: int) -> float:

@@ -36,7 +36,7 @@ from shared.topics import ENGAGEMENT, ENRICHED, IDENTITIES, INTERACTIONS, Topic
 _SCHEMA = ("schema", ENRICHED.schema.encode())
 _EVENT_HEADERS = (("schema", INTERACTIONS.schema.encode()),)
 _ROUTING = frozenset((LINKED_ID_HEADER, PATH_HEADER, AWAITED_HEADER))
-_NOT_PASSED_ON = _ROUTING | {"schema"}
+_NOT_PASSED_ON = _ROUTING | {_SCHEMA[0]}
 _path_decoder = msgspec.json.Decoder(list[Hop])
 Heard = EventBase | IdentityCommand
 _decoder: msgspec.json.Decoder[Heard] = msgspec.json.Decoder(Event | IdentityCommand)
@@ -96,7 +96,8 @@ class SentimentProcessor:
             key, event = one.key, one.event
             tally = known[key] if key in known else states.get(key)
             if isinstance(event, EventBase) and not isinstance(event, CustomerMerged):
-                linked_id = _linked_id(one) if one.headers else ""
+                passed_on, is_routed = _passed_on(one.headers)
+                linked_id = _linked_id(one) if is_routed else ""
                 if tally is None:
                     erased = _erased(key, states, known)
                     links = None if erased is None else Links(erased=erased)
@@ -105,7 +106,7 @@ class SentimentProcessor:
                 if links is not None:
                     if links.erased is not None and links.erased.covers(event):
                         continue
-                    if links.awaited and one.headers:
+                    if links.awaited and is_routed:
                         links = went_after(key, links, _hops(one, AWAITED_HEADER))
                         if tally is not None and links is not tally.links:
                             tally = _to_change(key, tally, known)
@@ -117,7 +118,7 @@ class SentimentProcessor:
                         continue
                 if tally is None and links is not None:
                     known[key] = tally = Tally.of(EngagementState(links=links))
-                effects = self._count(one, event, sentiment, tally, linked_id, decisions)
+                effects = self._count(one, event, sentiment, tally, linked_id, passed_on, decisions)
             else:
                 if tally is None:
                     erased = _erased(key, states, known)
@@ -162,6 +163,7 @@ class SentimentProcessor:
         sentiment: Sentiment | None,
         tally: Tally | None,
         linked_id: str,
+        headers: Headers,
         decisions: Decisions[Tally],
     ) -> Sequence[Effect]:
         """Add an event to the history it belongs to, and tell what the customer's engagement is with it."""
@@ -187,7 +189,7 @@ class SentimentProcessor:
             sentiment=sentiment,
             linked_id=linked_id or None,
         )
-        decisions.outputs.append(Output(ENRICHED, key, encode(enriched), _enriched_headers(one.headers)))
+        decisions.outputs.append(Output(ENRICHED, key, encode(enriched), headers))
         if isinstance(event, CustomerErased):
             step = erase(key, tally.state(), event)
             known[key] = None
@@ -290,7 +292,13 @@ def _header(headers: Headers, name: str) -> str:
     return "" if value is None else value.decode("utf-8", "replace")
 
 
-def _enriched_headers(headers: Headers) -> Headers:
-    kept = [header for header in headers if header[0] not in _NOT_PASSED_ON]
+def _passed_on(headers: Headers) -> tuple[Headers, bool]:
+    """Return the headers of the enriched event, and whether some of the event's own routed it here."""
+    kept, is_routed = [], False
+    for header in headers:
+        if header[0] not in _NOT_PASSED_ON:
+            kept.append(header)
+        elif header[0] != _SCHEMA[0]:
+            is_routed = True
     kept.append(_SCHEMA)
-    return kept
+    return kept, is_routed
