@@ -52,7 +52,6 @@ class _Word(NamedTuple):
     value: int
     weight: int
     n_features: int
-    negated_weight: int
     kinds: int
 
 
@@ -150,9 +149,7 @@ class PlainReader:
             else:
                 is_open = False
                 token = folded[start:end]
-                value, weight, n_features, negated_weight, kinds = words.get(token) or self._learn(
-                    token, kind in _LATIN_LETTERS
-                )
+                value, weight, n_features, kinds = words.get(token) or self._learn(token, kind in _LATIN_LETTERS)
                 total += weight
                 count += n_features
                 if kinds & _CUE:
@@ -161,7 +158,8 @@ class PlainReader:
                     negated_until = -1
                 elif kind in _LATIN_LETTERS:
                     if order <= negated_until:
-                        total += negated_weight
+                        # Not learnt: few words are ever met behind a negation.
+                        total += self._weight(bucket_of("negated", value))
                         count += 1
                     if kinds:
                         if kinds & NEGATION:
@@ -226,8 +224,7 @@ class PlainReader:
             count += len(grams)
             if word.endswith("'t"):
                 kinds |= NEGATION
-        negated_weight = self._weight(bucket_of("negated", value))
-        learnt = self._words[word] = _Word(value, weight, count, negated_weight, kinds)
+        learnt = self._words[word] = _Word(value, weight, count, kinds)
         return learnt
 
 
