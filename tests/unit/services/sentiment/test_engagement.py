@@ -65,6 +65,22 @@ def test_mood_that_worsens_has_a_negative_trend() -> None:
     assert derived.sentiment_trend < 0
 
 
+def test_mean_mood_is_that_of_the_scores_of_thirty_days() -> None:
+    moods = [(40, -1.0), (29, 1.0), (10, -0.5), (0, 0.1234)]
+
+    derived = after(
+        *(
+            (
+                message(AT - timedelta(days=days)),
+                Sentiment(label="neutral", score=score, p_negative=0.3, p_neutral=0.4, p_positive=0.3, language="en"),
+            )
+            for days, score in moods
+        )
+    )
+
+    assert derived.sentiment_mean_30d == round((1.0 - 0.5 + 0.1234) / 3, 4)
+
+
 def test_longest_silence_is_between_days_with_contact() -> None:
     derived = after(*((message(AT - timedelta(days=days)), None) for days in (20, 5, 0)))
 
