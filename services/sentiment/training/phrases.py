@@ -9,10 +9,13 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from services.sentiment.training.corpus import NEGATIVE, NEUTRAL, POSITIVE, LabelledText
 
+_SENTENCES: Final = Path(__file__).parent / "written"
+"""Sentences that no parts were put together for: faults as plain statements, and enquiries that use the same words."""
 _PER_KIND: Final = 800
 _SEED: Final = 7
 
@@ -1159,6 +1162,7 @@ def written_texts() -> list[LabelledText]:
         *_some(chance, _Fillings(_EN_REPORTS), NEGATIVE, "service.en"),
         *(LabelledText(text, POSITIVE, "service.en") for text in _EN_MILD_PRAISE),
         *(LabelledText("".join(parts), POSITIVE, "service.en") for parts in _not_bad()),
+        *_sentences("en"),
     ]
     chinese = [
         *_some(chance, _Combined(_ZH_OPENING, _ZH_ASK, "{do}", _ZH_DO), NEUTRAL, "service.zh"),
@@ -1173,6 +1177,7 @@ def written_texts() -> list[LabelledText]:
         *_some(chance, _Fillings(_ZH_QUESTIONS), NEUTRAL, "service.zh", 2 * _PER_KIND),
         *_some(chance, _Fillings(_ZH_REPORTS), NEGATIVE, "service.zh"),
         *(LabelledText(text, POSITIVE, "service.zh") for text in _ZH_MILD_PRAISE),
+        *_sentences("zh"),
     ]
     closings = random.Random(_SEED)  # noqa: S311  # as above; apart, so that it moves no other choice
     english = [_closed(closings, row, _EN_CLOSING, ", ") for row in english]
@@ -1218,6 +1223,12 @@ def _closed(chance: random.Random, row: LabelledText, closings: Sequence[str], c
         return row
     between = comma.lstrip(",，") if row.text[-1] in _END_MARKS else comma
     return LabelledText(row.text + between + chance.choice(closings), row.label, row.source)
+
+
+def _sentences(language: str) -> Iterator[LabelledText]:
+    for kind, label in (("faults", NEGATIVE), ("enquiries", NEUTRAL)):
+        for text in (_SENTENCES / f"{kind}.{language}.txt").read_text(encoding="utf-8").splitlines():
+            yield LabelledText(text, label, f"service.{language}")
 
 
 def _not_bad() -> Iterator[tuple[str, str, str]]:
