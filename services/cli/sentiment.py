@@ -2,18 +2,31 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.sentiment.training.corpus import LabelledText, read_corpora, read_own
 from shared.errors import PulselineError, Reject
 
+if TYPE_CHECKING:
+    from services.sentiment.training.evaluate import Report
+
 app = typer.Typer(no_args_is_help=True, help="Train, evaluate and question the sentiment model.")
 
 _MODEL = typer.Option("--model", help="Model file; without it the one that ships.")
 _DATA = typer.Option("--data", help="Folder with the public corpora (<name>.train.tsv.gz, <name>.heldout.tsv.gz).")
 _ROWS = typer.Option("--rows", help="Your own labelled texts: .jsonl, .csv or .tsv with text and label. Repeatable.")
+_LEAVE_OUT = typer.Option(
+    "--leave-out",
+    help="Train anew without each corpus and measure on its held-out texts: what texts of a new source are like."
+    " From labels alone, unless --teachers is given. Takes minutes.",
+)
+_TEACHERS = typer.Option(
+    "--teachers",
+    help="Folder with teachers that never saw the corpus left out, made by"
+    " `python -m services.sentiment.training.teacher folds`.",
+)
 
 
 @app.command()
@@ -47,24 +60,38 @@ def evaluate(
     rows: Annotated[list[Path] | None, _ROWS] = None,
     model: Annotated[Path | None, _MODEL] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write the report as a page to this file.")] = None,
+    leave_out: Annotated[bool, _LEAVE_OUT] = False,
+    teachers: Annotated[Path | None, _TEACHERS] = None,
 ) -> None:
     """Measure a model on the held-out corpora (--data) or on your own labelled rows (--rows)."""
     from services.sentiment.interaction.backend import load_backend
-    from services.sentiment.training.evaluate import as_page, as_table
     from services.sentiment.training.evaluate import evaluate as measure
+    from services.sentiment.training.leave_out import left_out_reports
 
+    if leave_out and (data is None or rows or model):
+        raise typer.BadParameter("--leave-out trains its own models: it takes --data, and neither --rows nor --model")
+    if teachers and not leave_out:
+        raise typer.BadParameter("--teachers goes with --leave-out")
     if data is None and not rows:
         raise typer.BadParameter("nothing to measure on: give --data or --rows")
     try:
+        if leave_out and data is not None:
+            _show(list(left_out_reports(data, teachers)), "trained without each source", html)
+            return
         labelled = read_corpora(data, "heldout") if data is not None else []
         labelled += _own_rows(rows or ())
         backend = load_backend(model)
     except (PulselineError, OSError) as error:
         raise typer.BadParameter(str(error)) from error
-    reports = measure(backend, labelled)
+    _show(measure(backend, labelled), backend.name, html)
+
+
+def _show(reports: "list[Report]", name: str, html: Path | None) -> None:
+    from services.sentiment.training.evaluate import as_page, as_table
+
     typer.echo(as_table(reports))
     if html is not None:
-        html.write_text(as_page(backend.name, reports), encoding="utf-8")
+        html.write_text(as_page(name, reports), encoding="utf-8")
         typer.echo(f"report in {html}")
 
 

@@ -1135,6 +1135,122 @@ _EN_REPORTS: Final[_Groups] = (
         ),
     ),
 )
+# Faults of software as people report them without any courtesy, and what may follow.
+_EN_PLAIN: Final = (
+    (
+        (
+            "the app",
+            "your app",
+            "the mobile app",
+            "the program",
+            "the desktop client",
+            "the game",
+            "the browser plugin",
+        ),
+        (
+            "keeps crashing",
+            "crashes",
+            "freezes",
+            "hangs",
+            "quits by itself",
+            "closes by itself",
+            "will not open",
+            "won't start",
+            "shows a black screen",
+            "gets stuck on the loading screen",
+            "stops responding",
+            "lags badly",
+            "loses my settings",
+        ),
+    ),
+    (
+        (
+            "the page",
+            "the website",
+            "the checkout",
+            "the portal",
+            "the dashboard",
+            "the search",
+            "the form",
+            "the chart",
+        ),
+        (
+            "does not load",
+            "won't load",
+            "keeps loading",
+            "gives an error",
+            "shows an error message",
+            "times out",
+            "is blank",
+            "is down",
+            "freezes",
+            "throws me back to the start",
+            "signs me out",
+            "is full of wrong numbers",
+            "takes ages to appear",
+        ),
+    ),
+)
+_EN_PLAIN_TAIL: Final = (
+    "",
+    ".",
+    " when I open a chat",
+    " every time I tap save",
+    " on my phone",
+    " since the last update",
+    " several times a day.",
+    " as soon as I scroll.",
+    " after I sign in",
+)
+_EN_IN_CASE: Final[_Groups] = (
+    (
+        (
+            "What can I do if {}?",
+            "Who do I call if {}?",
+            "What happens when {}?",
+            "Is there a guide for when {}?",
+            "Does the warranty cover it if {}?",
+            "Whom do we tell if {} one day?",
+        ),
+        (
+            "a page does not load",
+            "an app freezes",
+            "the app crashes",
+            "a screen stays blank",
+            "a card is declined",
+            "a device won't start",
+            "a part is missing",
+            "a payment fails",
+            "the site is down",
+            "a parcel is damaged",
+            "a file is lost",
+            "someone is locked out",
+            "the battery is empty",
+            "an error message appears",
+            "a delivery is late",
+        ),
+    ),
+)
+_ZH_IN_CASE: Final[_Groups] = (
+    (
+        ("如果{}怎么办？", "{}的话该联系谁？", "万一{}，可以换吗？", "请问{}一般是什么原因？", "{}算保修范围吗？"),
+        (
+            "页面打不开",
+            "应用闪退",
+            "收不到验证码",
+            "付款失败",
+            "包裹丢了",
+            "少了配件",
+            "设备开不了机",
+            "网络断了",
+            "账号被锁",
+            "屏幕碎了",
+            "快递晚到",
+            "文件丢失",
+        ),
+    ),
+)
+_PLAIN: Final = 300
 SOURCES: Final = ("service.en", "service.zh")
 _EN_CLOSING: Final = ("thanks", "thank you", "thanks in advance", "many thanks", "cheers", "please", "appreciate it")
 _ZH_CLOSING: Final = (
@@ -1179,7 +1295,17 @@ def written_texts() -> list[LabelledText]:
         *(LabelledText(text, POSITIVE, "service.zh") for text in _ZH_MILD_PRAISE),
         *_sentences("zh"),
     ]
-    closings = random.Random(_SEED)  # noqa: S311  # as above; apart, so that it moves no other choice
+    plain = random.Random(_SEED)  # noqa: S311  # as above; apart, so that it moves no other choice
+    english += [
+        *_some(plain, _faults(_EN_PLAIN, " ", _EN_PLAIN_TAIL), NEGATIVE, "service.en", _PLAIN),
+        *_some(plain, _faults(_EN_BROKEN, " ", _EN_TAIL), NEGATIVE, "service.en", _PLAIN),
+        *_some(plain, _Fillings(_EN_IN_CASE), NEUTRAL, "service.en"),
+    ]
+    chinese += [
+        *_some(plain, _faults(_ZH_BROKEN, "", _ZH_TAIL), NEGATIVE, "service.zh", _PLAIN),
+        *_some(plain, _Fillings(_ZH_IN_CASE), NEUTRAL, "service.zh"),
+    ]
+    closings = random.Random(_SEED)  # noqa: S311  # as above
     english = [_closed(closings, row, _EN_CLOSING, ", ") for row in english]
     chinese = [_closed(closings, row, _ZH_CLOSING, "，") for row in chinese]
     return [*english, *chinese]
@@ -1236,7 +1362,7 @@ def _not_bad() -> Iterator[tuple[str, str, str]]:
 
 
 def _some(
-    chance: random.Random, texts: _Combined | _Fillings, label: int, source: str, count: int = _PER_KIND
+    chance: random.Random, texts: _Combined | _Fillings | Sequence[str], label: int, source: str, count: int = _PER_KIND
 ) -> list[LabelledText]:
     # Twice as many as wanted, since some numbers give the same sentence.
     numbers = chance.sample(range(len(texts)), min(2 * count, len(texts)))

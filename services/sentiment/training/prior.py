@@ -2,7 +2,8 @@
 
 Soft labels: the teacher's two logits for every training text and clause. Word prior: weights of words, from vectors
 and a lexicon.
-`python -m services.sentiment.training.teacher` makes them; training reads them, so it needs numpy alone.
+`python -m services.sentiment.training.teacher` makes them; training reads them, so it needs numpy alone. The same
+program makes a pair for every source left out, by teachers that never saw a label of it.
 """
 
 import zlib
@@ -14,10 +15,25 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-SOFT_LABELS: Final = Path(__file__).parent / "teacher" / "soft_labels.bin"
-WORD_PRIOR: Final = Path(__file__).parent / "teacher" / "word_prior.bin"
 _LOGIT_STEPS: Final = 16
 """A soft label is a logit in sixteenths, so it fits a byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherFiles:
+    """Where one teacher's soft labels and word prior lie."""
+
+    soft_labels: Path
+    word_prior: Path
+
+
+_FOLDER: Final = Path(__file__).parent / "teacher"
+SHIPPED: Final = TeacherFiles(_FOLDER / "soft_labels.bin", _FOLDER / "word_prior.bin")
+
+
+def files_without(source: str, folder: Path) -> TeacherFiles:
+    """Return the files in a folder that a teacher made which never saw a label of the source."""
+    return TeacherFiles(folder / f"soft_labels.{source}.bin", folder / f"word_prior.{source}.bin")
 
 
 class _StoredLabels(msgspec.Struct, frozen=True):
@@ -45,6 +61,10 @@ class WordPrior:
         table = np.zeros((n_buckets, 2), np.float32)
         table[self.buckets] = self.weights
         return table
+
+
+NO_WORDS: Final = WordPrior(np.zeros(0, np.int64), np.zeros((0, 2), np.float32), np.zeros((2, 2)))
+"""What a model begins with that no teacher had a part in."""
 
 
 def dump_soft_labels(fingerprint: str, logits: NDArray[np.float32]) -> bytes:

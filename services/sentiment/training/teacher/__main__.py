@@ -1,87 +1,86 @@
-"""Makes the two files that training reads.
+"""Makes the files that training reads.
 
 `python -m services.sentiment.training.teacher labels FOLDER` makes the soft labels (hours on a core without bfloat16,
-half an hour with it), `… words FOLDER JIEBA` the word prior (minutes). FOLDER holds the public corpora; JIEBA is the
-source archive of jieba 0.42.1 (`pip download --no-binary :all: --no-deps jieba==0.42.1`). Needs requirements/train.in
-in an environment of its own. Encoders compute in bfloat16 where the processor does, so another one may differ in the
-last digit of a label or weight; training from the files is exact.
+half an hour with it), `… words FOLDER JIEBA` the word prior (minutes). `… folds FOLDER JIEBA OUT` makes both for every
+source left out, by teachers and priors that never saw a label of it, as long as the two together; with a folder that
+holds a sample of each corpus, its share of that. `pulseline sentiment evaluate --leave-out --teachers OUT` reads them.
+
+FOLDER holds the public corpora; JIEBA is the source archive of jieba 0.42.1 (`pip download --no-binary :all: --no-deps
+jieba==0.42.1`). Needs requirements/train.in in an environment of its own. Encoders compute in bfloat16 where the
+processor does, so another one may differ in the last digit of a label or weight; training from the files is exact.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.sentiment.interaction.features import Hasher
 from services.sentiment.interaction.model import load_model
 from services.sentiment.training import prior
-from services.sentiment.training.clauses import clauses_of
-from services.sentiment.training.corpus import ENGLISH_CORPORA, LabelledText, fingerprint, read_corpora
+from services.sentiment.training.corpus import CORPORA, UNLABELLED, LabelledText, fingerprint, read_corpora
 from services.sentiment.training.fit import featurise
 from services.sentiment.training.phrases import written_texts
+from services.sentiment.training.prior import TeacherFiles, WordPrior
 from services.sentiment.training.teacher.encoders import E5, MultilingualUse
-from services.sentiment.training.teacher.heads import Vectors, logistic, normalised, ridge, with_language
+from services.sentiment.training.teacher.heads import Views, teacher_logits
 from services.sentiment.training.teacher.words import WordViews
-from services.sentiment.training.train import targets_of
+from services.sentiment.training.train import targets_of, taught_rows
 
 
-def soft_labels(corpora: list[LabelledText], clauses: list[LabelledText], e5: E5) -> Vectors:
-    """Return the teacher's two logits for every text and clause: the mean of two ridges and a logistic regression."""
+def views_of(rows: list[LabelledText]) -> Views:
+    """Return what both encoders see of the rows: this is what takes the time."""
+    texts = [row.text for row in rows]
+    return Views(E5().embed(texts), *MultilingualUse().embed(texts))
+
+
+def word_views(corpora: list[LabelledText], jieba: Path) -> WordViews:
+    """Return the vectors of all known words."""
     use = MultilingualUse()
-    texts, others = [row.text for row in corpora], [row.text for row in clauses]
-    of_texts, of_others = e5.embed(texts), e5.embed(others)
-    inner, outer = use.embed(texts)
-    inner_others, outer_others = use.embed(others)
-    targets = targets_of(corpora, None)
-    wanted, importances = targets.wanted, targets.importances
-    is_zh, others_zh = _is_zh(corpora), _is_zh(clauses)
-
-    def joined(view: Vectors, view_of_others: Vectors) -> tuple[Vectors, Vectors]:
-        first = np.concatenate([normalised(of_texts), normalised(view)], axis=1)
-        second = np.concatenate([normalised(of_others, of_texts), normalised(view_of_others, view)], axis=1)
-        return with_language(first, is_zh), with_language(second, others_zh)
-
-    with_inner, with_outer = joined(inner, inner_others), joined(outer, outer_others)
-    heads = [
-        logistic(with_inner[0], wanted, importances, with_inner[1]),
-        ridge(with_inner[0], wanted, importances, with_inner[1]),
-        ridge(with_outer[0], wanted, importances, with_outer[1]),
-    ]
-    logits: Vectors = np.mean([np.concatenate(head) for head in heads], axis=0)
-    return logits
+    return WordViews(corpora, load_model().characters, jieba, lambda some: use.embed(some)[0], E5().embed)
 
 
-def _is_zh(rows: list[LabelledText]) -> NDArray[np.bool_]:
-    return np.array([row.source not in ENGLISH_CORPORA for row in rows])
-
-
-def write_soft_labels(folder: Path) -> None:
-    """Write the teacher's logits for the corpora in a folder and for their clauses."""
-    corpora = read_corpora(folder, "train")
-    clauses = clauses_of(corpora)
-    logits = soft_labels(corpora, clauses, E5())
-    prior.SOFT_LABELS.write_bytes(prior.dump_soft_labels(fingerprint([*corpora, *clauses]), logits))
-
-
-def write_word_prior(folder: Path, jieba: Path) -> None:
-    """Write the words' weights, fitted to the labels of the corpora and of the written texts."""
-    corpora = read_corpora(folder, "train")
+def word_prior(words: WordViews, corpora: list[LabelledText]) -> WordPrior:
+    """Return the words' weights, fitted to the labels of the corpora and of the written texts."""
     rows = [*corpora, *written_texts()]
-    characters = load_model().characters
     targets = targets_of(rows, None)
-    texts = featurise([row.text for row in rows], Hasher(characters))
-    use = MultilingualUse()
-    words = WordViews(corpora, characters, jieba, lambda some: use.embed(some)[0], E5().embed)
-    fitted = words.prior(texts, targets.wanted, targets.importances)
-    prior.WORD_PRIOR.write_bytes(prior.dump_word_prior(fitted))
+    texts = featurise([row.text for row in rows], Hasher(load_model().characters))
+    return words.prior(texts, targets.wanted, targets.importances)
+
+
+def write_soft_labels(rows: list[LabelledText], views: Views, files: TeacherFiles) -> None:
+    """Write the teacher's logits for all that it labels."""
+    files.soft_labels.write_bytes(prior.dump_soft_labels(fingerprint(rows), teacher_logits(rows, views)))
+
+
+def write_folds(corpora: list[LabelledText], jieba: Path, out: Path) -> None:
+    """Write soft labels and word prior for each source left out: embedded once, fitted anew for each.
+
+    The vocabulary, and the axes of the words' vectors, come from the texts of all sources; no label does.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    rows = taught_rows(corpora)
+    views, words = views_of(rows), word_views(corpora, jieba)
+    for source in CORPORA:
+        files = prior.files_without(source, out)
+        kept = [number for number, row in enumerate(rows) if row.source != source]
+        others = [rows[number] for number in kept]
+        write_soft_labels(others, views.at(np.array(kept)), files)
+        fitted = word_prior(words, [row for row in others if row.label != UNLABELLED])
+        files.word_prior.write_bytes(prior.dump_word_prior(fitted))
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["labels", folder]:
-            write_soft_labels(Path(folder))
+            texts = read_corpora(Path(folder), "train")
+            taught = taught_rows(texts)
+            write_soft_labels(taught, views_of(taught), prior.SHIPPED)
         case ["words", folder, jieba]:
-            write_word_prior(Path(folder), Path(jieba))
+            texts = read_corpora(Path(folder), "train")
+            shipped = word_prior(word_views(texts, Path(jieba)), texts)
+            prior.SHIPPED.word_prior.write_bytes(prior.dump_word_prior(shipped))
+        case ["folds", folder, jieba, out]:
+            write_folds(read_corpora(Path(folder), "train"), Path(jieba), Path(out))
         case _:
             sys.exit(__doc__)

@@ -1,20 +1,25 @@
+import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from services.api.interaction import schemas
+from services.cli.sentiment import app
 from services.sentiment.interaction.features import Hasher, bucket_of, pair_hash, word_hash
 from services.sentiment.interaction.model import load_model
 from services.sentiment.interaction.score import Scorer
-from services.sentiment.training import train
+from services.sentiment.training import corpus, prior, train
 from services.sentiment.training.clauses import clauses_of
-from services.sentiment.training.corpus import UNLABELLED, LabelledText, read_own
+from services.sentiment.training.corpus import LABELS, UNLABELLED, LabelledText, fingerprint, read_own
 from services.sentiment.training.evaluate import as_page, as_table, evaluate, report_of
 from services.sentiment.training.fit import featurise, fit_heads
+from services.sentiment.training.leave_out import left_out_reports
 from services.sentiment.training.phrases import written_texts
+from services.sentiment.training.teacher.heads import Views, teacher_logits
 from shared.errors import Reject
 
 PROBE = Path(train.__file__).parent / "probe"
@@ -93,6 +98,86 @@ def test_a_clause_goes_by_its_teacher_alone() -> None:
     assert targets.wanted[2].tolist() == pytest.approx([0.2, 0.1])
     assert (targets.importances[2] > 0).all()
     assert (targets.wanted[0] > 0.5)[0]
+
+
+def few(source: str, positive: str, negative: str) -> list[LabelledText]:
+    return [
+        LabelledText(f"{word} {n}", label, source) for n in "abcdefgh" for word, label in ((positive, 2), (negative, 0))
+    ]
+
+
+CORPORA_OF_TWO = [*few("cr", "xylo", "quib"), *few("sst", "good", "awful"), LabelledText("the wug", 1, "sst")]
+
+
+def test_a_model_without_a_source_learns_nothing_of_it() -> None:
+    characters = load_model().characters
+
+    without = train.train_without("cr", CORPORA_OF_TWO, characters)
+    others = [row for row in CORPORA_OF_TWO if row.source != "cr"]
+
+    assert np.array_equal(without.weights, train.train_without("cr", others, characters).weights)
+    word = bucket_of("word", word_hash("xylo"))
+    assert without.weights[0, word] == 0
+    assert train.train_without("sst", CORPORA_OF_TWO, characters).weights[0, word] > 0
+
+
+def test_each_source_is_judged_by_a_model_fitted_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "CORPORA", ("cr", "sst"))
+    for source, (positive, negative) in {"cr": ("xylo", "quib"), "sst": ("quib", "xylo")}.items():
+        lines = [f"{row.text}\t{LABELS[row.label]}\t-" for row in few(source, positive, negative)]
+        for part in ("train", "heldout"):
+            (tmp_path / f"{source}.{part}.tsv.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+
+    reports = list(left_out_reports(tmp_path))
+
+    assert [(report.source, report.accuracy) for report in reports] == [("cr", 0.0), ("sst", 0.0)]
+
+
+def test_leaving_out_takes_no_model(tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["evaluate", "--leave-out", "--data", str(tmp_path), "--model", "m.bin"])
+
+    assert told.exit_code == 2
+    assert "--leave-out" in told.output
+
+
+def test_a_teacher_that_never_saw_the_source_takes_part(tmp_path: Path) -> None:
+    characters = load_model().characters
+    files = prior.files_without("cr", tmp_path)
+    rows = train.taught_rows(CORPORA_OF_TWO, without="cr")
+    wug = bucket_of("word", word_hash("wug"))
+    logits = np.array([[3.0, -3.0] if "wug" in row.text else [0.0, 0.0] for row in rows], np.float32)
+    files.soft_labels.write_bytes(prior.dump_soft_labels(fingerprint(rows), logits))
+    words = prior.WordPrior(np.array([9]), np.array([[2.0, 0.0]], np.float32), np.zeros((2, 2)))
+    files.word_prior.write_bytes(prior.dump_word_prior(words))
+
+    model = train.train_without("cr", CORPORA_OF_TWO, characters, files)
+
+    assert model.weights[0, wug] > 0
+    assert model.weights[0, 9] > 0
+
+
+def test_a_teacher_of_other_texts_is_refused(tmp_path: Path) -> None:
+    files = prior.files_without("cr", tmp_path)
+    files.soft_labels.write_bytes(prior.dump_soft_labels("of others", np.zeros((1, 2), np.float32)))
+
+    with pytest.raises(Reject, match="made for other texts"):
+        train.train_without("cr", CORPORA_OF_TWO, load_model().characters, files)
+
+
+def test_the_teacher_judges_clauses_by_what_it_learned_from_labels() -> None:
+    chance = np.random.default_rng(1)
+    rows = [LabelledText("", label, "sst") for label in (0, 2, 0, 2, 1) * 80] + [
+        LabelledText("", UNLABELLED, "sst")
+    ] * 2
+    seen = chance.normal(size=(len(rows), 8)).astype(np.float32)
+    seen[:400, 0] += [{0: -9, 1: 0, 2: 9}[row.label] for row in rows[:400]]
+    seen[:400, 1] += [9 * (row.label == 1) for row in rows[:400]]
+    seen[400:, :2] = [[9, 0], [0, 9]]
+
+    logits = teacher_logits(rows, Views(seen, seen, seen))
+
+    assert logits[400, 0] > 1 > -1 > logits[400, 1]
+    assert logits[401, 1] > 1
 
 
 def test_a_row_with_an_unknown_label_is_named(tmp_path: Path) -> None:
