@@ -17,7 +17,7 @@ from services.churn_alerts.customer.score import risk
 FEWEST_CHURNED = 30
 """Fewer outcomes are noise: the load alone decides."""
 
-NEAR_BEST = 0.005
+NEAR_BEST = 0.01
 """Thresholds whose F1 is so close to the best are as good; of these the lowest is taken, which alerts earliest."""
 
 CANDIDATES = 60
