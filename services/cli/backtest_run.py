@@ -10,6 +10,7 @@ from services.churn_alerts.backtest.contacts import read_contacts
 from services.churn_alerts.backtest.export import write_files
 from services.churn_alerts.backtest.options import Wishes, choose
 from services.churn_alerts.backtest.orders import read_orders
+from services.churn_alerts.backtest.page import CAUTIONS
 from services.churn_alerts.backtest.replay import replay
 from services.churn_alerts.backtest.summary import Summary, summarise
 from services.churn_alerts.customer.history import history_of
@@ -71,6 +72,8 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
         console.print(
             "No silence begun after the start has run its course; an earlier --start or shorter --horizon helps."
         )
+    for name in summary.cautions:
+        console.print(CAUTIONS[name][0])
     if summary.data["n_repeated_rows_dropped"]:
         console.print(f"{summary.data['n_repeated_rows_dropped']} rows repeat an order in all columns; counted once")
     if summary.data["n_equal_rows_kept"]:

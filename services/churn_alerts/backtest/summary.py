@@ -1,7 +1,7 @@
 """A replay in figures: what `report.json` holds and `report.html` draws."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,13 @@ from services.churn_alerts.customer.due import NEVER, in_force_at
 from services.churn_alerts.customer.generation import GROUP_NAMES
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.score import score
+
+LEAST_GAIN = 0.03
+"""A smaller lead in ROC-AUC over days of silence is hardly more than one log's noise."""
+
+FEWEST_CHURNED = 30
+
+Caution = Literal["little_beyond_recency", "fixed_rule_as_good", "few_churned"]
 
 SHOWN_ALERTS = 25
 COHORT_MONTHS = 12
@@ -104,6 +111,7 @@ class Summary:
     cohorts: list[Cohort]
     seen: list[SeenAlert]
     contacted: Contacted | None
+    cautions: list[Caution]
 
 
 def summarise(history: History, replay: Replay, orders: Orders, contacts: Contacts | None = None) -> Summary:
@@ -115,6 +123,12 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
     row, day, p = scored.row[complete], scored.day[complete], scored.p[complete]
     is_silent = history.next_purchase_day[row] > day + horizon
     silence = (day - history.columns.last_day[row]).astype(np.float64)
+    rankings = [
+        Ranking("pulseline", roc_auc(p, is_silent), calibration_error(p, is_silent)),
+        Ranking("recency", roc_auc(silence, is_silent), None),
+        Ranking("fixed_rule", roc_auc((silence >= policy.window_days).astype(np.float64), is_silent), None),
+    ]
+    rules = _rules(history, replay)
     return Summary(
         options={
             "start": iso(options.start_day),
@@ -142,14 +156,10 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
             "first_day": iso(replay.first_day),
             "last_day": iso(last_day),
         },
-        rankings=[
-            Ranking("pulseline", roc_auc(p, is_silent), calibration_error(p, is_silent)),
-            Ranking("recency", roc_auc(silence, is_silent), None),
-            Ranking("fixed_rule", roc_auc((silence >= policy.window_days).astype(np.float64), is_silent), None),
-        ],
+        rankings=rankings,
         n_scored_rows=len(row),
         churn_rate=float(is_silent.mean()) if len(row) else 0.0,
-        rules=_rules(history, replay),
+        rules=rules,
         reliability=reliability(p, is_silent),
         roc={"pulseline": roc_points(p, is_silent), "recency": roc_points(silence, is_silent)} if len(row) else {},
         precision_recall=precision_recall_points(p, is_silent) if len(row) else [],
@@ -176,7 +186,25 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
         cohorts=_cohorts(history, replay),
         seen=_seen(history, replay, contacts),
         contacted=_contacted(history, replay, contacts) if contacts else None,
+        cautions=cautions(rankings, rules, has_capacity=options.alerts_per_day is not None),
     )
+
+
+def cautions(rankings: list[Ranking], rules: list[Rule], *, has_capacity: bool) -> list[Caution]:
+    """Return what a reader must know before he trusts the figures; Pulseline is first in both lists, its rival second.
+
+    A capacity may be far from the fixed rule's load, and then the two F1 say nothing of each other.
+    """
+    risk, recency = rankings[0].auc, rankings[1].auc
+    ours, fixed = rules[0].quality, rules[1].quality
+    found: list[Caution] = []
+    if risk - recency < LEAST_GAIN:
+        found.append("little_beyond_recency")
+    if ours.n_alerts and ours.f1 <= fixed.f1 and not has_capacity:
+        found.append("fixed_rule_as_good")
+    if ours.n_silences and ours.n_churned < FEWEST_CHURNED:
+        found.append("few_churned")
+    return found
 
 
 def _rules(history: History, replay: Replay) -> list[Rule]:
