@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.churn_alerts.backtest.options import Options, Wishes, choose
-from services.churn_alerts.backtest.replay import Replay, replay
+from services.churn_alerts.backtest.replay import Replay, published, replay
 from services.churn_alerts.customer.columns import Columns
 from services.churn_alerts.customer.due import floor_days, in_force_at
 from services.churn_alerts.customer.history import CustomerDays, History, history_of
@@ -47,6 +47,15 @@ def test_checkpoint_scores_are_the_bits_of_the_live_states() -> None:
         columns = Columns.from_states([live_state(customers[history.customer[scored.row[index]]], day)])
         generation = in_force_at(result.schedule, day).generation
         assert risk(columns, day - columns.last_day, generation)[0] == scored.p[index]
+
+
+def test_fits_side_by_side_publish_what_fits_one_after_the_other_do() -> None:
+    _, options, history, result = replayed()
+
+    side_by_side = published(history, options, LAST_DAY, large_rows=0)
+
+    assert len(side_by_side) > 1
+    assert side_by_side == result.schedule
 
 
 def test_a_silence_is_alerted_at_most_once_and_not_before_its_floor() -> None:
