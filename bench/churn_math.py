@@ -6,6 +6,7 @@ processor time, so that a busy machine does not change them; the backtest's elap
 """
 
 import io
+import os
 import random
 import statistics
 import sys
@@ -59,6 +60,11 @@ def seconds(work: Callable[[], object], repeats: int = 5) -> float:
     return statistics.median(taken)
 
 
+def processor_time() -> float:
+    """Return the processor time of this process and of those it ended, seconds."""
+    return sum(os.times()[:4])
+
+
 def main() -> int:
     days = logs()
     observing = seconds(lambda: [state_of(each) for each in days]) / sum(map(len, days))
@@ -85,9 +91,9 @@ def main() -> int:
         else:
             orders = Path(folder) / "orders.csv"
             orders.write_text(as_csv(purchase_log(12_000, 540)), encoding="utf-8")
-        start, began = time.process_time(), time.perf_counter()
+        start, began = processor_time(), time.perf_counter()
         summary = run_backtest(orders, Path(folder) / "out", Wishes(), None, Console(file=io.StringIO()))
-        taken, elapsed = time.process_time() - start, time.perf_counter() - began
+        taken, elapsed = processor_time() - start, time.perf_counter() - began
         n_rows = summary.data["n_rows"]
     rate = f"{n_rows / taken:,.0f} orders/s (bar 20,000)"
     print(f"backtest of {n_rows:,} orders: {taken:.1f} s of processor time, {rate}; {elapsed:.1f} s elapsed")
