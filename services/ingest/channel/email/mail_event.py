@@ -22,11 +22,13 @@ def mail_event(
 ) -> Interaction:
     """Return the interaction of one mail.
 
-    `own_addresses` among the connection's settings (addresses, or "@domain") marks the company's own mail as outbound.
+    `own_addresses` among the connection's settings (addresses, or "@domain") marks the company's own mail as outbound;
+    but what it sends to itself for somebody else (a form of its site, a group that rewrites senders) is that person's.
     Auto-replies and bounces are kinds of their own, written by a system: nobody said anything.
     """
-    is_own = mail.sender is not None and _is_own(mail.sender, setting_list(credentials, "own_addresses"))
-    customer = next(iter(mail.to), None) if is_own else mail.sender
+    sender = _writer(mail, setting_list(credentials, "own_addresses"))
+    is_own = sender is not None and _is_own(sender, setting_list(credentials, "own_addresses"))
+    customer = next(iter(mail.to), None) if is_own else sender
     kind = "bounce" if mail.is_bounce else ("auto_reply" if mail.is_auto_reply else "message")
     actor: ActorKind = "system" if kind != "message" else ("agent" if is_own else "customer")
     handle = mail.failed_recipient if mail.is_bounce else (customer.address if customer else None)
@@ -39,8 +41,8 @@ def mail_event(
         direction="outbound" if is_own else "inbound",
         handles=[normalise("mailto", handle or "")],
         actor_kind=actor,
-        sender=mail.sender.address if mail.sender else None,
-        sender_name=mail.sender.name if mail.sender else None,
+        sender=sender.address if sender else None,
+        sender_name=sender.name if sender else None,
         recipient=mail.to[0].address if mail.to else None,
         occurred_at=occurred_at or mail.date,
         conversation=mail.thread_id,
@@ -54,9 +56,17 @@ def mail_event(
             "bulk": "true" if mail.is_bulk else None,
             "calendar": "true" if mail.has_calendar else None,
             "failed_recipient": mail.failed_recipient,
+            "sent_by": mail.sender.address if mail.sender and mail.sender is not sender else None,
             **(attributes or {}),
         },
     )
+
+
+def _writer(mail: Mail, own: list[str]) -> Address | None:
+    """Return who wrote: whom to answer, where the company wrote to itself for a stranger; else the sender."""
+    if mail.sender is None or mail.reply_to is None or not _is_own(mail.sender, own) or _is_own(mail.reply_to, own):
+        return mail.sender
+    return mail.reply_to if mail.to and all(_is_own(party, own) for party in mail.to) else mail.sender
 
 
 def _is_own(sender: Address, own: list[str]) -> bool:

@@ -65,6 +65,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     sender: Address | None = None
     to: list[Address] = []
     cc: list[Address] = []
+    reply_to: Address | None = None
     subject: str = ""
     date: datetime | None = None
     text: str = ""
@@ -119,6 +120,7 @@ def read_mail(raw: bytes, language: str | None = None) -> Mail:
         sender=sender,
         to=headers.addresses("to"),
         cc=headers.addresses("cc"),
+        reply_to=headers.first_address("x-original-from", "x-original-sender", "reply-to"),
         subject=subject,
         date=headers.date(),
         text=clean(readable),
@@ -157,6 +159,9 @@ class _Headers:
 
     def addresses(self, name: str) -> list[Address]:
         return addresses_of(self.raw(name), self._language)
+
+    def first_address(self, *names: str) -> Address | None:
+        return next((party for name in names for party in self.addresses(name) if "@" in party.address), None)
 
     def message_id(self, name: str) -> str | None:
         return next(iter(self.message_ids(name)), None)

@@ -102,6 +102,7 @@ def _mail_of_members(body: dict[str, Json], language: str | None) -> Mail:
         sender=_party(object_of(body, "FromFull"))
         or next(iter(addresses_of(text_of(body, "From") or "")), head.sender),
         to=[party for item in list_of(body, "ToFull") if (party := _party(object_of(item))) is not None],
+        reply_to=head.reply_to or next(iter(addresses_of(text_of(body, "ReplyTo") or "")), None),
         subject=text_of(body, "Subject") or head.subject,
         date=instant_of(body, "Date") or head.date,
         text=readable,

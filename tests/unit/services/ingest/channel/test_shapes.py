@@ -578,6 +578,45 @@ def test_plain_json_does_not_pass_where_messages_are_sealed() -> None:
         CHANNELS["wechat"].verify(request, {"token": "t", "encoding_aes_key": AES_KEY, "app_id": "own_1"})
 
 
+# Mail of the company's own
+
+
+@pytest.mark.parametrize(
+    ("to", "more", "whose"),
+    [
+        ("help@shop.example", "Reply-To: Ana <ana@example.com>", ("inbound", "customer", ["mailto:ana@example.com"])),
+        ("help@shop.example", "X-Original-From: ana@example.com", ("inbound", "customer", ["mailto:ana@example.com"])),
+        ("help@shop.example", "Reply-To: us@shop.example", ("outbound", "agent", ["mailto:help@shop.example"])),
+        ("bob@example.com", "Reply-To: ana@example.com", ("outbound", "agent", ["mailto:bob@example.com"])),
+    ],
+    ids=["a form", "a group that rewrites", "our own address", "a mail to a customer"],
+)
+def test_what_the_company_sends_to_itself_for_a_stranger_is_the_strangers(
+    to: str, more: str, whose: tuple[Any, ...]
+) -> None:
+    raw = f"From: Shop <form@shop.example>\r\nTo: {to}\r\n{more}\r\nSubject: Hi\r\n\r\nWhere is it?"
+    credentials = {"recipients": "@shop.example", "own_addresses": ["@shop.example"]}
+
+    (event,) = CHANNELS["smtp"].parse(ChannelRequest("POST", "", {}, None, raw, NOW), credentials)
+
+    assert _whose(event) == whose
+    assert event.attributes.get("sent_by") == ("form@shop.example" if whose[0] == "inbound" else None)
+
+
+def test_postmark_names_whom_to_answer_beside_the_headers() -> None:
+    body = {
+        "FromFull": {"Email": "form@shop.example"},
+        "ToFull": [{"Email": "help@shop.example"}],
+        "ReplyTo": "ana@example.com",
+        "TextBody": "hi",
+        "MessageID": "p",
+    }
+
+    (event,) = _read("postmark", body, own_addresses="@shop.example").events
+
+    assert _whose(event) == ("inbound", "customer", ["mailto:ana@example.com"])
+
+
 # Lists, ids and keys
 
 
