@@ -100,6 +100,7 @@ class ChurnService:
             bootstrap=settings.kafka_bootstrap,
             topic_prefix=settings.topic_prefix,
             max_poll_records=settings.churn_alerts_max_poll_records,
+            max_poison_ratio=settings.churn_alerts_max_poison_ratio,
             shown_controls=(RULES, *MODELS.values()),
         )
         self._reader = KafkaStateReader(settings.kafka_bootstrap, client_id="pulseline-churn-refits")

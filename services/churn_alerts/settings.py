@@ -10,6 +10,9 @@ from shared.settings import ServiceSettings
 class ChurnSettings(ServiceSettings):
     churn_alerts_host: str = Field("127.0.0.1", description="Address to serve health and metrics on.")
     churn_alerts_port: Annotated[int, Field(ge=1, le=65535)] = Field(8003, description="Port for health and metrics.")
+    churn_alerts_max_poison_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="Share of bad inputs at which the processor stops; 1: all go to the dead letters."
+    )
     churn_alerts_max_poll_records: Annotated[int, Field(ge=1, le=10_000)] = Field(
         3_000, description="Most records in one batch; bounds latency under load."
     )

@@ -20,6 +20,7 @@ def build(settings: SentimentSettings, registry: CollectorRegistry, clock: Clock
         bootstrap=settings.kafka_bootstrap,
         topic_prefix=settings.topic_prefix,
         max_poll_records=settings.sentiment_max_poll_records,
+        max_poison_ratio=settings.sentiment_max_poison_ratio,
         tick_every_s=settings.sentiment_tick_s,
     )
     tracing = make_tracing("sentiment", settings.traces_endpoint, settings.traces_ratio)

@@ -19,6 +19,9 @@ class SentimentSettings(ServiceSettings):
     sentiment_tick_s: Annotated[float, Field(gt=0)] = Field(
         5.0, description="How often a clock.ticked record moves event time in every partition."
     )
+    sentiment_max_poison_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="Share of bad inputs at which the processor stops; 1: all go to the dead letters."
+    )
     sentiment_max_poll_records: Annotated[int, Field(ge=1, le=10_000)] = Field(
         3_000, description="Most records in one batch; bounds latency under load."
     )

@@ -340,6 +340,8 @@ class Worker(Generic[E, S]):
             await self._seek(message.tp, error.offset)
         except (PulselineError, Exception) as error:  # noqa: BLE001  a bug of ours: end, and let a restart replay
             _log.exception("batch %s/%d ending at %d failed", self._topic, number, message.offset)
+            # Faust would wait for its ack until the watchdog ends the process.
+            self._give_up(events)
             self._fail(error)
 
     def _give_up(self, events: list[Any]) -> None:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.clock import SystemClock
 from shared.contracts.dead_letter import DeadLetter
+from shared.errors import Stop
 from shared.health import failing
 from shared.kafka.topics_admin import ensure_topics
 from shared.kafka.worker import Worker, WorkerSettings
@@ -91,6 +92,19 @@ async def test_a_worker_counts_what_it_does(kafka: RunningKafka, topic_prefix: s
         assert value("state_rows", partition="1") == 1
         assert value("timers", partition="1") == 1
         assert value("assigned_partitions") == PARTITIONS
+
+
+async def test_a_flood_of_poison_ends_the_worker_without_waiting_for_it(kafka: RunningKafka, topic_prefix: str) -> None:
+    with pytest.raises(Stop, match="100 of the last 100 inputs"):
+        async with _running(kafka.bootstrap, topic_prefix, CollectorRegistry()) as worker:
+            flood = messages([sighting(at, f"c{at}", 1_000, "reject") for at in range(100)])
+            await worker._publisher.publish_batches({(WATCHED.full_name(topic_prefix), 0): flood})
+            async with asyncio.timeout(30):
+                while "kafka" not in await failing(worker.checks()):
+                    await asyncio.sleep(0.05)
+
+    letters = await read_topic(kafka.bootstrap, DEAD_LETTERS.full_name(topic_prefix), range(PARTITIONS))
+    assert not letters
 
 
 async def test_inputs_that_were_committed_without_their_effect_are_read_again(
