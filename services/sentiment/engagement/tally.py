@@ -224,7 +224,8 @@ class Tally(Struct, eq=False, gc=False):
             self._recent_n += recency
         self._sums += added * _UNITS[self.newest_day - day]
         if contact is not None and contact // 3 not in self._channels:
-            self._find_channels()
+            channels = tuple(sorted((*self._channels, contact // 3)))
+            self._channels = _shared.setdefault(channels, channels)
         if aspects:
             self._aspects = tuple(sorted({*self._aspects, *aspects}))
 
@@ -416,7 +417,7 @@ class Tally(Struct, eq=False, gc=False):
 
     def _turn(self, turn: int, is_last: bool) -> None:
         """Keep who spoke when; which turns are kept does not depend on the order they came in."""
-        if is_last and not turn & 1 and len(self._turns) < MAX_TURNS * _TURN_BYTES:
+        if (is_last or not self._turns) and not turn & 1 and len(self._turns) < MAX_TURNS * _TURN_BYTES:
             # A question at the end answers nothing.
             self._turns += turn.to_bytes(_TURN_BYTES, sys.byteorder, signed=True)
             return
