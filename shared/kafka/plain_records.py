@@ -6,11 +6,12 @@ They have all that we read; to wrap each in a ConsumerRecord costs 0.9 µs, more
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, dropwhile, islice
 from typing import Any
 
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.memory_records import MemoryRecords
 
 from shared.kafka.odd_headers import KeptResponses, records_in
 
@@ -35,45 +36,54 @@ class PlainResults(OrderedDict[Any, Any]):
     def __setitem__(self, tp: Any, result: Any) -> None:
         if isinstance(result, FetchResult):
             fetched = result._partition_records
-            fetched._records_iterator = records_of(fetched, self._content_of(tp))
+            fetched._records_iterator = records_of(fetched, fetched._records, iter)
             # Not a class of its own: the fetcher takes what is not exactly a FetchResult for an error.
-            result.getall = partial(take_records, result)
+            result.getall = partial(take_records, result, self._content_of(tp))
         super().__setitem__(tp, result)
 
 
-def take_records(result: Any, max_records: int | None = None) -> list[Any]:
-    """Return a partition's next records, as the result's own method, without a call of Python for each of them."""
+def take_records(result: Any, content: bytes, max_records: int | None = None) -> list[Any]:
+    """Return a partition's next records, as the result's own method, without a step of Python for each of them."""
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []
-    records = list(islice(result._partition_records._records_iterator, max_records))
+    fetched = result._partition_records
+    first = fetched.next_fetch_offset
+    try:
+        records = list(islice(fetched._records_iterator, max_records))
+    except UnicodeDecodeError:
+        fetched.next_fetch_offset = first
+        read = partial(records_in, content)
+        fetched._records_iterator = records_of(fetched, MemoryRecords(content), lambda batch: read(batch.base_offset))
+        records = list(islice(fetched._records_iterator, max_records))
+    if records:
+        fetched.next_fetch_offset = max(fetched.next_fetch_offset, records[-1].offset + 1)
     result._update_position()
     if max_records is None or len(records) < max_records:
         result._partition_records = None
     return records
 
 
-def records_of(fetched: Any, content: bytes) -> Iterator[Any]:
-    """Yield a partition's records from all its batches, and move its next offset along, as aiokafka's own iterator.
+def records_of(fetched: Any, batches: Any, read: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
+    """Return the records of all batches from the partition's next offset on; `read` gives those of one batch.
 
-    Transactions are not looked at: what we read, we wrote without them. `content` is what the batches came from.
+    Transactions are not looked at: what we read, we wrote without them.
     """
-    batches = fetched._records
+    return chain.from_iterable(_batches_of(fetched, batches, read))
+
+
+def _batches_of(fetched: Any, batches: Any, read: Callable[[Any], Iterator[Any]]) -> Iterator[Iterator[Any]]:
+    """Yield each batch's records, and move the partition's next offset past it when they have been taken."""
+    first = fetched.next_fetch_offset
     while batches.has_next():
         batch = batches.next_batch()
+        if batch.next_offset <= first:
+            continue
         if fetched._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {fetched._tp}")
         if not batch.is_control_batch:
-            try:
-                for record in batch:
-                    offset = record.offset
-                    # A fetch may begin in the midst of a batch.
-                    if offset >= fetched.next_fetch_offset:
-                        fetched.next_fetch_offset = offset + 1
-                        yield record
-            except UnicodeDecodeError:
-                for read in records_in(content, batch.base_offset):
-                    if read.offset >= fetched.next_fetch_offset:
-                        fetched.next_fetch_offset = read.offset + 1
-                        yield read
+            records = read(batch)
+            # A fetch may begin in the midst of a batch.
+            is_whole = batch.base_offset >= first
+            yield records if is_whole else dropwhile(lambda record: record.offset < first, records)
         # Also where compaction removed the batch's last records.
         fetched.next_fetch_offset = batch.next_offset

@@ -10,6 +10,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 from aiokafka.structs import TopicPartition
 
 from shared.kafka.odd_headers import KeptResponses
@@ -18,9 +19,9 @@ from tests.factories.odd_headers import batch_with_odd_header
 
 
 def _fetched(first: int, *, is_corrupt: bool = False) -> Any:
-    """Return two batches of ten records, fetched from an offset within the first one on."""
+    """Return two batches of ten records, fetched from an offset on; as a broker, leave out a batch before it."""
     content = bytearray()
-    for start in (0, 10):
+    for start in (10,) if first >= 10 else (0, 10):
         builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, 0, 1 << 20)
         for number in range(10):
             builder.append(number, 1_000 + number, b"key", b"value %d" % (start + number), [])
@@ -66,6 +67,17 @@ async def test_records_come_in_pieces_and_the_position_moves_with_them() -> None
         pieces.append(([one.offset for one in result.getall(7)], position.position))
 
     assert pieces == [(list(range(3, 10)), 10), (list(range(10, 17)), 17), ([17, 18, 19], 20)]
+
+
+async def test_the_position_is_past_records_that_compaction_removed() -> None:
+    content = bytearray(batch_with_odd_header(0, 5, None))
+    # The last offset of the batch, which compaction keeps, and with it another checksum.
+    content[23:27] = (8).to_bytes(4, "big")
+    content[17:21] = calc_crc32c(bytes(content[21:])).to_bytes(4, "big")
+    result = _plain(PartitionRecords(TopicPartition("t", 0), MemoryRecords(bytes(content)), [], 2, None, None, True, 0))
+
+    assert [one.offset for one in result.getall(None)] == [2, 3, 4]
+    assert result._assignment.state_value(result._topic_partition).position == 9
 
 
 async def test_what_was_fetched_before_a_seek_is_not_given_out() -> None:
