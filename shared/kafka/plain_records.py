@@ -36,13 +36,15 @@ class PlainResults(OrderedDict[Any, Any]):
     def __setitem__(self, tp: Any, result: Any) -> None:
         if isinstance(result, FetchResult):
             fetched = result._partition_records
+            # On what goes when its records are taken: the result refers to itself, and would keep it.
+            fetched.content = self._content_of(tp)
             fetched._records_iterator = records_of(fetched, fetched._records, iter)
             # Not a class of its own: the fetcher takes what is not exactly a FetchResult for an error.
-            result.getall = partial(take_records, result, self._content_of(tp))
+            result.getall = partial(take_records, result)
         super().__setitem__(tp, result)
 
 
-def take_records(result: Any, content: bytes, max_records: int | None = None) -> list[Any]:
+def take_records(result: Any, max_records: int | None = None) -> list[Any]:
     """Return a partition's next records, as the result's own method, without a step of Python for each of them."""
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []
@@ -52,8 +54,9 @@ def take_records(result: Any, content: bytes, max_records: int | None = None) ->
         records = list(islice(fetched._records_iterator, max_records))
     except UnicodeDecodeError:
         fetched.next_fetch_offset = first
-        read = partial(records_in, content)
-        fetched._records_iterator = records_of(fetched, MemoryRecords(content), lambda batch: read(batch.base_offset))
+        fetched._records_iterator = records_of(
+            fetched, MemoryRecords(fetched.content), partial(_records_in, fetched.content)
+        )
         records = list(islice(fetched._records_iterator, max_records))
     if records:
         fetched.next_fetch_offset = max(fetched.next_fetch_offset, records[-1].offset + 1)
@@ -87,3 +90,7 @@ def _batches_of(fetched: Any, batches: Any, read: Callable[[Any], Iterator[Any]]
             yield records if is_whole else dropwhile(lambda record: record.offset < first, records)
         # Also where compaction removed the batch's last records.
         fetched.next_fetch_offset = batch.next_offset
+
+
+def _records_in(content: bytes, batch: Any) -> Iterator[Any]:
+    return records_in(content, batch.base_offset)

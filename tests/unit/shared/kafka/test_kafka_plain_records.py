@@ -1,5 +1,6 @@
 """Records as the decoder made them are those that the library would have wrapped."""
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +38,8 @@ def _fetched(first: int, *, is_corrupt: bool = False) -> Any:
 def _plain(fetched: Any, content: bytes = b"") -> Any:
     assignment = Assignment({fetched._tp})
     assignment.state_value(fetched._tp).seek(fetched.next_fetch_offset)
-    results = PlainResults(lambda _: content)
+    contents = [content]
+    results = PlainResults(lambda _: contents.pop())
     results[fetched._tp] = FetchResult(fetched._tp, assignment=assignment, partition_records=fetched, backoff=0)
     # What the fetcher asks of it before it hands out its records.
     assert type(results[fetched._tp]) is FetchResult
@@ -78,6 +80,17 @@ async def test_the_position_is_past_records_that_compaction_removed() -> None:
 
     assert [one.offset for one in result.getall(None)] == [2, 3, 4]
     assert result._assignment.state_value(result._topic_partition).position == 9
+
+
+async def test_what_was_fetched_is_let_go_with_its_last_record() -> None:
+    content = batch_with_odd_header(0, 5, None)
+    references = sys.getrefcount(content)
+    place = TopicPartition("t", 0)
+    result = _plain(PartitionRecords(place, MemoryRecords(content), [], 0, None, None, True, 0), content)
+
+    result.getall(None)
+
+    assert sys.getrefcount(content) == references
 
 
 async def test_what_was_fetched_before_a_seek_is_not_given_out() -> None:
