@@ -10,7 +10,7 @@ from shared.settings import ServiceSettings
 
 class ApiSettings(ServiceSettings):
     api_host: str = Field("127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
-    api_port: Annotated[int, Field(ge=1, le=65535)] = Field(8004, description="Port to listen on.")
+    api_port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="Port to listen on.")
     api_console_dir: Path = Field(
         Path(__file__).parent / "console", description="Folder with the console's static files, served at /."
     )

@@ -176,6 +176,22 @@ def test_a_dead_letter_is_mended_and_replayed(console: Console) -> None:
     expect(page.locator("textarea.code")).to_have_count(0)
 
 
+def test_a_kind_of_dead_letters_is_given_up_at_once(console: Console) -> None:
+    letter_ids = [f"dl-{next(numbers)}" for _ in range(2)]
+    for letter_id in letter_ids:
+        outside(console.api.rows, _INSERT_LETTER, letter_id, SystemClock().now(), b"{", f"{console.api.prefix}flood")
+    page = console.open("#/dead-letters?stage=sentiment&reason=not+a+time")
+    page.get_by_role("button", name="Discard these").click()
+
+    page.get_by_label("Why is it safe to discard?").fill("a test of the integrator's")
+    page.get_by_role("button", name="Discard", exact=True).click()
+
+    expect(page.locator(".toast")).to_contain_text("discarded.")
+    query = "SELECT DISTINCT status, note FROM dead_letters WHERE id = ANY($1)"
+    found = [tuple(row.values()) for row in outside(console.api.rows, query, letter_ids)]
+    assert found == [("discarded", "a test of the integrator's")]
+
+
 _INSERT_LETTER = """
 INSERT INTO dead_letters (id, stage, topic, partition, "offset", reason, error, pointer, first_seen_at, attempts, key,
                           value, headers)

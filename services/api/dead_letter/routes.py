@@ -18,9 +18,11 @@ from services.api.dead_letter.schemas import (
     DeadLetterPage,
     DeadLetterView,
     DiscardBody,
+    DiscardManyBody,
+    DiscardResult,
+    LetterOutcome,
     LetterStatus,
     ReplayBody,
-    ReplayItem,
     ReplayManyBody,
     ReplayResult,
 )
@@ -35,6 +37,7 @@ _CURSOR = "dead-letters"
 _replay_decoder = msgspec.json.Decoder(ReplayBody)
 _many_decoder = msgspec.json.Decoder(ReplayManyBody)
 _discard_decoder = msgspec.json.Decoder(DiscardBody)
+_discard_many_decoder = msgspec.json.Decoder(DiscardManyBody)
 
 Text = Annotated[str | None, Query(min_length=1, max_length=256)]
 
@@ -91,20 +94,26 @@ def dead_letter_routes(pool: Any, guard: Guard, replayer: Replayer, clock: Clock
         async with transaction(pool) as connection:
 
             async def act() -> Response:
-                letters = await store.load(connection, body.ids, for_update=True)
-                found = [letters[letter_id] for letter_id in dict.fromkeys(body.ids) if letter_id in letters]
-                to_replay = [letter for letter in found if letter.status == "open"]
+                to_replay, items = await _open_ones(connection, body.ids)
                 await _replay(connection, principal, to_replay, None, "")
-                done = {letter.id for letter in to_replay}
-                items = [
-                    ReplayItem(
-                        id=letter_id,
-                        status=200 if letter_id in done else 409 if letter_id in letters else 404,
-                        detail=None if letter_id in done else "not open" if letter_id in letters else "no such letter",
-                    )
-                    for letter_id in dict.fromkeys(body.ids)
-                ]
-                return json_response(ReplayResult(items=items, n_replayed=len(done)))
+                return json_response(ReplayResult(items=items, n_replayed=len(to_replay)))
+
+            return await once(connection, request, principal, act)
+
+    @router.post(
+        "/discard",
+        summary="Give many dead letters up, with a reason",
+        responses=answers(DiscardResult, "What became of each", 413, 415),
+        openapi_extra=takes(DiscardManyBody),
+    )
+    async def discard_many(request: Request, principal: writer, idempotency_key: IdempotencyKey = None) -> Response:  # noqa: ARG001 - read in `once`
+        body: DiscardManyBody = await read_body(request, _discard_many_decoder)
+        async with transaction(pool) as connection:
+
+            async def act() -> Response:
+                to_discard, items = await _open_ones(connection, body.ids)
+                await _discard(connection, principal, [letter.id for letter in to_discard], body.reason)
+                return json_response(DiscardResult(items=items, n_discarded=len(to_discard)))
 
             return await once(connection, request, principal, act)
 
@@ -159,8 +168,7 @@ def dead_letter_routes(pool: Any, guard: Guard, replayer: Replayer, clock: Clock
 
             async def act() -> Response:
                 await _open_letter(connection, letter_id)
-                await store.close(connection, [letter_id], "discarded", principal.name, clock.now(), body.reason)
-                await _audit(connection, principal, "discard", [letter_id], {"reason": body.reason})
+                await _discard(connection, principal, [letter_id], body.reason)
                 return json_response(await store.get(connection, letter_id))
 
             return await once(connection, request, principal, act)
@@ -175,7 +183,27 @@ def dead_letter_routes(pool: Any, guard: Guard, replayer: Replayer, clock: Clock
         # events are recognised by their ids.
         await replayer.replay(letters, mended)
 
+    async def _discard(connection: Any, principal: Principal, ids: list[str], reason: str) -> None:
+        await store.close(connection, ids, "discarded", principal.name, clock.now(), reason)
+        await _audit(connection, principal, "discard", ids, {"reason": reason})
+
     return router
+
+
+async def _open_ones(connection: Any, ids: list[str]) -> tuple[list[DeadLetterView], list[LetterOutcome]]:
+    """Return the letters that can be handled, locked, and of each id what becomes of it, in the order given."""
+    wanted = list(dict.fromkeys(ids))
+    letters = await store.load(connection, wanted, for_update=True)
+    open_ones = {letter.id: letter for letter in letters.values() if letter.status == "open"}
+    outcomes = [
+        LetterOutcome(
+            id=letter_id,
+            status=200 if letter_id in open_ones else 409 if letter_id in letters else 404,
+            detail=None if letter_id in open_ones else "not open" if letter_id in letters else "no such letter",
+        )
+        for letter_id in wanted
+    ]
+    return [open_ones[letter_id] for letter_id in wanted if letter_id in open_ones], outcomes
 
 
 async def _open_letter(connection: Any, letter_id: str) -> DeadLetterView:

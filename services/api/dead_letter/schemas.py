@@ -64,20 +64,34 @@ class ReplayBody(Struct, frozen=True, forbid_unknown_fields=True):
     note: Annotated[str, Meta(max_length=2_000)] = ""
 
 
+LetterIds = Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(min_length=1, max_length=500)]
+Reason = Annotated[str, Meta(min_length=1, max_length=2_000)]
+
+
 class ReplayManyBody(Struct, frozen=True, forbid_unknown_fields=True):
-    ids: Annotated[list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(min_length=1, max_length=500)]
+    ids: LetterIds
 
 
 class DiscardBody(Struct, frozen=True, forbid_unknown_fields=True):
-    reason: Annotated[str, Meta(min_length=1, max_length=2_000)]
+    reason: Reason
 
 
-class ReplayItem(Struct, frozen=True, kw_only=True):
+class DiscardManyBody(Struct, frozen=True, forbid_unknown_fields=True):
+    ids: LetterIds
+    reason: Reason
+
+
+class LetterOutcome(Struct, frozen=True, kw_only=True):
     id: str
     status: int
     detail: str | None
 
 
 class ReplayResult(Struct, frozen=True, kw_only=True):
-    items: list[ReplayItem]
+    items: list[LetterOutcome]
     n_replayed: int
+
+
+class DiscardResult(Struct, frozen=True, kw_only=True):
+    items: list[LetterOutcome]
+    n_discarded: int

@@ -72,6 +72,7 @@ TABLE: dict[tuple[str, str], str | None] = {
     ("GET", "/v1/dead-letters"): "dead_letters:read",
     ("GET", "/v1/dead-letters/counts"): "dead_letters:read",
     ("POST", "/v1/dead-letters/replay"): "dead_letters:write",
+    ("POST", "/v1/dead-letters/discard"): "dead_letters:write",
     ("GET", "/v1/dead-letters/{letter_id}"): "dead_letters:read",
     ("POST", "/v1/dead-letters/{letter_id}/replay"): "dead_letters:write",
     ("POST", "/v1/dead-letters/{letter_id}/discard"): "dead_letters:write",

@@ -62,6 +62,17 @@ def test_many_letters_are_replayed_at_once_and_fail_again_as_new_letters(api: Ap
     assert eventually(lambda: api.get("/v1/dead-letters/counts")["n_open"] == 2)
 
 
+def test_many_letters_are_given_up_at_once_for_one_reason(api: Api) -> None:
+    first, second = (str(letter["id"]) for letter in poison(api, b"{", b"}"))
+    api.post(f"/v1/dead-letters/{first}/discard", {"reason": "seen before"})
+
+    answer = api.post("/v1/dead-letters/discard", {"ids": [first, second, "nobody"], "reason": "a flood"}).json()
+
+    assert ([item["status"] for item in answer["items"]], answer["n_discarded"]) == ([409, 200, 404], 1)
+    assert [api.get(f"/v1/dead-letters/{one}")["note"] for one in (first, second)] == ["seen before", "a flood"]
+    assert api.post("/v1/dead-letters/discard", {"ids": [second], "reason": ""}).status_code == 422
+
+
 def test_a_discarded_letter_says_why(api: Api) -> None:
     [letter] = poison(api, b"{")
 

@@ -390,6 +390,8 @@ export default {
   "dead.done.many": { one: "{n} replayed.", other: "{n} replayed." },
   "dead.empty.other": "None in this state.",
   "dead.discard": "Discard",
+  "dead.discard.many": { one: "Discard this {n}", other: "Discard these {n}" },
+  "dead.discard.done.many": { one: "{n} discarded.", other: "{n} discarded." },
   "dead.discard.note": "Why is it safe to discard?",
   "dead.done.replay": "Replayed. If it fails again it comes back here.",
   "dead.done.discard": "Discarded.",

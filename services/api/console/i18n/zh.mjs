@@ -390,6 +390,8 @@ export default {
   "dead.done.many": { other: "已重放 {n} 条。" },
   "dead.empty.other": "此状态下没有死信。",
   "dead.discard": "丢弃",
+  "dead.discard.many": { other: "丢弃这 {n} 条" },
+  "dead.discard.done.many": { other: "已丢弃 {n} 条。" },
   "dead.discard.note": "为什么可以放心丢弃？",
   "dead.done.replay": "已重放。若再次失败会回到这里。",
   "dead.done.discard": "已丢弃。",

@@ -106,6 +106,7 @@ export const api = {
   deadLetter: (id) => call("GET", `/v1/dead-letters/${one(id)}`),
   replay: (id, body) => call("POST", `/v1/dead-letters/${one(id)}/replay`, { body }),
   replayMany: (ids) => call("POST", "/v1/dead-letters/replay", { body: { ids } }),
+  discardMany: (ids, reason) => call("POST", "/v1/dead-letters/discard", { body: { ids, reason } }),
   discard: (id, reason) => call("POST", `/v1/dead-letters/${one(id)}/discard`, { body: { reason } }),
 
   providers: () => call("GET", "/v1/providers"),

@@ -1,5 +1,5 @@
 // One dead letter: why it was refused, its bytes, and what to do with it.
-import { Dialog } from "../component/dialog.mjs";
+import { DiscardDialog } from "../component/discard_dialog.mjs";
 import { Failed, Waiting } from "../component/empty.mjs";
 import { Icon } from "../component/icon.mjs";
 import { Fact } from "../component/risk.mjs";
@@ -52,6 +52,11 @@ function Bytes({ letter, onDone }) {
       tell(problemText(problem), "error");
     }
   };
+  const discard = async (reason) => {
+    await api.discard(letter.id, reason);
+    tell(t("dead.done.discard"));
+    onDone();
+  };
   return html`<section class="card"><h2 id="bytes">${t("dead.value")}</h2>
     ${!isText && html`<p class="hint">${t("dead.value.binary")}</p>`}
     ${isText && canWrite
@@ -60,7 +65,7 @@ function Bytes({ letter, onDone }) {
     ${canWrite && html`<div class="actions">
       <button class="button primary" type="button" onClick=${replay}>${isChanged ? t("dead.replay.fixed") : t("dead.replay")}</button>
       <button class="button" type="button" onClick=${() => setDiscarding(true)}>${t("dead.discard")}</button></div>`}
-    ${isDiscarding && html`<${DiscardDialog} letter=${letter} onClose=${() => setDiscarding(false)} onDone=${onDone} />`}
+    ${isDiscarding && html`<${DiscardDialog} title=${t("dead.discard")} onClose=${() => setDiscarding(false)} discard=${discard} />`}
   </section>`;
 }
 
@@ -81,25 +86,4 @@ function pretty(text) {
   } catch {
     return text;
   }
-}
-
-function DiscardDialog({ letter, onClose, onDone }) {
-  const [note, setNote] = useState("");
-  const submit = async (event) => {
-    event.preventDefault();
-    onClose();
-    try {
-      await api.discard(letter.id, note.trim());
-      tell(t("dead.done.discard"));
-      onDone();
-    } catch (problem) {
-      tell(problemText(problem), "error");
-    }
-  };
-  return html`<${Dialog} title=${t("dead.discard")} onClose=${onClose}>
-    <form onSubmit=${submit}>
-      <label class="field"><span>${t("dead.discard.note")}</span><textarea rows="3" required maxlength="2000" autofocus value=${note} onInput=${(event) => setNote(event.target.value)} /></label>
-      <footer><button class="button" type="button" onClick=${onClose}>${t("cancel")}</button><button class="button danger" type="submit">${t("dead.discard")}</button></footer>
-    </form>
-  </${Dialog}>`;
 }

@@ -1,5 +1,6 @@
 // Events that could not be read or decided: browse by state and reason, replay a whole kind once its cause is mended.
 import { Dialog } from "../component/dialog.mjs";
+import { DiscardDialog } from "../component/discard_dialog.mjs";
 import { Empty, Failed, Waiting } from "../component/empty.mjs";
 import { When } from "../component/when.mjs";
 import { problemText } from "../lib/actions.mjs";
@@ -21,21 +22,32 @@ export function DeadLettersPage() {
   const pages = usePages((cursor) => api.deadLetters({ status, stage, reason, cursor, limit: PAGE_SIZE }), [status, stage, reason]);
   const counts = useLoaded(() => api.deadLetterCounts(), []);
   const [isAsking, setAsking] = useState(false);
+  const [isDiscarding, setDiscarding] = useState(false);
+  const shown = () => pages.items.map(({ id }) => id);
+  const reload = () => {
+    pages.reload();
+    counts.reload();
+  };
   const replay = async () => {
     setAsking(false);
     try {
-      const { n_replayed: n } = await api.replayMany(pages.items.map(({ id }) => id));
+      const { n_replayed: n } = await api.replayMany(shown());
       tell(t("dead.done.many", { n }));
-      pages.reload();
-      counts.reload();
+      reload();
     } catch (problem) {
       tell(problemText(problem), "error");
     }
   };
+  const discard = async (why) => {
+    const { n_discarded: n } = await api.discardMany(shown(), why);
+    tell(t("dead.discard.done.many", { n }));
+    reload();
+  };
   return html`<section class="page" aria-labelledby="page-title">
     <header class="page-head"><h1 id="page-title">${t("dead.title")}</h1><span class="spacer" />
       ${status === "open" && reason && pages.items.length > 0 && may("dead_letters:write") &&
-        html`<button class="button" type="button" onClick=${() => setAsking(true)}>${t("dead.replay.many", { n: pages.items.length })}</button>`}</header>
+        html`<button class="button" type="button" onClick=${() => setAsking(true)}>${t("dead.replay.many", { n: pages.items.length })}</button>
+          <button class="button" type="button" onClick=${() => setDiscarding(true)}>${t("dead.discard.many", { n: pages.items.length })}</button>`}</header>
     <p class="lead">${t("dead.lead")}</p>
     <div class="filters open"><div class="segments" role="group" aria-label=${t("dead.filter.status")}>
       ${STATUSES.map((one) => html`<button type="button" key=${one} aria-pressed=${status === one}
@@ -54,6 +66,7 @@ export function DeadLettersPage() {
     ${isAsking && html`<${Dialog} title=${t("dead.replay.many", { n: pages.items.length })} hint=${t("dead.replay.sure")} onClose=${() => setAsking(false)}>
       <footer><button class="button" type="button" onClick=${() => setAsking(false)}>${t("cancel")}</button>
         <button class="button primary" type="button" autofocus onClick=${replay}>${t("dead.replay")}</button></footer></${Dialog}>`}
+    ${isDiscarding && html`<${DiscardDialog} title=${t("dead.discard.many", { n: pages.items.length })} onClose=${() => setDiscarding(false)} discard=${discard} />`}
   </section>`;
 }
 
