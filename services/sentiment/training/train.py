@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ from services.sentiment.interaction.model import LinearModel
 from services.sentiment.training import corpus, prior
 from services.sentiment.training.clauses import clauses_of
 from services.sentiment.training.corpus import NEUTRAL, POSITIVE, UNLABELLED, LabelledText
-from services.sentiment.training.everyday import SOURCES as EVERYDAY
-from services.sentiment.training.everyday import everyday_texts
 from services.sentiment.training.fit import Features, FitSettings, featurise, fit_heads
 from services.sentiment.training.phrases import SOURCES, written_texts
 from services.sentiment.training.prior import TeacherFiles, WordPrior
@@ -31,10 +29,7 @@ _PRUNE_BELOW: Final = 0.03
 _SCALE_QUANTILE: Final = 0.9999
 """int8 scaled at the very largest weight costs accuracy everywhere else; measured 2026-11-22."""
 _WRITTEN_IMPORTANCE: Final = 2.0
-_INVERSE_TEMPERATURES: Final = (1.05, 1.0)
-"""Polarity and neutrality logits are multiplied by these: a trade between calibration in-domain and on left-out
-sources, 2026-11-29."""
-_NEUTRALITY_SHIFT: Final = -0.05
+_NEUTRALITY_SHIFT: Final = -0.1
 """Added to the neutrality logit: each -.05 gains .1 of accuracy on left-out sources and misses fewer complaints, for
 .05 of macro-F1 and .001 of calibration error in-domain, 2026-11-29."""
 _UNLABELLED_IMPORTANCE: Final = 0.6
@@ -42,18 +37,12 @@ _UNLABELLED_IMPORTANCE: Final = 0.6
 neutral texts. Source: as above."""
 _CLAUSE_IMPORTANCE: Final = 1.0
 """What a clause that only the teacher has judged counts, against a labelled text of its source. Source: as above."""
-_EVERYDAY_IMPORTANCE: Final = 1.0
-"""What an everyday sentence counts, for polarity alone: the teacher, which knows neutral posts and none of these, calls
-most of them not neutral. Source: search of 2026-11-29, docs/sentiment.md."""
 _OWN_IMPORTANCE: Final = 2.0
 _SETTINGS: Final = FitSettings()
 _AFTER_TEACHER: Final = FitSettings(n_epochs=3, rate=0.5)
 """Weights that the teacher alone has fitted are corrected by labels, not learned anew."""
 _OWN_SETTINGS: Final = FitSettings(n_epochs=5, rate=0.1, rate_decay=1.0, first_square=1e-6, dropout=0.2)
 """A few corrections have to show, so that their features take whole steps."""
-
-
-_F = TypeVar("_F", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +88,11 @@ def targets_of(rows: Sequence[LabelledText], soft: NDArray[np.float32] | None, s
             from_teacher = (importances == 0) & (counted & has_teacher & (sources == source))[:, None]
             importances[from_teacher] = importance * share
             wanted[from_teacher] = taught[from_teacher]
-    importances[np.isin(sources, EVERYDAY)] = (_EVERYDAY_IMPORTANCE if soft is not None else 0.0, 0.0)
     return Targets(wanted, importances)
 
 
 def train(corpora: Sequence[LabelledText], characters: NDArray[np.uint32]) -> LinearModel:
-    """Return the model fitted to the public corpora, their clauses, everyday sentences and the written texts.
+    """Return the model fitted to the public corpora, their clauses and the written texts.
 
     The teacher's soft labels, and with them the texts that have no others, take part only when they were made for
     exactly these corpora.
@@ -138,8 +126,8 @@ def train_without(
 
 
 def taught_rows(corpora: Sequence[LabelledText], without: str | None = None) -> list[LabelledText]:
-    """Return all that a teacher labels, in its order: corpora, their clauses, everyday sentences; less one source."""
-    return [row for row in (*corpora, *clauses_of(corpora), *everyday_texts()) if row.source != without]
+    """Return all that a teacher labels, in its order: corpora and their clauses; less one source."""
+    return [row for row in (*corpora, *clauses_of(corpora)) if row.source != without]
 
 
 def _fitted(
@@ -155,8 +143,7 @@ def _fitted(
         )
         settings = _AFTER_TEACHER
     table, biases = _fitted_further(features, targets_of(rows, soft), table, biases, settings)
-    shifted = calibrated(biases) + np.array((0.0, _NEUTRALITY_SHIFT))
-    return quantised(calibrated(table), shifted, characters)
+    return quantised(table, biases + np.array((0.0, _NEUTRALITY_SHIFT)), characters)
 
 
 def _fitted_further(
@@ -166,12 +153,6 @@ def _fitted_further(
     offsets = _logits(features, table) + biases[features.is_zh].astype(np.float32)
     weights, more = fit_heads(features, targets.wanted, targets.importances, offsets, settings)
     return weights + table, biases + more
-
-
-def calibrated(values: NDArray[_F]) -> NDArray[_F]:
-    """Return weights or biases, heads in the last axis, after the temperatures."""
-    warmed: NDArray[_F] = (values * np.array(_INVERSE_TEMPERATURES)).astype(values.dtype)
-    return warmed
 
 
 def adapt(base: LinearModel, rows: Sequence[LabelledText]) -> LinearModel:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.sentiment.training.corpus import ENGLISH_CORPORA, UNLABELLED, LabelledText
-from services.sentiment.training.everyday import EVERYDAY_EN
 from services.sentiment.training.train import targets_of
 
 _RIDGE: Final = 3_000.0
@@ -18,7 +17,6 @@ _WARM_UP: Final = 0.3
 """Share of the steps in which Adam's rate rises, from a 25th; after them it falls to nothing."""
 _MOMENTUM, _MEMORY_OF_SQUARES = 0.9, 0.999
 _SEED: Final = 0
-_ENGLISH: Final = ENGLISH_CORPORA | {EVERYDAY_EN}
 _SHARPNESS: Final = np.exp(np.linspace(0, 3, 31))
 
 Vectors = NDArray[np.float32]
@@ -41,7 +39,7 @@ def teacher_logits(rows: Sequence[LabelledText], views: Views) -> Vectors:
     """Return the teacher's two logits for every row, its heads fitted to the labels of those that have one."""
     is_labelled = np.array([row.label != UNLABELLED for row in rows])
     targets = targets_of([row for row in rows if row.label != UNLABELLED], None)
-    is_zh = np.array([row.source not in _ENGLISH for row in rows])
+    is_zh = np.array([row.source not in ENGLISH_CORPORA for row in rows])
     with_inner, with_outer = (_joined(views.e5, view, is_labelled, is_zh) for view in (views.inner, views.outer))
     heads = [
         with_inner @ logistic(with_inner[is_labelled], targets.wanted, targets.importances),

@@ -25,8 +25,8 @@ def scorer() -> Scorer:
         ("complaints.en", "negative", 0.70),
         ("enquiries.zh", "neutral", 0.75),
         ("enquiries.en", "neutral", 0.95),
-        ("faults.zh", "negative", 0.80),
-        ("faults.en", "negative", 0.55),
+        ("faults.zh", "negative", 0.75),
+        ("faults.en", "negative", 0.60),
     ],
 )
 def test_service_texts_are_read_as_a_person_reads_them(name: str, label: str, floor: float) -> None:
