@@ -28,6 +28,8 @@ from shared.contracts.event import (
     Direction,
     EventBase,
     Interaction,
+    SurveyAnswered,
+    SurveyKind,
 )
 from shared.ids import digest_id
 
@@ -141,6 +143,26 @@ def draft(
         ),
         call=call,
         reply_to=named(reply_to),
+    )
+
+
+def survey_answer(frame: EventBase, kind: SurveyKind, score: float, scale: tuple[float, float]) -> SurveyAnswered:
+    """Return the answer that a drafted event tells of; `scale` is the least and the most that could be answered."""
+    return SurveyAnswered(
+        id=frame.id,
+        source=frame.source,
+        occurred_at=frame.occurred_at,
+        customer=frame.customer,
+        channel=frame.channel,
+        direction="inbound",
+        conversation_id=frame.conversation_id,
+        actor=frame.actor,
+        text=frame.text,
+        attributes=frame.attributes,
+        kind=kind,
+        score=score,
+        scale_min=scale[0],
+        scale_max=scale[1],
     )
 
 

@@ -1250,7 +1250,7 @@ _ZH_IN_CASE: Final[_Groups] = (
         ),
     ),
 )
-_PLAIN: Final = 300
+_PER_PLAIN_KIND: Final = 300
 SOURCES: Final = ("service.en", "service.zh")
 _EN_CLOSING: Final = ("thanks", "thank you", "thanks in advance", "many thanks", "cheers", "please", "appreciate it")
 _ZH_CLOSING: Final = (
@@ -1297,12 +1297,12 @@ def written_texts() -> list[LabelledText]:
     ]
     plain = random.Random(_SEED)  # noqa: S311  # as above; apart, so that it moves no other choice
     english += [
-        *_some(plain, _faults(_EN_PLAIN, " ", _EN_PLAIN_TAIL), NEGATIVE, "service.en", _PLAIN),
-        *_some(plain, _faults(_EN_BROKEN, " ", _EN_TAIL), NEGATIVE, "service.en", _PLAIN),
+        *_some(plain, _faults(_EN_PLAIN, " ", _EN_PLAIN_TAIL), NEGATIVE, "service.en", _PER_PLAIN_KIND),
+        *_some(plain, _faults(_EN_BROKEN, " ", _EN_TAIL), NEGATIVE, "service.en", _PER_PLAIN_KIND),
         *_some(plain, _Fillings(_EN_IN_CASE), NEUTRAL, "service.en"),
     ]
     chinese += [
-        *_some(plain, _faults(_ZH_BROKEN, "", _ZH_TAIL), NEGATIVE, "service.zh", _PLAIN),
+        *_some(plain, _faults(_ZH_BROKEN, "", _ZH_TAIL), NEGATIVE, "service.zh", _PER_PLAIN_KIND),
         *_some(plain, _Fillings(_ZH_IN_CASE), NEUTRAL, "service.zh"),
     ]
     closings = random.Random(_SEED)  # noqa: S311  # as above

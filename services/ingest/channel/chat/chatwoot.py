@@ -5,7 +5,9 @@ Source: https://www.chatwoot.com/hc/user-guide/articles/1677693021-how-to-use-we
 
 from datetime import timedelta
 
-from services.ingest.channel.draft import attachment, clean, draft
+from msgspec import structs
+
+from services.ingest.channel.draft import attachment, clean, draft, survey_answer
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
 from services.ingest.channel.ports import Channel, ChannelParse, ChannelRequest, Credentials, secrets_of
 from services.ingest.channel.signature import (
@@ -16,7 +18,7 @@ from services.ingest.channel.signature import (
     utf8,
 )
 from services.ingest.identity.handles import normalise
-from shared.contracts.event import ActorKind, Attachment, Interaction, SurveyAnswered, TicketResolved
+from shared.contracts.event import ActorKind, Attachment, Interaction, TicketResolved
 
 SIGNATURE_HEADER = "X-Chatwoot-Signature"
 TIMESTAMP_HEADER = "X-Chatwoot-Timestamp"
@@ -135,23 +137,10 @@ def _read_update(request: ChannelRequest, body: dict[str, Json], parse: ChannelP
     if score is not None and 1 <= score <= 5:
         frame = _message(request, body, "event", "incoming")
         contact = _contact(body)
-        parse.add(
-            SurveyAnswered(
-                id=frame.id,
-                source=frame.source,
-                occurred_at=frame.occurred_at,
-                customer=frame.customer if not contact else _message(request, body, "event", "outgoing").customer,
-                channel=frame.channel,
-                direction="inbound",
-                conversation_id=frame.conversation_id,
-                text=clean(note) if (note := text_of(answer, "feedback_message")) else None,
-                attributes=frame.attributes,
-                kind="csat",
-                score=score,
-                scale_min=1,
-                scale_max=5,
-            )
-        )
+        customer = _message(request, body, "event", "outgoing").customer if contact else frame.customer
+        note = text_of(answer, "feedback_message")
+        told = structs.replace(frame, customer=customer, actor=None, text=clean(note) if note else None)
+        parse.add(survey_answer(told, "csat", score, (1, 5)))
     elif object_of(body, "content_attributes").get("deleted") is True:
         _read_message(request, body, "deletion", parse)
     elif object_of(body, "content_attributes").get("edited_at") is not None:

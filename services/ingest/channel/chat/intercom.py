@@ -6,7 +6,9 @@ Source: https://developers.intercom.com/docs/webhooks and …/webhooks/setting-u
 import html
 import re
 
-from services.ingest.channel.draft import attachment, draft
+from msgspec import structs
+
+from services.ingest.channel.draft import attachment, draft, survey_answer
 from services.ingest.channel.email.html_text import text_of_html
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
 from services.ingest.channel.ports import (
@@ -19,7 +21,7 @@ from services.ingest.channel.ports import (
 )
 from services.ingest.channel.signature import hex_digest, require_header, require_prefix, require_secrets_match
 from services.ingest.identity.handles import normalise
-from shared.contracts.event import ActorKind, Attachment, EventBase, SurveyAnswered
+from shared.contracts.event import ActorKind, Attachment, EventBase
 
 SIGNATURE_HEADER = "X-Hub-Signature"
 _PICTURE = re.compile(r'<img\b[^>]{0,2000}?\bsrc="([^"]{1,2048})"', re.IGNORECASE)
@@ -115,24 +117,10 @@ def _read_rating(request: ChannelRequest, body: dict[str, Json], item: dict[str,
         parse.ignore("without_score")
         return
     frame = _act(request, body, item, "rating", text_of(rating, "remark"))
-    parse.add(
-        SurveyAnswered(
-            id=frame.id,
-            source=frame.source,
-            occurred_at=instant_of(rating, "created_at") or frame.occurred_at,
-            customer=frame.customer,
-            channel=frame.channel,
-            direction="inbound",
-            conversation_id=frame.conversation_id,
-            actor=frame.actor,
-            text=frame.text or None,
-            attributes=frame.attributes,
-            kind="csat",
-            score=score,
-            scale_min=1,
-            scale_max=5,
-        )
+    told = structs.replace(
+        frame, occurred_at=instant_of(rating, "created_at") or frame.occurred_at, text=frame.text or None
     )
+    parse.add(survey_answer(told, "csat", score, (1, 5)))
 
 
 def _act(

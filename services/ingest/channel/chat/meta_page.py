@@ -3,11 +3,11 @@
 Source: https://developers.facebook.com/docs/messenger-platform/reference/webhook-events
 """
 
-from services.ingest.channel.draft import attachment, draft
+from services.ingest.channel.draft import attachment, draft, survey_answer
 from services.ingest.channel.payload import Json, instant_of, list_of, member, number_of, object_of, text_of
 from services.ingest.channel.ports import ChannelParse, ChannelRequest
 from services.ingest.identity.handles import normalise
-from shared.contracts.event import ActorKind, Attachment, Channel, Direction, SurveyAnswered, SurveyKind
+from shared.contracts.event import ActorKind, Attachment, Channel, Direction, SurveyKind
 
 THUMBS_UP_STICKERS = frozenset({"369239263222822", "369239343222814", "369239383222810"})
 _RECEIPTS = frozenset({"delivery", "read"})
@@ -95,24 +95,7 @@ def _read_survey(request: ChannelRequest, platform: str, item: dict[str, Json], 
                 conversation=f"{text_of(item, 'recipient', 'id')}/{person}",
                 text=text_of(question, "follow_up", "payload"),
             )
-            parse.add(
-                SurveyAnswered(
-                    id=frame.id,
-                    source=frame.source,
-                    occurred_at=frame.occurred_at,
-                    customer=frame.customer,
-                    channel=frame.channel,
-                    direction="inbound",
-                    conversation_id=frame.conversation_id,
-                    actor=frame.actor,
-                    text=frame.text,
-                    attributes=frame.attributes,
-                    kind=scale[0],
-                    score=score,
-                    scale_min=scale[1],
-                    scale_max=scale[2],
-                )
-            )
+            parse.add(survey_answer(frame, scale[0], score, scale[1:]))
     if not n_answers:
         parse.ignore("without_score")
 

@@ -6,7 +6,7 @@ The body may be empty (a GET-like trigger); an empty delivery holds no event.
 
 from datetime import timedelta
 
-from services.ingest.channel.draft import attachment, draft
+from services.ingest.channel.draft import attachment, draft, survey_answer
 from services.ingest.channel.payload import (
     Json,
     instant_of,
@@ -32,7 +32,6 @@ from shared.contracts.event import (
     Attachment,
     EventBase,
     Interaction,
-    SurveyAnswered,
     TicketOpened,
     TicketReopened,
     TicketResolved,
@@ -206,24 +205,7 @@ def _read_score(request: ChannelRequest, body: dict[str, Json], event: dict[str,
         return
     is_binary = number is None
     frame = _frame(request, body, text_of(body, "id"), text=text_of(current, "comment"))
-    parse.add(
-        SurveyAnswered(
-            id=frame.id,
-            source=frame.source,
-            occurred_at=frame.occurred_at,
-            customer=frame.customer,
-            channel=frame.channel,
-            direction="inbound",
-            conversation_id=frame.conversation_id,
-            actor=frame.actor,
-            text=frame.text,
-            attributes=frame.attributes,
-            kind="csat",
-            score=score,
-            scale_min=0 if is_binary else 1,
-            scale_max=1 if is_binary else 5,
-        )
-    )
+    parse.add(survey_answer(frame, "csat", score, (0, 1) if is_binary else (1, 5)))
 
 
 def _read_messaging(request: ChannelRequest, body: dict[str, Json], event: Json, parse: ChannelParse) -> None:
