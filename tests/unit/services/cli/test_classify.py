@@ -1,8 +1,11 @@
 """`pulseline classify` and `pulseline sentiment`, as a person calls them."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -49,6 +52,63 @@ def test_bytes_that_are_no_utf8_are_still_judged() -> None:
     result = runner.invoke(app, ["-"], input=b"\xff\xfe bad \xe9\n")
 
     assert result.exit_code == 0
+
+
+def test_json_lines_that_begin_with_a_byte_order_mark_are_read() -> None:
+    result = runner.invoke(app, ["-", "--jsonl"], input=b'\xef\xbb\xbf{"text": "great!"}\r\n{"text": "great!"}\r\n')
+
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert first == second
+
+
+def test_json_lines_as_python_writes_them_are_judged() -> None:
+    given = b'{"text": "great! \\ud83d"}\n{"text": "great!", "rating": NaN}\n{"text": "great! \xff"}\n'
+
+    result = runner.invoke(app, ["-", "--jsonl"], input=given)
+
+    assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["positive"] * 3
+    assert result.exit_code == 0
+
+
+def test_a_line_nested_too_deeply_leaves_its_neighbours_alone() -> None:
+    deep = b'{"text": "great!", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
+
+    result = runner.invoke(app, ["-", "--jsonl"], input=deep + b'{"text": "great!"}\n')
+
+    deep_line, good = (json.loads(line) for line in result.stdout.splitlines())
+    assert deep_line == {"line": 1, "error": "JSON is nested too deeply"}
+    assert good["label"] == "positive"
+
+
+def test_lines_longer_than_a_read_come_out_whole_and_in_order() -> None:
+    texts = ["great! " * 30_000, "", "terrible service", "great! " * 30_000 + "\r"]
+
+    lines = classified("\n".join(texts))
+
+    assert [line["label"] for line in lines] == ["positive", "neutral", "negative", "positive"]
+
+
+def test_who_writes_line_by_line_is_answered_line_by_line() -> None:
+    command = [sys.executable, "-m", "services.cli.main", "classify"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(b"great!\n")
+        process.stdin.flush()
+
+        answer = process.stdout.readline()
+
+        process.stdin.close()
+    assert json.loads(answer)["label"] == "positive"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_a_closed_input_or_output_is_told_in_a_sentence(closed: str) -> None:
+    command = f"{sys.executable} -m services.cli.main classify {closed}"
+
+    result = subprocess.run(["/bin/sh", "-c", command], input="great!\n", capture_output=True, text=True, check=False)
+
+    assert result.returncode == 2
+    assert "is closed" in result.stderr
 
 
 def test_a_file_is_read_by_name(tmp_path: Path) -> None:
