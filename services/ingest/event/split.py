@@ -8,6 +8,8 @@ from shared.errors import Reject
 
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _WHITESPACE = b" \t\r\n"
+# Windows writes it before a file's first line.
+_BOM = b"\xef\xbb\xbf"
 # Strings are skipped whole; outside them only these bytes matter for the structure.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
 
@@ -17,7 +19,7 @@ def split_json(body: bytes) -> list[bytes]:
 
     Raises `Reject` when the body is empty or the array never ends. A malformed element stays an element.
     """
-    trimmed = body.strip(_WHITESPACE)
+    trimmed = body.removeprefix(_BOM).strip(_WHITESPACE)
     if not trimmed:
         raise Reject("the body is empty")
     if not trimmed.startswith(b"["):
@@ -30,7 +32,7 @@ def split_json(body: bytes) -> list[bytes]:
 
 def split_ndjson(body: bytes) -> list[bytes]:
     """Return the non-empty lines of newline-delimited JSON."""
-    lines = [trimmed for line in body.split(b"\n") if (trimmed := line.strip(_WHITESPACE))]
+    lines = [trimmed for line in body.removeprefix(_BOM).split(b"\n") if (trimmed := line.strip(_WHITESPACE))]
     if not lines:
         raise Reject("the body is empty")
     return lines

@@ -34,6 +34,13 @@ def test_body_without_end_is_refused(body: bytes) -> None:
         split_json(body)
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_event() -> None:
+    mark = b"\xef\xbb\xbf"
+
+    assert split_json(mark + b'{"a": 1}') == [b'{"a": 1}']
+    assert split_ndjson(mark + b'{"a":1}\r\n{"b":2}\r\n') == [b'{"a":1}', b'{"b":2}']
+
+
 def test_ndjson_skips_blank_lines() -> None:
     assert split_ndjson(b'{"a":1}\r\n\n{"b":2}\n') == [b'{"a":1}', b'{"b":2}']
 
