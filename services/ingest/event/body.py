@@ -3,7 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -13,6 +13,10 @@ from services.ingest.metrics import IngestMetrics
 from shared.problem import problem
 
 _READ_TIMEOUT_S = 30.0
+# Most clients read the answer only once they have sent everything, and hear of a reset connection instead of a 413 if
+# it is closed before. So what is too large is let pass unread, within reason.
+_MOST_LET_PASS_BYTES = 64 * 1024 * 1024
+_LET_PASS_TIMEOUT_S = 5.0
 # Others are answered, or give up, within seconds.
 _RETRY_AFTER_S = 2
 
@@ -74,9 +78,6 @@ class _Share:
 
 
 async def _read(request: Request, share: _Share) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
-        raise _too_large()
     try:
         async with asyncio.timeout(_READ_TIMEOUT_S):
             body = await _collect(request, share)
@@ -97,13 +98,32 @@ async def _read(request: Request, share: _Share) -> bytes:
 async def _collect(request: Request, share: _Share) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    declared = request.headers.get("content-length", "")
+    stream = request.stream()
+    if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        waits_for_leave = request.headers.get("expect", "").lower() == "100-continue"
+        if not waits_for_leave and int(declared) <= _MOST_LET_PASS_BYTES:
+            await _let_pass(stream)
+        raise _too_large()
+    async for chunk in stream:
         size += len(chunk)
         if size > MAX_BODY_BYTES:
+            chunks.clear()
+            await _let_pass(stream)
             raise _too_large()
         share.take(len(chunk))
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def _let_pass(stream: AsyncIterator[bytes]) -> None:
+    n_bytes = 0
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(_LET_PASS_TIMEOUT_S):
+            async for chunk in stream:
+                n_bytes += len(chunk)
+                if n_bytes > _MOST_LET_PASS_BYTES:
+                    return
 
 
 def _gunzip(body: bytes) -> bytes:

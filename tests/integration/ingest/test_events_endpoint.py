@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,18 @@ def metric(ingest: Ingest, name: str) -> float:
 )
 async def test_every_form_of_body_is_taken(ingest: Ingest, headers: dict[str, str], body: bytes) -> None:
     assert ingest.post(body, headers).json() == {"accepted": 2, "rejected": []}
+
+
+async def test_who_sends_all_before_reading_hears_that_it_was_too_much(ingest: Ingest) -> None:
+    body = b" " * (32 * 1024 * 1024)
+    connection = HTTPConnection("127.0.0.1", int(ingest.service.url.rsplit(":", 1)[1]), timeout=20)
+    headers = {"Authorization": f"Bearer {ingest.key}", "Connection": "close"}
+
+    await asyncio.to_thread(connection.request, "POST", "/v1/events", body, headers)
+
+    answer = await asyncio.to_thread(connection.getresponse)
+    connection.close()
+    assert answer.status == 413
 
 
 async def test_refusals_say_why(ingest: Ingest) -> None:
