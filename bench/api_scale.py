@@ -324,6 +324,7 @@ def _reads(n_customers: int) -> dict[str, Callable[[], str]]:
         "threshold preview, 30 days": asked(
             "/v1/alerts/threshold-preview", threshold=0.9, days=30, until=_END.date().isoformat()
         ),
+        "whether acting helped, a year": asked("/v1/kpis/outcome", **{"from": days_ago(365), "to": _END.isoformat()}),
         "causes over a year": asked("/v1/alerts/causes", since=days_ago(365), until=_END.isoformat(), by="month"),
     }
 

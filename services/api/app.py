@@ -62,6 +62,7 @@ from services.api.identity.schemas import (
     UnlinkBody,
 )
 from services.api.interaction.schemas import ExplainBody, Explanation, LabelBody, LabelView
+from services.api.kpi.schemas import Outcome
 from services.api.metrics import ApiMetrics
 from services.api.notification.schemas import (
     DeliveryPage,
@@ -97,6 +98,7 @@ _MODELS: tuple[type[Any], ...] = (
     CausesOverTime,
     RiskHistory,
     ThresholdPreview,
+    Outcome,
     *ACTION_BODIES.values(),
     CustomerPage,
     CustomerHits,

@@ -31,6 +31,7 @@ from services.api.identity.routes import identity_routes
 from services.api.identity.send import IdentitySender
 from services.api.interaction.explain import Explainer
 from services.api.interaction.routes import explanation_routes, interaction_routes
+from services.api.kpi.routes import kpi_routes
 from services.api.metrics import ApiMetrics
 from services.api.notification.address import AddressGuard
 from services.api.notification.courier import Courier
@@ -169,6 +170,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             identity_routes(pool, guard, IdentitySender(publisher, settings.topic_prefix), clock),
             # Before the alerts' own routes, which take any further word for an alert's id.
             risk_routes(pool, guard, clock),
+            kpi_routes(pool, guard, clock),
             interaction_routes(pool, guard, clock),
             policy_routes(pool, guard, clock),
             explanation_routes(guard, Explainer(settings.sentiment_model)),

@@ -31,6 +31,7 @@ PAGES = {
     "settings": ("#/settings", ".data"),
     "channels": ("#/channels", ".empty"),
     "causes": ("#/insights", ".heat"),
+    "outcome": ("#/insights?show=outcome", ".outcome"),
     "threshold": ("#/insights?show=threshold", ".chart"),
     "backtest": ("#/insights?show=backtest", ".empty"),
     "nothing-found": ("#/alerts?q=nobody-is-called-this", ".empty"),

@@ -1,0 +1,27 @@
+"""The JSON of key figures over HTTP."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from services.api.kpi.model import Comparison, Slice
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """Whether customers whose alert was to be acted on bought again more often than those held out from action.
+
+    A customer counts once, with the first alert of the time; `n_later_alerts` are the others. `n_more`: customers that
+    are still needed to see a difference of `worth_seeing` with 80 % power, those who wait for their horizon included.
+    """
+
+    since: datetime
+    until: datetime
+    horizon_days: Annotated[int, Meta(ge=1)]
+    worth_seeing: float
+    whole: Comparison
+    n_more: int | None
+    n_later_alerts: int
+    by_month: list[Slice]
+    by_tier: list[Slice]
+    by_cause: list[Slice]
