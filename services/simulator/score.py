@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from services.simulator.truth import CustomerTruth, Header
+from shared import interval
 
 EARLIEST: Final = timedelta(days=30)
 LATEST: Final = timedelta(days=90)
@@ -22,7 +22,6 @@ _OF_ITSELF: Final = frozenset({"returned", "recovered", "evidence_undone"})
 _DRAWS: Final = 1_000
 # Processors reckon in whole milliseconds.
 _TICK: Final = timedelta(milliseconds=1)
-_Z: Final = 1.959963984540054
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -45,7 +44,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 class Share(Struct, frozen=True):
-    """A share with its Wilson interval at 95 %. Source: Wilson 1927."""
+    """A share with its Wilson interval at 95 %."""
 
     n: int
     of: int
@@ -187,10 +186,8 @@ def wilson(n: int, of: int) -> Share:
     """Return a share with its interval; nothing of nothing may be anything."""
     if of == 0:
         return Share(0, 0, 0.0, 1.0)
-    p = n / of
-    middle_ = (p + _Z**2 / (2 * of)) / (1 + _Z**2 / of)
-    half = _Z / (1 + _Z**2 / of) * sqrt(p * (1 - p) / of + _Z**2 / (4 * of**2))
-    return Share(n, of, max(middle_ - half, 0.0), min(middle_ + half, 1.0))
+    share = interval.wilson(n, of)
+    return Share(n, of, share.low, share.high)
 
 
 def middle(values: Sequence[float], share: float = 0.5) -> Middle:

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from services.api.kpi.interval import n_needed, newcombe, wilson
 from services.api.kpi.model import Cell, Comparison, Side, Slice, Verdict
+from shared.interval import n_needed, newcombe, wilson
 
 # A convention: with fewer on a side the interval is some 35 points wide, which people read as a figure all the same.
 ENOUGH = 30

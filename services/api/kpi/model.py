@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from services.api.kpi.interval import Estimate
+from shared.interval import Estimate
 
 Verdict = Literal["no_holdout", "not_enough", "helped", "harmed", "open"]
 

@@ -46,7 +46,7 @@ def newcombe(n_hits: int, n: int, n_other_hits: int, n_other: int) -> Estimate:
 
 
 def n_needed(share: float, other_share: float, other_per_one: float = 1.0, power: float = 0.8) -> tuple[int, int]:
-    """Return how many people with each share tell the two apart at 5 % with the power, the other group's being larger.
+    """Return how many people with each share tell the two apart at 5 % with the power.
 
     `other_per_one` is how many people of the other group come with one of the first. Raises `ValueError` where the
     shares are alike: no number would do.
