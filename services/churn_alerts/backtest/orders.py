@@ -274,14 +274,15 @@ def _drop_stray_days(orders: Orders, first_lines: dict[int, int]) -> None:
 
 
 def _stray_end(days: list[int], n_on_day: Counter[int], allowed: float) -> set[int]:
-    n_seen = 0
+    # The last wide gap counts, not the first: zero dates of two spreadsheets, 1900 and 1970, lie apart themselves.
+    n_seen, end = 0, 0
     for index in range(len(days) - 1):
         n_seen += n_on_day[days[index]]
         if n_seen > allowed:
             break
         if abs(days[index + 1] - days[index]) > STRAY_GAP_DAYS:
-            return set(days[: index + 1])
-    return set()
+            end = index + 1
+    return set(days[:end])
 
 
 def _day_of(text: str, days_of_date: dict[str, int]) -> tuple[int, TimeForm]:

@@ -176,3 +176,15 @@ def test_lines_are_those_of_the_file_despite_breaks_inside_quotes(tmp_path: Path
     orders = read(tmp_path, f'customer_id,time,note\na,2024-01-01,"two\nlines"\na,soon,x\na,1999-12-31,x\n{good}')
 
     assert [rejected.line for rejected in orders.rejected] == [4, 5]
+
+
+def test_days_far_from_all_others_are_rejected_even_when_they_are_of_different_kinds(tmp_path: Path) -> None:
+    rows = [f"c{n},2024-01-{n % 28 + 1:02},5" for n in range(2_800)]
+    strays = ["a,1900-01-01,5", "b,1970-01-01,5", "c1,2099-12-31,5"]
+
+    orders = read(tmp_path, "customer_id,time,amount\n" + "\n".join([*strays, *rows]) + "\n")
+
+    days = {day for known in orders.purchases.values() for day in known}
+    assert (min(days), max(days)) == (DAY, DAY + 27)
+    assert orders.n_rejected == 3
+    assert sorted(entry.line for entry in orders.rejected) == [2, 3, 4]
