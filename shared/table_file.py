@@ -1,11 +1,13 @@
 """CSV as companies export it: compressed or not, in the encodings and with the separators of spreadsheets."""
 
+import csv
 import gzip
 import io
 import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -21,20 +23,53 @@ def decompressed(raw: IO[bytes]) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(raw)) if magic == b"\x1f\x8b" else raw
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The names of a table's columns as they stand, and how many lines of the file they took."""
+
+    names: list[str]
+    delimiter: str
+    n_lines: int
+
+
+def read_head(text: IO[str]) -> Head:
+    """Read the first line that is not empty; before it spreadsheets may say the separator: sep=;"""
+    n_lines, delimiter = 0, None
+    for line in iter(text.readline, ""):
+        n_lines += 1
+        content = line.rstrip("\r\n")
+        said = content.strip('"').lower()
+        if said.startswith("sep=") and len(said) == len("sep=;"):
+            delimiter = said[-1]
+        elif content.strip():
+            mark = delimiter or delimiter_of(content)
+            return Head(next(csv.reader([content], delimiter=mark)), mark, n_lines)
+    return Head([], delimiter or ",", n_lines)
+
+
 def delimiter_of(head: str) -> str:
-    """Return the separator of a head line: comma, semicolon or tab."""
-    return max(",;\t", key=head.count)
+    """Return the separator of a head line: comma, semicolon, tab or bar."""
+    return max(",;\t|", key=head.count)
+
+
+def utf_16_of(beginning: bytes) -> str | None:
+    """Return the UTF-16 a file begins in, with a BOM or with a plain letter; None where it does not."""
+    if beginning[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):
+        return "utf-16"
+    if beginning[1:2] == b"\0":
+        return "utf-16-le"
+    return "utf-16-be" if beginning[:1] == b"\0" else None
 
 
 def encoding_of(path: Path) -> str:
-    """Return UTF-8 with or without BOM, UTF-16 where its BOM says so, else GB 18030, by reading the whole file.
+    """Return UTF-8 with or without BOM, UTF-16 where it begins so, else GB 18030, by reading the whole file.
 
     Raises UnicodeDecodeError when it is no text in any of them, and DAMAGED.
     """
     with path.open("rb") as raw, decompressed(raw) as plain:
-        is_utf_16 = plain.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
-    if is_utf_16:
-        return "utf-16"
+        utf_16 = utf_16_of(plain.read(2))
+    if utf_16 is not None:
+        return utf_16
     try:
         _read_through(path, "utf-8-sig")
     except UnicodeDecodeError:

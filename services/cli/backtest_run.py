@@ -1,6 +1,7 @@
 """Runs a backtest with a progress bar and prints its result; imported only when `pulseline backtest` runs."""
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -74,14 +75,29 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
         )
     for name in summary.cautions:
         console.print(CAUTIONS[name][0])
-    if summary.data["n_repeated_rows_dropped"]:
-        console.print(f"{summary.data['n_repeated_rows_dropped']} rows repeat an order in all columns; counted once")
-    if summary.data["n_equal_rows_kept"]:
-        console.print(
-            f"{summary.data['n_equal_rows_kept']} rows equal another and count: they may be lines of a basket"
-        )
-    if summary.data["n_rejected"]:
-        first = summary.data["rejected"][0]
-        console.print(f"{summary.data['n_rejected']} rows rejected, first: line {first['line']}: {first['reason']}")
+    _show_reading(summary.data, console)
     for path in paths:
         console.print(str(path), highlight=False)
+
+
+def _show_reading(data: dict[str, Any], console: Console) -> None:
+    """Tell what about the file may have been meant otherwise."""
+    if (data["date_order"], data["decimal_sign"], data["currency"]) != ("year first", ".", ""):
+        sign = {".": "point", ",": "comma"}[data["decimal_sign"]]
+        currency = f", {data['currency']}" if data["currency"] else ""
+        console.print(f"dates read {data['date_order']}; amounts with decimal {sign}{currency}", highlight=False)
+    if data["columns_ignored"]:
+        console.print(f"columns not used: {', '.join(data['columns_ignored'])}", highlight=False, markup=False)
+    if data["n_without_amount"]:
+        console.print(f"{data['n_without_amount']} purchases without an amount: what was spent says nothing of them")
+    if data["n_without_customer"]:
+        console.print(f"{data['n_without_customer']} rows without a customer left out")
+    if data["n_repeated_rows_dropped"]:
+        console.print(f"{data['n_repeated_rows_dropped']} rows repeat an order in all columns; counted once")
+    if data["n_equal_rows_kept"]:
+        console.print(f"{data['n_equal_rows_kept']} rows equal another and count: they may be lines of a basket")
+    if data["n_rejected"]:
+        first = data["rejected"][0]
+        console.print(
+            f"{data['n_rejected']} rows rejected, first: line {first['line']}: {first['reason']}", markup=False
+        )

@@ -26,7 +26,7 @@ from services.cli.import_rows import (
     order_event,
 )
 from shared.errors import Reject
-from shared.table_file import DAMAGED, delimiter_of, encoding_of, open_text
+from shared.table_file import DAMAGED, encoding_of, open_text, read_head
 
 app = typer.Typer(help="Import history. It builds state and notifies nobody.", no_args_is_help=True)
 
@@ -177,11 +177,13 @@ def _ndjson_event(row: Row) -> dict[str, Any]:
 
 def _csv_rows(file: Path, encoding: str) -> Iterator[Row]:
     with open_text(file, encoding) as text:
-        delimiter = delimiter_of(text.readline())
-    with open_text(file, encoding) as text:
-        reader = csv.DictReader(text, delimiter=delimiter)
+        head = read_head(text)
+        reader = csv.DictReader(text, head.names, delimiter=head.delimiter)
         for values in reader:
-            yield Row(reader.line_num, {name: value or "" for name, value in values.items() if isinstance(name, str)})
+            yield Row(
+                head.n_lines + reader.line_num,
+                {name: value or "" for name, value in values.items() if isinstance(name, str)},
+            )
 
 
 def _ndjson_rows(file: Path) -> Iterator[Row]:

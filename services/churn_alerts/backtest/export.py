@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from services.churn_alerts.backtest.measure import iso
-from services.churn_alerts.backtest.orders import TimeForm
 from services.churn_alerts.backtest.page import page
 from services.churn_alerts.backtest.replay import Replay
 from services.churn_alerts.backtest.summary import Summary
+from services.churn_alerts.backtest.times import TimeForm
 from services.churn_alerts.customer.history import History
 
 _END_OF_DAY = {"date": "", "naive": " 23:59:59", "zoned": "T23:59:59Z"}

@@ -2,20 +2,27 @@
 
 import csv
 import io
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from math import isfinite
+from datetime import date
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
+from services.churn_alerts.backtest.amounts import (
+    AS_PROGRAMS_WRITE,
+    AmountForm,
+    AmountSurvey,
+    NotPlain,
+    PlainAmounts,
+    UnclearColumn,
+)
+from services.churn_alerts.backtest.times import EPOCH_ORDINAL, FieldOrder, PlainTimes, TimeForm, Times, TimeSurvey
 from services.churn_alerts.customer.history import CustomerDays
 from services.churn_alerts.customer.model import PurchaseDay
-from shared.table_file import DAMAGED, decompressed, delimiter_of
+from shared.table_file import DAMAGED, Head, decompressed, read_head, utf_16_of
 
-EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 PURCHASES = frozenset({"", "purchase", "purchased", "order", "order.placed", "sale"})
 RETURNS = frozenset({"return", "returned", "order.returned", "refund"})
 MAX_REJECTED_RATIO = 0.05
@@ -24,10 +31,9 @@ PROGRESS_ROWS = 5_000
 STRAY_GAP_DAYS = 400
 MAX_STRAY_RATIO = 0.001
 LEAST_DAYS_FOR_STRAYS = 20
-ORDER_IDS = ("order_id", "orderid", "order_no", "invoice_no", "invoiceno", "invoice", "transaction_id", "basket_id")
+COLUMNS = ("customer_id", "time", "event", "amount")
+ORDER_IDS = ("order_id", "order_no", "invoice_no", "invoice", "transaction_id", "basket_id")
 MAX_LINES_RATIO = 0.1
-
-TimeForm = Literal["date", "naive", "zoned"]
 
 
 class UnreadableOrders(Exception):
@@ -52,7 +58,10 @@ class Repeats:
 
 @dataclass(slots=True)
 class Orders:
-    """Purchases and returns by customer id, days since 1970-01-01 UTC. `time_form` is the finest form of time seen."""
+    """Purchases and returns by customer id, days since 1970-01-01 UTC. `time_form` is the finest form of time seen.
+
+    Rows without a customer, such as sales to guests, are left out and counted apart from those that cannot be read.
+    """
 
     purchases: dict[str, dict[int, int | None]] = field(default_factory=dict)
     returns: dict[str, list[int]] = field(default_factory=dict)
@@ -60,9 +69,13 @@ class Orders:
     n_rows: int = 0
     n_without_amount: int = 0
     n_negative_amounts: int = 0
+    n_without_customer: int = 0
     n_rejected: int = 0
     rejected: list[RejectedRow] = field(default_factory=list)
     repeats: Repeats = field(default_factory=Repeats)
+    date_order: FieldOrder = "year first"
+    amount_form: AmountForm = AS_PROGRAMS_WRITE
+    columns_ignored: list[str] = field(default_factory=list)
 
     def customers(self) -> list[CustomerDays]:
         """Return every customer with a purchase, by id, with purchase days and return days in order."""
@@ -80,49 +93,43 @@ def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) ->
     """Return the orders of a CSV file, plain or gzip, in any row order; `on_progress` hears bytes read so far.
 
     Columns customer_id and time, optionally event (purchase or return) and amount; others are ignored. Times are ISO
-    8601 dates or date-times; without an offset they count as UTC. A purchase of negative amount is a return, as in
-    credit notes. Rows equal in all columns are the same order again where an order stands on one row (`_Repeated`).
-    UTF-8 with or without BOM, UTF-16 with one, else GB 18030; comma, semicolon or tab.
+    8601 dates or date-times, or what else `Times` reads; without an offset they count as UTC. A purchase of negative
+    amount is a return, as in credit notes. Where times or amounts are not written as programs write them, the whole
+    columns are seen first, and say how they are to be read. Rows equal in all columns are the same order again where
+    an order stands on one row (`_Repeated`). UTF-8 with or without BOM, UTF-16, else GB 18030; comma, semicolon, tab
+    or bar.
 
-    Raises `UnreadableOrders` when a needed column is missing, more than 5 % of the rows cannot be read, or the file is
-    cut off or no text.
+    Raises `UnreadableOrders` when a needed column is missing, times or amounts can be read in two ways, more than 5 %
+    of the rows cannot be read, or the file is cut off or no text.
     """
     try:
         with path.open("rb") as raw, decompressed(raw) as plain:
-            is_utf_16 = plain.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
-        if is_utf_16:
-            return _read(path, "utf-16", on_progress)
+            utf_16 = utf_16_of(plain.read(2))
+        if utf_16 is not None:
+            return _read(path, utf_16, on_progress)
         try:
             return _read(path, "utf-8-sig", on_progress)
         except UnicodeDecodeError:
             return _read(path, "gb18030", on_progress)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise UnreadableOrders(f"{path.name} is no text in UTF-8, UTF-16 or GB 18030; save it as CSV UTF-8") from error
     except DAMAGED as error:
         raise UnreadableOrders(f"{path.name} is damaged or cut off: {error}") from error
     except csv.Error as error:
         raise UnreadableOrders(f"{path.name} is no CSV: {error}") from error
+    except UnclearColumn as error:
+        raise UnreadableOrders(f"{path.name}: {error}") from error
 
 
 def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) -> Orders:
-    with path.open("rb") as raw, decompressed(raw) as plain, io.TextIOWrapper(plain, encoding, newline="") as text:
-        head = text.readline()
-        names = [name.strip().strip('"').lower() for name in head.rstrip("\r\n").split(delimiter_of(head))]
-        at: dict[str, int] = {
-            name: names.index(name) for name in ("customer_id", "time", "event", "amount") if name in names
-        }
-        order_id = next((names.index(name) for name in ORDER_IDS if name in names), None)
-        missing = [name for name in ("customer_id", "time") if name not in at]
-        if missing:
-            raise UnreadableOrders(
-                f"no column {' and '.join(missing)} in {path.name}; it has: {', '.join(names) or 'nothing'}. "
-                "Wanted: customer_id,time and optionally event (purchase or return) and amount."
-            )
-        orders = Orders()
-        repeated = _Repeated(order_id)
-        first_lines = _take_rows(text, delimiter_of(head), at, orders, repeated, lambda: _tell(raw, on_progress))
-    orders.repeats = repeated.settle(orders)
-    _drop_stray_days(orders, first_lines)
+    try:
+        amounts = PlainAmounts()
+        orders = _read_as(path, encoding, amounts, PlainTimes(), on_progress)
+        amounts.conclude()
+    except NotPlain:
+        known_amounts, known_times = _survey(path, encoding)
+        orders = _read_as(path, encoding, known_amounts, known_times, on_progress)
+        orders.date_order, orders.amount_form = known_times.order, known_amounts
     if not orders.purchases:
         raise UnreadableOrders(f"no purchase in {path.name} could be read{_first_reject(orders)}")
     if orders.n_rejected > MAX_REJECTED_RATIO * orders.n_rows:
@@ -130,24 +137,95 @@ def _read(path: Path, encoding: str, on_progress: Callable[[int], None] | None) 
     return orders
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """An opened file, read up to its first row; where its columns are. `width` is that of the head."""
+
+    raw: IO[bytes]
+    text: IO[str]
+    head: Head
+    at: dict[str, int]
+    order_id_at: int | None
+
+
+@contextmanager
+def _opened(path: Path, encoding: str) -> Iterator[_Table]:
+    with path.open("rb") as raw, decompressed(raw) as plain, io.TextIOWrapper(plain, encoding, newline="") as text:
+        head = read_head(text)
+        names = [_plain_name(name) for name in head.names]
+        for name in COLUMNS:
+            if names.count(_plain_name(name)) > 1:
+                raise UnreadableOrders(f"two columns {name} in {path.name}: leave one of them out")
+        at = {name: names.index(_plain_name(name)) for name in COLUMNS if _plain_name(name) in names}
+        missing = [name for name in ("customer_id", "time") if name not in at]
+        if missing:
+            raise UnreadableOrders(
+                f"no column {' and '.join(missing)} in {path.name}; its first line names: "
+                f"{', '.join(name.strip() for name in head.names) or 'nothing'}. "
+                "Wanted: customer_id,time and optionally event (purchase or return) and amount."
+            )
+        order_id_at = next((names.index(_plain_name(name)) for name in ORDER_IDS if _plain_name(name) in names), None)
+        yield _Table(raw, text, head, at, order_id_at)
+
+
+def _plain_name(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+def _survey(path: Path, encoding: str) -> tuple[AmountForm, Times]:
+    """Return how the columns of amounts and times are written. Raises `UnclearColumn`."""
+    amounts, times = AmountSurvey(), TimeSurvey()
+    with _opened(path, encoding) as table:
+        rows = csv.reader(table.text, delimiter=table.head.delimiter)
+        time_at, amount_at = table.at["time"], table.at.get("amount")
+        for row in rows:
+            if len(row) > time_at:
+                times.see(table.head.n_lines + rows.line_num, row[time_at].strip())
+            if amount_at is not None and len(row) > amount_at:
+                amounts.see(table.head.n_lines + rows.line_num, row[amount_at])
+    return amounts.settle(), Times(times.settle())
+
+
+def _read_as(
+    path: Path,
+    encoding: str,
+    amounts: PlainAmounts | AmountForm,
+    times: PlainTimes | Times,
+    on_progress: Callable[[int], None] | None,
+) -> Orders:
+    with _opened(path, encoding) as table:
+        orders = Orders(columns_ignored=_ignored(table))
+        repeated = _Repeated(table.order_id_at)
+        first_lines = _take_rows(table, amounts, times, orders, repeated, lambda: _tell(table.raw, on_progress))
+    orders.repeats = repeated.settle(orders)
+    _drop_stray_days(orders, first_lines)
+    return orders
+
+
+def _ignored(table: _Table) -> list[str]:
+    used = {*table.at.values(), table.order_id_at}
+    return [name.strip() for index, name in enumerate(table.head.names) if index not in used]
+
+
 def _take_rows(
-    text: IO[str],
-    delimiter: str,
-    at: dict[str, int],
+    table: _Table,
+    amounts: PlainAmounts | AmountForm,
+    times: PlainTimes | Times,
     orders: Orders,
     repeated: "_Repeated",
     on_rows: Callable[[], None],
 ) -> dict[int, int]:
     """Read the rows below the head into `orders`; return the line of each day's first purchase."""
-    rows = csv.reader(text, delimiter=delimiter)
+    rows = csv.reader(table.text, delimiter=table.head.delimiter)
+    n_names, n_head_lines = len(table.head.names), table.head.n_lines
     first_lines: dict[int, int] = {}
-    id_at, time_at, event_at, amount_at = at["customer_id"], at["time"], at.get("event"), at.get("amount")
-    days_of_date: dict[str, int] = {}
+    id_at, time_at = table.at["customer_id"], table.at["time"]
+    event_at, amount_at = table.at.get("event"), table.at.get("amount")
+    day_of, cents_of = times.day_of, amounts.cents
     is_return_of: dict[str, bool] = {}
     forms: set[TimeForm] = set()
     purchases, returns = orders.purchases, orders.returns
     n_rows = 0
-    form: TimeForm
     for row in rows:
         if not row:
             continue
@@ -156,23 +234,23 @@ def _take_rows(
             on_rows()
         n_cells = len(row)
         try:
+            if n_cells > n_names and any(row[n_names:]):
+                raise ValueError(f"{n_cells} values under {n_names} names; a comma inside a value needs quotes")
             customer_id, time = row[id_at].strip(), row[time_at].strip()
-            # Files hold the same few days and events over and over: each is understood once.
-            day, form = days_of_date.get(time), "date"
-            if day is None:
-                day, form = _day_of(time, days_of_date)
+            if not customer_id:
+                orders.n_without_customer += 1
+                continue
+            day, form = day_of(time)
             event = row[event_at] if event_at is not None and event_at < n_cells else ""
             is_return = is_return_of.get(event)
-            cents = _cents(row[amount_at]) if amount_at is not None and amount_at < n_cells else None
-            if not customer_id:
-                raise ValueError("no customer_id")
+            cents = cents_of(row[amount_at]) if amount_at is not None and amount_at < n_cells else None
             if is_return is None:
                 is_return = is_return_of[event] = _is_return(event.strip().lower())
-        except (ValueError, IndexError, OverflowError) as error:
+        except (ValueError, IndexError) as error:
             orders.n_rejected += 1
             if len(orders.rejected) < SHOWN_REJECTS:
                 reason = "too few columns" if isinstance(error, IndexError) else str(error)
-                orders.rejected.append(RejectedRow(rows.line_num + 1, reason))
+                orders.rejected.append(RejectedRow(n_head_lines + rows.line_num, reason))
             continue
         forms.add(form)
         is_back = is_return or (cents is not None and cents < 0)
@@ -184,7 +262,7 @@ def _take_rows(
                 repeated.returns.append((customer_id, day))
             continue
         if day not in first_lines:
-            first_lines[day] = rows.line_num + 1
+            first_lines[day] = n_head_lines + rows.line_num
         orders.n_without_amount += cents is None
         if is_repeat:
             repeated.purchases.append((customer_id, day, cents or 0))
@@ -285,51 +363,10 @@ def _stray_end(days: list[int], n_on_day: Counter[int], allowed: float) -> set[i
     return set(days[:end])
 
 
-def _day_of(text: str, days_of_date: dict[str, int]) -> tuple[int, TimeForm]:
-    date_part, rest = text[:10], text[10:]
-    if not rest or (len(rest) <= 9 and "+" not in rest and "-" not in rest and not rest.endswith(("Z", "z"))):
-        day = days_of_date.get(date_part)
-        if day is None:
-            day = days_of_date[date_part] = _date_of(date_part)
-        if rest and not _is_clock(rest):
-            raise ValueError(f"time {text[:40]!r} is no ISO 8601 date or date-time")
-        return day, "naive" if rest else "date"
-    try:
-        instant = datetime.fromisoformat(text.replace("/", "-").replace(" UTC", "+00:00"))
-    except ValueError as error:
-        raise ValueError(f"time {text[:40]!r} is no ISO 8601 date or date-time") from error
-    if instant.tzinfo is None:
-        return instant.toordinal() - EPOCH_ORDINAL, "naive"
-    return instant.astimezone(UTC).toordinal() - EPOCH_ORDINAL, "zoned"
-
-
 def _is_return(event: str) -> bool:
     if event in PURCHASES or event in RETURNS:
         return event in RETURNS
     raise ValueError(f"event {event[:40]!r} is neither purchase nor return")
-
-
-def _date_of(text: str) -> int:
-    try:
-        return date.fromisoformat(text.replace("/", "-").replace(".", "-")).toordinal() - EPOCH_ORDINAL
-    except ValueError as error:
-        raise ValueError(f"time {text[:40]!r} is no ISO 8601 date or date-time") from error
-
-
-def _is_clock(rest: str) -> bool:
-    parts = rest[1:].split(":")
-    return rest[0] in " T" and len(parts) in (2, 3) and all(part.isdigit() and len(part) <= 2 for part in parts)
-
-
-def _cents(text: str) -> int | None:
-    try:
-        amount = float(text)
-    except ValueError:
-        text = text.strip()
-        if not text:
-            return None
-        amount = float(text.replace(",", "").lstrip("$€£¥￥ "))
-    return round(amount * 100) if isfinite(amount) else None
 
 
 def _tell(raw: IO[bytes], on_progress: Callable[[int], None] | None) -> None:

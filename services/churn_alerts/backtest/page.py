@@ -48,6 +48,8 @@ CAUTIONS = {
         "评估期内流失客户不足三十位：预警的各项数字多半出于偶然。",
     ),
 }
+DATE_ORDERS = {"year first": "年在前", "day first": "日在前", "month first": "月在前"}
+DECIMALS = {".": ("point", "小数点"), ",": ("comma", "小数逗号")}
 ORIGINS = {
     "prior": ("shipped prior", "内置先验"),
     "prior_recentred": ("prior, level refitted", "先验（重定基准）"),
@@ -343,13 +345,19 @@ def _method(summary: Summary) -> str:
         "沉默未到下限（固定窗口与自身平常间隔的比例，三种中取当时已知历史上预警效果最好的一种）时不预警。",
     )
     read = _both(
-        f"Rows read: {data['n_rows']:,}; rejected: {data['n_rejected']:,}; without amount: "
+        f"Rows read: {data['n_rows']:,}; rejected: {data['n_rejected']:,}; left out for want of a customer: "
+        f"{data['n_without_customer']:,}; without amount: "
         f"{data['n_without_amount']:,}; negative amounts taken as returns: "
         f"{data['n_negative_amounts_taken_as_returns']:,}; repeated rows left out: "
-        f"{data['n_repeated_rows_dropped']:,}; equal rows counted: {data['n_equal_rows_kept']:,}.",
-        f"读取 {data['n_rows']:,} 行；拒绝 {data['n_rejected']:,} 行；无金额 {data['n_without_amount']:,} 行；"
+        f"{data['n_repeated_rows_dropped']:,}; equal rows counted: {data['n_equal_rows_kept']:,}. Dates: "
+        f"{data['date_order']}; amounts: decimal {DECIMALS[data['decimal_sign']][0]}"
+        f"{', ' + data['currency'] if data['currency'] else ''}.",
+        f"读取 {data['n_rows']:,} 行；拒绝 {data['n_rejected']:,} 行；"
+        f"因无客户略去 {data['n_without_customer']:,} 行；无金额 {data['n_without_amount']:,} 行；"
         f"负金额按退货处理 {data['n_negative_amounts_taken_as_returns']:,} 行；"
-        f"略去重复 {data['n_repeated_rows_dropped']:,} 行；相同但计入 {data['n_equal_rows_kept']:,} 行。",
+        f"略去重复 {data['n_repeated_rows_dropped']:,} 行；相同但计入 {data['n_equal_rows_kept']:,} 行。"
+        f"日期按{DATE_ORDERS[data['date_order']]}读取；金额按{DECIMALS[data['decimal_sign']][1]}读取"
+        f"{'，' + data['currency'] if data['currency'] else ''}。",
     )
     rows = [
         [

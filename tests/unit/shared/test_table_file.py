@@ -1,11 +1,12 @@
 """Tables are read as the spreadsheets of several countries write them."""
 
 import gzip
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from shared.table_file import DAMAGED, delimiter_of, encoding_of, open_text
+from shared.table_file import DAMAGED, Head, delimiter_of, encoding_of, open_text, read_head
 
 TABLE = "customer_id,time\r\n王五,2026-01-01\r\n"
 
@@ -36,6 +37,27 @@ def test_a_file_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
         encoding_of(path)
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_known_without_its_mark(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(TABLE.encode(encoding))
+
+    assert encoding_of(path) == encoding
+
+
+@pytest.mark.parametrize(
+    ("content", "head"),
+    [
+        ("a,b\n1,2\n", Head(["a", "b"], ",", 1)),
+        ("sep=;\r\na;b,c\r\n", Head(["a", "b,c"], ";", 2)),
+        ('\n"a|b"|c\n', Head(["a|b", "c"], "|", 2)),
+        ("", Head([], ",", 0)),
+    ],
+)
+def test_the_head_is_the_first_line_that_names_columns(content: str, head: Head) -> None:
+    assert read_head(StringIO(content, newline="")) == head
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_the_most_frequent_of_the_head(delimiter: str) -> None:
     assert delimiter_of(delimiter.join(["customer_id", "time", "amount"])) == delimiter

@@ -119,3 +119,22 @@ def test_an_unreadable_file_is_explained(tmp_path: Path) -> None:
 
     assert code == 2
     assert "no column customer_id and time" in output
+
+
+def test_what_was_read_otherwise_than_it_may_be_meant_is_told(tmp_path: Path) -> None:
+    table = as_csv(purchase_log(40, 260)).splitlines()[1:]
+    cells = [line.split(",") for line in table]
+    text = "".join(f"{c[0]};{c[1][8:10]}/{c[1][5:7]}/{c[1][:4]};[x];1,50 EUR\n" for c in cells)
+    (tmp_path / "orders.csv").write_text(
+        f"customer_id;time;Note;Amount\n{text};31/01/2024;guest;2,00 EUR\n", encoding="utf-8"
+    )
+
+    code, output = run(str(tmp_path / "orders.csv"), "--out", str(tmp_path / "out"), "--horizon", "28")
+
+    assert code == 0, output
+    assert "dates read day first; amounts with decimal comma, EUR" in output
+    assert "columns not used: Note" in output
+    assert "1 rows without a customer left out" in output
+    figures = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert (figures["data"]["date_order"], figures["data"]["decimal_sign"]) == ("day first", ",")
+    assert "日期按日在前读取；金额按小数逗号读取，EUR" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.churn_alerts.backtest.amounts import AmountForm
 from services.churn_alerts.backtest.orders import Orders, Repeats, UnreadableOrders, read_orders
 
 DAY = 19_723  # 2024-01-01
@@ -107,11 +108,54 @@ def test_extra_columns_quotes_mark_and_header_case_do_not_matter(tmp_path: Path)
     assert orders.purchases == {"a, Ltd.": {DAY: 123450}}
 
 
-@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_other_delimiters_are_noticed(tmp_path: Path, delimiter: str) -> None:
     orders = read(tmp_path, f"customer_id{delimiter}time{delimiter}amount\na{delimiter}2024-01-01{delimiter}3\n")
 
     assert orders.purchases == {"a": {DAY: 300}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\r\nCustomer ID;Time;Amount\r\na;31.01.2024;1.234,50 €\r\n",
+        'customer_id,time,amount\na,2024-01-31,"1234,50"\n',
+        "\n\ncustomer-id,TIME, amount \na,1/31/2024 9:05 AM,1234.5\n",
+    ],
+)
+def test_an_order_reads_the_same_however_spreadsheets_write_it(tmp_path: Path, text: str) -> None:
+    orders = read(tmp_path, text)
+
+    assert orders.purchases == {"a": {DAY + 30: 123450}}
+
+
+def test_what_was_understood_is_told(tmp_path: Path) -> None:
+    orders = read(tmp_path, "customer_id;time;amount;note\na;31.01.2024;1.234,50 €;x\n;31.01.2024;2,00 €;guest\n")
+
+    assert (orders.date_order, orders.amount_form) == ("day first", AmountForm(",", "EUR"))
+    assert (orders.columns_ignored, orders.n_without_customer, orders.n_rejected) == (["note"], 1, 0)
+
+
+def test_a_comma_in_an_amount_without_quotes_is_not_taken_for_a_further_column(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableOrders, match="line 2: 4 values under 3 names; a comma inside a value needs quotes"):
+        read(tmp_path, "customer_id,time,amount\na,2024-01-01,11,77\n")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a;01/02/2024;5\nb;02/02/2024;5\n", "day or the month first"),
+        ("a;2024-01-01;1,234\nb;2024-02-01;5,678\n", "thousands or have three decimals"),
+    ],
+)
+def test_a_column_that_can_be_read_two_ways_stops_the_run(tmp_path: Path, rows: str, message: str) -> None:
+    with pytest.raises(UnreadableOrders, match=message):
+        read(tmp_path, f"customer_id;time;amount\n{rows}")
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableOrders, match="two columns customer_id"):
+        read(tmp_path, "Customer ID,customer_id,time\na,b,2024-01-01\n")
 
 
 def test_gzip_and_chinese_legacy_encoding_are_read(tmp_path: Path) -> None:
@@ -123,7 +167,7 @@ def test_gzip_and_chinese_legacy_encoding_are_read(tmp_path: Path) -> None:
 def test_bad_rows_are_told_by_line_and_good_ones_kept(tmp_path: Path) -> None:
     good = "".join(f"c{n},2024-01-01\n" for n in range(60))
 
-    orders = read(tmp_path, f"customer_id,time\n{good}x,yesterday\n,2024-01-01\n")
+    orders = read(tmp_path, f"customer_id,time\n{good}x,yesterday\ny,2024-01-01,left over\n")
 
     assert len(orders.purchases) == 60
     assert [entry.line for entry in orders.rejected] == [62, 63]
@@ -136,7 +180,9 @@ def test_too_many_bad_rows_stop_the_run(tmp_path: Path) -> None:
 
 
 def test_a_missing_column_is_named_with_what_is_there(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableOrders, match=r"no column time in orders\.csv; it has: customer_id, date"):
+    with pytest.raises(
+        UnreadableOrders, match=r"no column time in orders\.csv; its first line names: customer_id, date"
+    ):
         read(tmp_path, "customer_id,date\na,2024-01-01\n")
 
 
