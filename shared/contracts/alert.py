@@ -105,6 +105,7 @@ class AlertBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     risk: Risk | None = None
     playbook: Name | None = None
     playbook_reason: str = ""
+    playbook_reason_zh: str = ""
 
 
 class AlertRaised(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="alert.raised"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.churn_alerts.alert.playbook import shipped_playbooks
+from services.churn_alerts.alert.playbook import choose_playbook, sensitivity_of, shipped_playbooks
 from shared.contracts.alert import (
     AlertBody,
     AlertCleared,
@@ -409,15 +409,6 @@ _PAST: tuple[tuple[int, Cause, ClearReason], ...] = (
     (7, "unknown", "returned"),
 )
 PAST_ALERTS = tuple((12.0 + 4 * n, PEOPLE[person], cause, reason) for n, (person, cause, reason) in enumerate(_PAST))
-_TITLES = {playbook.name: playbook.title_en for playbook in shipped_playbooks()}
-_PLAYBOOKS: dict[Cause, tuple[str, str]] = {
-    "logistics": ("delivery-rescue", "the cause is delivery"),
-    "quality": ("make-it-right", "the cause is quality"),
-    "price": ("win-back-offer", "the cause is price and the customer is sensitive to price"),
-    "attitude": ("service-recovery", "the cause is attitude"),
-    "waiting": ("delivery-rescue", "the cause is waiting"),
-    "unknown": ("friendly-reminder", "nothing more specific fits"),
-}
 
 
 def alert(
@@ -452,7 +443,8 @@ def alert(
                 reason_zh=f"近90天投诉{n}次，该客户通常约0.4次",
             ),
         )
-    name, because = _PLAYBOOKS[cause]
+    chosen = choose_playbook(shipped_playbooks(), cause, person.tier, sensitivity_of(cause, is_basket_shrinking=False))
+    assert chosen is not None
     return AlertRaised(
         alert_id=alert_id or f"al-{person.id}",
         customer_id=person.id,
@@ -467,8 +459,9 @@ def alert(
             summary_en=f"{en}; {person.p_churn:.0%} likely not to buy in the next 90 days.",
             summary_zh=f"{zh}；未来90天不再购买的概率约{person.p_churn:.0%}。",
             risk=risk(person, now),
-            playbook=name,
-            playbook_reason=f"{_TITLES[name]}: {because}",
+            playbook=chosen.name,
+            playbook_reason=chosen.reason_en,
+            playbook_reason_zh=chosen.reason_zh,
         ),
     )
 

@@ -20,7 +20,6 @@ from services.api.alert.model import (
     Snooze,
     Status,
 )
-from services.api.alert.words import playbook_reason_zh
 from shared.contracts.alert import Cause, ClearReason, Risk, Severity, Signal, Tier
 from shared.contracts.event import Channel, Instant
 
@@ -292,7 +291,7 @@ def alert_view(alert: Alert, who: Who = NOBODY_KNOWN) -> AlertView:
         correlation_id=alert.correlation_id,
         customer_name=who.name,
         is_demo=who.is_demo,
-        playbook_reason_zh=playbook_reason_zh(body),
+        playbook_reason_zh=body.playbook_reason_zh,
         is_held_out=alert.is_held_out,
         acknowledge_due_at=alert.acknowledge_due_at,
         resolve_due_at=alert.resolve_due_at,

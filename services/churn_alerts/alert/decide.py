@@ -154,8 +154,9 @@ def describe(
         summary_en=en,
         summary_zh=zh,
         risk=risk,
-        playbook=chosen[0] if chosen else None,
-        playbook_reason=chosen[1] if chosen else "",
+        playbook=chosen.name if chosen else None,
+        playbook_reason=chosen.reason_en if chosen else "",
+        playbook_reason_zh=chosen.reason_zh if chosen else "",
     )
 
 

@@ -19,8 +19,31 @@ NEVER_DISCOUNTED: Final[frozenset[Cause]] = frozenset(
     {"quality", "function", "logistics", "after_sales", "attitude", "waiting", "billing"}
 )
 
-# What people say where it is not the cause's own name; the console says the same.
-_SAID: Final[Mapping[Cause, str]] = {"logistics": "delivery", "after_sales": "after-sales"}
+# What the console calls them, in English and Chinese.
+_CAUSES: Final[Mapping[Cause, tuple[str, str]]] = {
+    "price": ("price", "价格"),
+    "quality": ("quality", "质量"),
+    "function": ("function", "功能"),
+    "logistics": ("delivery", "物流"),
+    "after_sales": ("after-sales", "售后"),
+    "attitude": ("attitude", "服务态度"),
+    "waiting": ("waiting", "等待过久"),
+    "billing": ("billing", "账单"),
+    "competitor": ("a competitor", "竞品"),
+    "unknown": ("unknown", "原因未知"),
+}
+_TIERS_ZH: Final[Mapping[Tier, str]] = {
+    "new": "新客户",
+    "bronze": "青铜客户",
+    "silver": "白银客户",
+    "gold": "黄金客户",
+    "platinum": "铂金客户",
+}
+_SENSITIVITIES_ZH: Final[Mapping[Sensitivity, str]] = {
+    "price": "客户对价格敏感",
+    "quality": "客户看重质量",
+    "unknown": "客户看重什么尚不清楚",
+}
 
 
 class Playbook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -68,10 +91,16 @@ def sensitivity_of(cause: Cause, is_basket_shrinking: bool) -> Sensitivity:
     return "price" if is_basket_shrinking else "unknown"
 
 
-def choose_playbook(
-    playbooks: Sequence[Playbook], cause: Cause, tier: Tier, sensitivity: Sensitivity
-) -> tuple[str, str] | None:
-    """Return the name of the most specific playbook that fits and one sentence why, or None if none fits.
+class Choice(Struct, frozen=True, gc=False):
+    """The playbook chosen and one sentence why, in English and Chinese."""
+
+    name: Name
+    reason_en: str
+    reason_zh: str
+
+
+def choose_playbook(playbooks: Sequence[Playbook], cause: Cause, tier: Tier, sensitivity: Sensitivity) -> Choice | None:
+    """Return the most specific playbook that fits, or None if none fits.
 
     A named cause outweighs a named tier, a tier a sensitivity; among equals the first listed wins.
     """
@@ -90,13 +119,18 @@ def choose_playbook(
     if best is None:
         return None
     chosen = best[1]
+    cause_en, cause_zh = _CAUSES[cause]
     because = [
-        text
-        for wanted, text in (
-            (chosen.causes, f"the cause is {_SAID.get(cause, cause)}"),
-            (chosen.tiers, f"the customer is {tier}"),
-            (chosen.sensitivities, f"the customer is sensitive to {sensitivity}"),
+        sentence
+        for wanted, sentence in (
+            (chosen.causes, (f"the cause is {cause_en}", f"流失原因为{cause_zh}")),
+            (chosen.tiers, (f"the customer is {tier}", f"客户为{_TIERS_ZH[tier]}")),
+            (
+                chosen.sensitivities,
+                (f"the customer is sensitive to {sensitivity}", _SENSITIVITIES_ZH[sensitivity]),
+            ),
         )
         if wanted
-    ]
-    return chosen.name, f"{chosen.title_en}: {' and '.join(because) or 'nothing more specific fits'}"
+    ] or [("nothing more specific fits", "没有更具体的方案适用")]
+    en, zh = zip(*because, strict=True)
+    return Choice(chosen.name, f"{chosen.title_en}: {' and '.join(en)}", f"{chosen.title_zh}：{'，'.join(zh)}")

@@ -6,7 +6,7 @@ import { html } from "../lib/view.mjs";
 
 export function Playbook({ alert }) {
   const words = Object.hasOwn(playbooks, alert.playbook ?? "") ? playbooks[alert.playbook][locale.value] : null;
-  const because = locale.value === "zh" ? withoutTitle(alert.playbook_reason_zh || alert.playbook_reason) : withoutTitle(alert.playbook_reason);
+  const because = withoutTitle((locale.value === "zh" && alert.playbook_reason_zh) || alert.playbook_reason);
   return html`<section class="card todo" aria-labelledby="todo">
     <h2 id="todo">${t("alert.todo")}</h2>
     ${alert.playbook
@@ -19,5 +19,5 @@ export function Playbook({ alert }) {
 
 /** Returns the reason without the playbook's title, which stands above it already. */
 function withoutTitle(reason) {
-  return reason.replace(/^[^:：]*[:：]\s*/, "");
+  return reason.replace(/^.*[:：]\s*/, "");
 }

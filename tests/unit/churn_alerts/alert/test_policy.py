@@ -6,7 +6,13 @@ from services.churn_alerts.alert.capacity import thresholds_for_capacity, with_t
 from services.churn_alerts.alert.cause import cause_of
 from services.churn_alerts.alert.decide import severity_of, silence_alert_id
 from services.churn_alerts.alert.evidence import RiskFacts, risk_reasons, summary
-from services.churn_alerts.alert.playbook import choose_playbook, read_playbooks, sensitivity_of, shipped_playbooks
+from services.churn_alerts.alert.playbook import (
+    Playbook,
+    choose_playbook,
+    read_playbooks,
+    sensitivity_of,
+    shipped_playbooks,
+)
 from services.churn_alerts.alert.rules import DEFAULT, Rules, read_rules, to_document
 from services.churn_alerts.alert.tier import TierCuts, fit_cuts, tier_of
 from services.churn_alerts.customer.generation import GROUP_NAMES
@@ -121,14 +127,36 @@ def test_complaint_is_never_answered_with_a_discount(cause: Cause) -> None:
 
     for tier in ("new", "bronze", "silver", "gold", "platinum"):
         chosen = choose_playbook(shipped_playbooks(), cause, tier, sensitivity_of(cause, is_basket_shrinking=True))
-        assert chosen is not None and chosen[0] not in discounts
+        assert chosen is not None and chosen.name not in discounts
 
 
 def test_price_sensitive_customer_gets_the_offer_and_the_reason_says_why() -> None:
     chosen = choose_playbook(shipped_playbooks(), "price", "bronze", "price")
 
-    assert chosen is not None and chosen[0] == "win-back-offer"
-    assert "the cause is price" in chosen[1]
+    assert chosen is not None and chosen.name == "win-back-offer"
+    assert chosen.reason_en.endswith(": the cause is price and the customer is sensitive to price")
+    assert chosen.reason_zh.endswith("：流失原因为价格，客户对价格敏感")
+
+
+def test_reason_for_a_playbook_of_a_companys_own_wording_is_told_in_both_languages() -> None:
+    # An English title that reads like a reason is no reason, in either language.
+    own = Playbook(
+        name="own",
+        title_en="Call: the cause is quality",
+        title_zh="致电",
+        tiers=("gold",),
+        sensitivities=("quality",),
+    )
+
+    chosen = choose_playbook([own], "logistics", "gold", "quality")
+    fallback = choose_playbook([Playbook(name="any", title_en="Write", title_zh="写信")], "unknown", "new", "unknown")
+
+    assert chosen is not None and fallback is not None
+    assert (
+        chosen.reason_en == "Call: the cause is quality: the customer is gold and the customer is sensitive to quality"
+    )
+    assert chosen.reason_zh == "致电：客户为黄金客户，客户看重质量"
+    assert fallback.reason_zh == "写信：没有更具体的方案适用"
 
 
 def test_playbooks_of_a_company_are_read_from_yaml_or_refused() -> None:

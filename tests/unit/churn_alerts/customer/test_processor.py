@@ -153,7 +153,9 @@ def test_alert_carries_evidence_cause_playbook_and_one_sentence_in_both_language
     assert isinstance(raised, AlertRaised)
     assert raised.body.cause == "quality" and raised.body.p_cause > 0.6
     assert raised.body.signals[0].evidence == ["m1", "m2", "m3"]
-    assert raised.body.playbook == "make-it-right" and raised.body.playbook_reason
+    assert raised.body.playbook == "make-it-right"
+    assert raised.body.playbook_reason.endswith(": the cause is quality")
+    assert raised.body.playbook_reason_zh.endswith("：流失原因为质量")
     assert raised.body.summary_en == "3 complaints in the last 30 days, about 0.2 would be usual for this customer."
     assert raised.body.summary_zh == "近30天投诉3次，该客户通常约0.2次。"
 

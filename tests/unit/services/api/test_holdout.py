@@ -1,14 +1,9 @@
 """The holdout: a fixed share of alerts, chosen by id alone, decided once in an alert's life."""
 
-from msgspec.structs import replace
-
 from services.api.alert.decide import decide_record, replay
 from services.api.alert.holdout import is_held_out
 from services.api.alert.model import Raised
-from services.api.alert.words import playbook_reason_zh
-from services.churn_alerts.alert.playbook import Sensitivity, choose_playbook, shipped_playbooks
-from shared.contracts.alert import Cause, Tier
-from tests.factories.records import alert_body, raised
+from tests.factories.records import raised
 
 IDS = [f"al_{number}" for number in range(5_000)]
 
@@ -37,16 +32,3 @@ def test_an_alert_keeps_the_side_it_was_first_raised_on() -> None:
 
     assert isinstance(event, Raised)
     assert not event.is_held_out
-
-
-def test_the_reason_for_a_playbook_is_told_in_chinese() -> None:
-    def told(cause: Cause, tier: Tier, sensitivity: Sensitivity) -> str:
-        chosen = choose_playbook(shipped_playbooks(), cause, tier, sensitivity)
-        assert chosen is not None
-        name, reason = chosen
-        return playbook_reason_zh(replace(alert_body(cause=cause), playbook=name, playbook_reason=reason))
-
-    assert told("logistics", "gold", "unknown") == "流失原因为物流"
-    assert told("price", "silver", "price") == "流失原因为价格，客户对价格敏感"
-    assert told("unknown", "silver", "unknown") == "没有更具体的方案适用"
-    assert playbook_reason_zh(alert_body()) == ""
