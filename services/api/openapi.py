@@ -50,11 +50,9 @@ def answers(
     return responses
 
 
-def takes(model: type[Any], *, is_required: bool = True, example: Any = None) -> dict[str, Any]:
-    """Return the `openapi_extra` of a route whose body `read_body` decodes into `model`."""
-    content: dict[str, Any] = {"schema": _reference(model)}
-    if example is not None:
-        content["example"] = example
+def takes(model: type[Any], *, example: Any, is_required: bool = True) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route whose body `read_body` decodes into `model`, with one that it takes."""
+    content = {"schema": _reference(model), "example": example}
     return {"requestBody": {"required": is_required, "content": {"application/json": content}}}
 
 

@@ -53,6 +53,16 @@ _DECODERS: dict[str, msgspec.json.Decoder[ActionBody]] = {
     action: msgspec.json.Decoder(body) for action, body in ACTION_BODIES.items()
 }
 _bulk_decoder = msgspec.json.Decoder(BulkBody)
+_EXAMPLES: dict[str, dict[str, str]] = {
+    "acknowledge": {"note": "on it"},
+    "assign": {"assignee": "Mei", "note": "knows the customer"},
+    "snooze": {"until": "2026-12-01T09:00:00+08:00", "note": "asked to be called next week"},
+    "escalate": {"note": "wants to speak to somebody in charge"},
+    "contact": {"channel": "phone", "note": "apologised, parcel is on its way"},
+    "resolve": {"resolution": "saved", "note": "ordered again"},
+    "reopen": {"note": "complained again"},
+    "comment": {"text": "has two open tickets as well"},
+}
 
 Statuses = Annotated[list[Status] | None, Query(alias="status", max_length=10)]
 Severities = Annotated[list[Severity] | None, Query(alias="severity", max_length=10)]
@@ -292,7 +302,9 @@ def alert_routes(
             "state. An Idempotency-Key makes repeating harmless.",
             responses=answers(AlertView, "The alert afterwards", 404, 409, 413, 415, headers=_ETAG),
             openapi_extra=takes(
-                ACTION_BODIES[action], is_required=action in ("assign", "snooze", "contact", "resolve", "comment")
+                ACTION_BODIES[action],
+                is_required=action in ("assign", "snooze", "contact", "resolve", "comment"),
+                example=_EXAMPLES[action],
             ),
             response_class=Response,
         )

@@ -44,7 +44,7 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
         summary="Log in to the console with an API key",
         description="Sets an HttpOnly, SameSite=Strict cookie. Ten wrong keys from an address lock it out for a while.",
         responses=answers(SessionView, "Logged in", 413, 415, status=201),
-        openapi_extra=takes(LoginBody) | {"security": []},
+        openapi_extra=takes(LoginBody, example={"api_key": "pl_…"}) | {"security": []},
     )
     async def log_in(request: Request) -> Response:
         body: LoginBody = await read_body(request, _login_decoder)

@@ -87,7 +87,7 @@ def dead_letter_routes(pool: Any, guard: Guard, replayer: Replayer, clock: Clock
         "/replay",
         summary="Send many dead letters back, unchanged",
         responses=answers(ReplayResult, "What became of each", 413, 415),
-        openapi_extra=takes(ReplayManyBody),
+        openapi_extra=takes(ReplayManyBody, example={"ids": ["dl_1", "dl_2"]}),
     )
     async def replay_many(request: Request, principal: writer, idempotency_key: IdempotencyKey = None) -> Response:  # noqa: ARG001 - read in `once`
         body: ReplayManyBody = await read_body(request, _many_decoder)
@@ -104,7 +104,7 @@ def dead_letter_routes(pool: Any, guard: Guard, replayer: Replayer, clock: Clock
         "/discard",
         summary="Give many dead letters up, with a reason",
         responses=answers(DiscardResult, "What became of each", 413, 415),
-        openapi_extra=takes(DiscardManyBody),
+        openapi_extra=takes(DiscardManyBody, example={"ids": ["dl_1", "dl_2"], "reason": "tests of the integrator's"}),
     )
     async def discard_many(request: Request, principal: writer, idempotency_key: IdempotencyKey = None) -> Response:  # noqa: ARG001 - read in `once`
         body: DiscardManyBody = await read_body(request, _discard_many_decoder)
@@ -132,7 +132,7 @@ def dead_letter_routes(pool: Any, guard: Guard, replayer: Replayer, clock: Clock
         summary="Send a dead letter back to its topic, unchanged or mended",
         description="Nothing but this record is published again. A record that fails again becomes a new letter.",
         responses=answers(DeadLetterView, "The letter, replayed", 404, 409, 413, 415),
-        openapi_extra=takes(ReplayBody, is_required=False),
+        openapi_extra=takes(ReplayBody, is_required=False, example={"note": "the topic is back"}),
     )
     async def replay(
         request: Request,

@@ -81,7 +81,9 @@ def identity_routes(pool: Any, guard: Guard, sender: IdentitySender, clock: Cloc
         summary="Decide a conflict: merge the two customers, keep them apart, or move the handle",
         description="A decision is final here; link and unlink mend it.",
         responses=answers(ConflictView, "The conflict as decided", 404, 409, 413, 415, headers=_ETAG),
-        openapi_extra=takes(DecideBody),
+        openapi_extra=takes(
+            DecideBody, example={"decision": "merge", "into_id": "c-17", "note": "same address, same card"}
+        ),
     )
     async def decide(
         request: Request,
@@ -126,7 +128,9 @@ def identity_routes(pool: Any, guard: Guard, sender: IdentitySender, clock: Cloc
         "/links",
         summary="Say that a handle, or another customer, is this customer",
         responses=answers(CommandView, "Under way", 404, 409, 413, 415, status=202),
-        openapi_extra=takes(LinkBody),
+        openapi_extra=takes(
+            LinkBody, example={"into_id": "c-17", "handle": "tel:+8613800138000", "reason": "told on the phone"}
+        ),
     )
     async def link(request: Request, principal: writer, idempotency_key: IdempotencyKey = None) -> Response:  # noqa: ARG001 - read in `once`
         body: LinkBody = await read_body(request, _link_decoder)
@@ -158,7 +162,7 @@ def identity_routes(pool: Any, guard: Guard, sender: IdentitySender, clock: Cloc
         summary="End a link: both customers get their own histories back",
         description="No event links the two again; a person may.",
         responses=answers(CommandView, "Under way", 404, 413, 415, status=202),
-        openapi_extra=takes(UnlinkBody),
+        openapi_extra=takes(UnlinkBody, example={"linked_id": "c-18", "reason": "two people at one address"}),
     )
     async def unlink(request: Request, principal: writer, idempotency_key: IdempotencyKey = None) -> Response:  # noqa: ARG001 - read in `once`
         body: UnlinkBody = await read_body(request, _unlink_decoder)

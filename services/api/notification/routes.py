@@ -83,7 +83,15 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
         summary="Add a notification endpoint",
         description="Addresses that are not on the public internet are refused, now and at every delivery.",
         responses=answers(NewEndpointView, "The endpoint; its secret is shown this once", 413, 415, status=201),
-        openapi_extra=takes(NewEndpointBody),
+        openapi_extra=takes(
+            NewEndpointBody,
+            example={
+                "name": "ticket system",
+                "kind": "webhook",
+                "url": "https://crm.example.com/hooks/pulseline",
+                "severities": ["critical", "high"],
+            },
+        ),
     )
     async def add(request: Request, principal: writer, idempotency_key: IdempotencyKey = None) -> Response:  # noqa: ARG001 - read in `once`
         body: NewEndpointBody = await read_body(request, _new_decoder)
@@ -119,7 +127,7 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
         "/{endpoint_id}",
         summary="Change a notification endpoint, or bring a disabled one back",
         responses=answers(EndpointView, "The endpoint afterwards", 404, 413, 415),
-        openapi_extra=takes(EndpointChangeBody),
+        openapi_extra=takes(EndpointChangeBody, example={"digest_minutes": 15}),
     )
     async def change(request: Request, endpoint_id: str, principal: writer) -> Response:
         body: EndpointChangeBody = await read_body(request, _change_decoder)
