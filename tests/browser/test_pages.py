@@ -194,6 +194,28 @@ def test_a_kind_of_dead_letters_is_given_up_at_once(console: Console) -> None:
     assert found == [("discarded", "a test of the integrator's")]
 
 
+def test_a_flood_of_dead_letters_of_one_kind_is_given_up_at_once(console: Console) -> None:
+    reason = f"flood {next(numbers)}"
+    outside(console.api.rows, _INSERT_FLOOD, 1_200, SystemClock().now(), reason)
+    page = console.open(f"#/dead-letters?stage=sentiment&reason={reason}")
+    page.get_by_role("button", name="Discard these 1,200").click()
+
+    page.get_by_label("Why is it safe to discard?").fill("a test of the integrator's")
+    page.get_by_role("button", name="Discard", exact=True).click()
+
+    expect(page.locator(".toast")).to_contain_text("1,200 discarded.")
+    expect(page.locator("table.data")).to_have_count(0)
+    query = "SELECT DISTINCT status FROM dead_letters WHERE reason = $1"
+    assert [row["status"] for row in outside(console.api.rows, query, reason)] == ["discarded"]
+
+
+_INSERT_FLOOD = """
+INSERT INTO dead_letters (id, stage, topic, partition, "offset", reason, error, pointer, first_seen_at, attempts, key,
+                          value, headers)
+SELECT format('%s/%s', $3::text, n), 'sentiment', 'flood', 0, n, $3, 'Reject', '', $2, 1, 'demo-006', '{', '[]'
+FROM generate_series(1, $1::int) AS numbers (n)
+RETURNING id
+"""
 _INSERT_LETTER = """
 INSERT INTO dead_letters (id, stage, topic, partition, "offset", reason, error, pointer, first_seen_at, attempts, key,
                           value, headers)

@@ -14,6 +14,7 @@ import { html, useState } from "../lib/view.mjs";
 
 const STATUSES = ["open", "replayed", "discarded"];
 const PAGE_SIZE = 50;
+const MOST_AT_ONCE = 200;
 
 export function DeadLettersPage() {
   const { query } = route.value;
@@ -23,31 +24,32 @@ export function DeadLettersPage() {
   const counts = useLoaded(() => api.deadLetterCounts(), []);
   const [isAsking, setAsking] = useState(false);
   const [isDiscarding, setDiscarding] = useState(false);
-  const shown = () => pages.items.map(({ id }) => id);
-  const reload = () => {
-    pages.reload();
-    counts.reload();
+  const [isBusy, setBusy] = useState(false);
+  const n_open = Math.max(pages.items.length, nOfKind(counts.data?.items ?? [], stage, reason ?? ""));
+  const toAll = async (act, done) => {
+    setBusy(true);
+    try {
+      tell(t(done, { n: await throughKind({ status, stage, reason }, act) }));
+    } finally {
+      setBusy(false);
+      pages.reload();
+      counts.reload();
+    }
   };
   const replay = async () => {
     setAsking(false);
     try {
-      const { n_replayed: n } = await api.replayMany(shown());
-      tell(t("dead.done.many", { n }));
-      reload();
+      await toAll(async (ids) => (await api.replayMany(ids)).n_replayed, "dead.done.many");
     } catch (problem) {
       tell(problemText(problem), "error");
     }
   };
-  const discard = async (why) => {
-    const { n_discarded: n } = await api.discardMany(shown(), why);
-    tell(t("dead.discard.done.many", { n }));
-    reload();
-  };
+  const discard = (why) => toAll(async (ids) => (await api.discardMany(ids, why)).n_discarded, "dead.discard.done.many");
   return html`<section class="page" aria-labelledby="page-title">
     <header class="page-head"><h1 id="page-title">${t("dead.title")}</h1><span class="spacer" />
       ${status === "open" && reason && pages.items.length > 0 && may("dead_letters:write") &&
-        html`<button class="button" type="button" onClick=${() => setAsking(true)}>${t("dead.replay.many", { n: pages.items.length })}</button>
-          <button class="button" type="button" onClick=${() => setDiscarding(true)}>${t("dead.discard.many", { n: pages.items.length })}</button>`}</header>
+        html`<button class="button" type="button" disabled=${isBusy} onClick=${() => setAsking(true)}>${t("dead.replay.many", { n: n_open })}</button>
+          <button class="button" type="button" disabled=${isBusy} onClick=${() => setDiscarding(true)}>${t("dead.discard.many", { n: n_open })}</button>`}</header>
     <p class="lead">${t("dead.lead")}</p>
     <div class="filters open"><div class="segments" role="group" aria-label=${t("dead.filter.status")}>
       ${STATUSES.map((one) => html`<button type="button" key=${one} aria-pressed=${status === one}
@@ -63,11 +65,30 @@ export function DeadLettersPage() {
       : pages.isLoading ? html`<${Waiting} />`
       : html`<${Empty} icon="dead-letters" title=${t("dead.empty")} hint=${t(status === "open" ? "dead.empty.hint" : "dead.empty.other")} />`}
     ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
-    ${isAsking && html`<${Dialog} title=${t("dead.replay.many", { n: pages.items.length })} hint=${t("dead.replay.sure")} onClose=${() => setAsking(false)}>
+    ${isAsking && html`<${Dialog} title=${t("dead.replay.many", { n: n_open })} hint=${t("dead.replay.sure")} onClose=${() => setAsking(false)}>
       <footer><button class="button" type="button" onClick=${() => setAsking(false)}>${t("cancel")}</button>
         <button class="button primary" type="button" autofocus onClick=${replay}>${t("dead.replay")}</button></footer></${Dialog}>`}
-    ${isDiscarding && html`<${DiscardDialog} title=${t("dead.discard.many", { n: pages.items.length })} onClose=${() => setDiscarding(false)} discard=${discard} />`}
+    ${isDiscarding && html`<${DiscardDialog} title=${t("dead.discard.many", { n: n_open })} onClose=${() => setDiscarding(false)} discard=${discard} />`}
   </section>`;
+}
+
+/** Returns how many open letters the list of a kind holds, by the counts; the list takes any part of a reason. */
+function nOfKind(counts, stage, reason) {
+  const isOfKind = (count) => (!stage || count.stage === stage) && count.reason.toLowerCase().includes(reason.toLowerCase());
+  return counts.filter(isOfKind).reduce((n, count) => n + count.n, 0);
+}
+
+/** Does `act(ids)` to all letters of a kind, newest first, in pages as large as the API gives, and returns the sum of its answers. */
+async function throughKind(kind, act) {
+  let n = 0;
+  let cursor = null;
+  do {
+    // What comes meanwhile, or fails again, is newer than the cursor: this ends.
+    const page = await api.deadLetters({ ...kind, cursor, limit: MOST_AT_ONCE });
+    if (page.items.length) n += await act(page.items.map(({ id }) => id));
+    cursor = page.next_cursor;
+  } while (cursor);
+  return n;
 }
 
 function Table({ items }) {
