@@ -1,10 +1,10 @@
 """`pulseline simulate`: customers with known fates, sent as real provider payloads; and the judge of the alerts."""
 
 import asyncio
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Final
 
 import httpx2
 import typer
@@ -23,6 +23,9 @@ from shared.clock import SystemClock
 app = typer.Typer(help="Simulate customers whose fates are known, and judge what the running system made of them.")
 
 ACCOUNTS = Path(".pulseline") / "simulator"
+
+# The product judges a silence 15 minutes after it received the history, at the next whole five minutes.
+SILENCES_JUDGED_AFTER: Final = timedelta(minutes=21)
 
 Truth = Annotated[Path, typer.Option("--truth", help="Where the truth is kept: who left, when and why (NDJSON).")]
 AccountsFolder = Annotated[
@@ -121,6 +124,9 @@ def run(
             raise typer.Exit(1) from group
     for line in report(outcome):
         typer.echo(line)
+    if truth is not None:
+        judged_at = SystemClock().now().astimezone() + SILENCES_JUDGED_AFTER
+        typer.echo(f"silences are judged by {judged_at:%H:%M}; then: pulseline simulate score --truth {truth}")
     if outcome.n_unexpected:
         raise typer.Exit(1)
 

@@ -61,6 +61,7 @@ async def test_a_world_is_taken_as_promised_and_judged(system: System, tmp_path:
 
     assert sent.returncode == 0, sent.stdout + sent.stderr
     assert "unexpected" not in sent.stdout
+    assert sent.stdout.rstrip().endswith("pulseline simulate score --truth t.ndjson")
     head, customers = truth.read(tmp_path / "t.ndjson")
     assert head.customers == len(customers) == 20
     eventually(lambda: known(system, [one for one in customers if one.order_days]))
