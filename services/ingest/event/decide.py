@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from services.ingest.identity.handles import names_nobody
 from services.ingest.identity.resolve import KnownHandles, resolve
 from shared.contracts.codec import decode_event, encode
 from shared.contracts.event import (
@@ -97,6 +98,11 @@ def _accept(raw: bytes, received_at: datetime, known: KnownHandles) -> Accepted:
 
 def _check_consistent(event: EventBase) -> None:
     """Raise `Reject` where members contradict each other in a way no type can say."""
+    for place, handle in enumerate(event.customer.handles):
+        if names_nobody(handle):
+            raise Reject(
+                "names nobody: a number has three digits or more, an address an @", f"/customer/handles/{place}"
+            )
     match event:
         case SurveyAnswered(score=score, scale_min=low, scale_max=high):
             if not low < high:

@@ -35,6 +35,16 @@ def normalise(kind: str, value: str, default_region: str | None = None) -> str |
     return _bounded(kind, cleaned.lower() if kind in _CASELESS else cleaned)
 
 
+def names_nobody(handle: str) -> bool:
+    """Return whether a whole handle is a number or address that cannot be: all who are sent by it would be one."""
+    kind, _, value = handle.partition(":")
+    if value.startswith("~"):  # the hash of a long one
+        return False
+    if kind == "tel":
+        return sum(map(str.isdigit, value)) < _MIN_DIGITS
+    return kind == "mailto" and _email(value) is None
+
+
 def telephone(value: str, default_region: str | None = None) -> str:
     """Return `value` as +E.164 when it is a valid number, else without its scheme and spacing, as given.
 

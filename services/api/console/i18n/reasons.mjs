@@ -93,6 +93,7 @@ export default [
   ["lies more than 5 minutes in the future", "The time lies more than 5 minutes ahead: the sender's clock is wrong.", "时间超前 5 分钟以上：发送方时钟不准。"],
   ["lies before 1970", "The time lies before 1970.", "时间早于 1970 年。"],
   ["lies before 1970 or after 2200", "The time lies before 1970 or after 2200.", "时间早于 1970 年或晚于 2200 年。"],
+  ["names nobody: a number has three digits or more, an address an @", "A phone number or mail address is none: whoever came with it would be one customer.", "电话号码或邮箱地址无效：用它来的人会被当作同一位客户。"],
   ["scale_max must be greater than scale_min", "The scale ends before it begins.", "评分范围的上限不大于下限。"],
   ["must lie on the scale, {} to {}", "The score must lie between {1} and {2}.", "分数须在 {1} 与 {2} 之间。"],
   ["a customer cannot be merged into itself", "A customer cannot be merged into the same customer.", "不能把客户合并到其自身。"],
