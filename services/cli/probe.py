@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import struct
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from shared.embedded.kafka import known_brokers
 
 Health = Literal["ready", "unready", "down"]
 _TIMEOUT_S = 3.0
+# Source: PostgreSQL manual, "Message Formats", SSLRequest; answered before any login, by S (yes) or N (no).
+_SSL_REQUEST = struct.pack(">ii", 8, 80877103)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,18 @@ def probe(process: ProcessRecord) -> Report:
     host, _, port = process.address.split(",")[0].rpartition(":")
     if process.kind == "kafka":
         return Report("ready") if known_brokers((host, int(port))) else Report("down", "no answer")
+    return _postgres((host, int(port)))
+
+
+def _postgres(address: tuple[str, int]) -> Report:
+    """Return what a server answers; a frozen one, or another program on the port, takes connections too."""
     try:
-        socket.create_connection((host, int(port)), _TIMEOUT_S).close()
+        with socket.create_connection(address, _TIMEOUT_S) as connection:
+            connection.sendall(_SSL_REQUEST)
+            answer = connection.recv(1)
     except OSError as error:
         return Report("down", str(error))
-    return Report("ready")
+    return Report("ready") if answer in (b"S", b"N") else Report("down", "what answers is not PostgreSQL")
 
 
 def _readyz(address: str) -> Report:

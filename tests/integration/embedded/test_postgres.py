@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,10 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from services.cli.probe import probe
+from services.cli.state_folder import ProcessRecord
 from shared.embedded.postgres import EmbeddedPostgres
+from shared.postgres.pool import open_connection
 from tests.conftest import RunningPostgres
 from tests.integration.embedded.process_table import is_alive, wait_gone
 
@@ -75,7 +79,10 @@ async def test_each_test_has_a_migrated_database_of_its_own(database_url: str, e
 _STARTER = """
 import sys, time
 from pathlib import Path
+from services.cli.probe import probe
+from services.cli.state_folder import ProcessRecord
 from shared.embedded.postgres import EmbeddedPostgres
+from shared.postgres.pool import open_connection
 server = EmbeddedPostgres(Path(sys.argv[1]))
 server.start()
 print(server.pid, flush=True)
@@ -94,3 +101,37 @@ def test_the_server_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 
     assert was_alive
     assert wait_gone(server_pid)
+
+
+async def test_a_connection_to_a_network_that_is_gone_is_given_up_within_a_minute(postgres: RunningPostgres) -> None:
+    # A firewall that drops packets cannot be had here; what the kernel is asked to do can.
+    connection = await open_connection(postgres.admin_url)
+    try:
+        opened = connection._transport.get_extra_info("socket")
+        user_timeout_ms = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        is_kept_alive = opened.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        idle_s = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+    finally:
+        await connection.close()
+
+    assert is_kept_alive
+    assert 0 < user_timeout_ms <= 60_000
+    assert 0 < idle_s <= 60
+
+
+def test_a_postgresql_that_answers_nothing_is_down(fresh_postgres: EmbeddedPostgres) -> None:
+    process = ProcessRecord(
+        name="postgres",
+        kind="postgres",
+        address=urlsplit(fresh_postgres.url()).netloc.rpartition("@")[2],
+        is_external=True,
+    )
+    running = probe(process)
+
+    fresh_postgres.pause()
+    try:
+        frozen = probe(process)
+    finally:
+        fresh_postgres.resume()
+
+    assert (running.health, frozen.health) == ("ready", "down")
