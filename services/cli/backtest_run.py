@@ -15,6 +15,7 @@ from services.churn_alerts.backtest.page import CAUTIONS
 from services.churn_alerts.backtest.replay import replay
 from services.churn_alerts.backtest.summary import Summary, summarise
 from services.churn_alerts.customer.history import history_of
+from services.cli.counted import counted
 
 
 def run_backtest(orders_file: Path, out: Path, wishes: Wishes, interactions: Path | None, console: Console) -> Summary:
@@ -89,15 +90,17 @@ def _show_reading(data: dict[str, Any], console: Console) -> None:
     if data["columns_ignored"]:
         console.print(f"columns not used: {', '.join(data['columns_ignored'])}", highlight=False, markup=False)
     if data["n_without_amount"]:
-        console.print(f"{data['n_without_amount']} purchases without an amount: what was spent says nothing of them")
+        purchases = counted(data["n_without_amount"], "purchase")
+        console.print(f"{purchases} without an amount: what was spent says nothing of them")
     if data["n_without_customer"]:
-        console.print(f"{data['n_without_customer']} rows without a customer left out")
+        console.print(f"{counted(data['n_without_customer'], 'row')} without a customer left out")
     if data["n_repeated_rows_dropped"]:
-        console.print(f"{data['n_repeated_rows_dropped']} rows repeat an order in all columns; counted once")
+        console.print(f"{counted(data['n_repeated_rows_dropped'], 'row')} repeated in all columns; counted once")
     if data["n_equal_rows_kept"]:
-        console.print(f"{data['n_equal_rows_kept']} rows equal another and count: they may be lines of a basket")
+        console.print(
+            f"{counted(data['n_equal_rows_kept'], 'row')} equal to another; counted, as lines of a basket may be"
+        )
     if data["n_rejected"]:
         first = data["rejected"][0]
-        console.print(
-            f"{data['n_rejected']} rows rejected, first: line {first['line']}: {first['reason']}", markup=False
-        )
+        rejected = f"{counted(data['n_rejected'], 'row')} rejected"
+        console.print(f"{rejected}, first: line {first['line']}: {first['reason']}", markup=False)

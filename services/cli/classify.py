@@ -1,5 +1,6 @@
 """`pulseline classify`: the sentiment of texts, one a line in, one JSON line out, in memory that does not grow."""
 
+import codecs
 import json
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from typing import Annotated, Any, BinaryIO
 import msgspec
 import typer
 
+from services.cli.counted import counted
 from shared.contracts.enriched import Aspect, Sentiment, SentimentLabel, TextLanguage, Urgency
 
 # About a thousand texts of 60 characters.
 _BYTES_AT_ONCE = 64 * 1024
-_BOM = b"\xef\xbb\xbf"
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Probabilities(msgspec.Struct):
@@ -68,7 +70,7 @@ def classify(
             sys.stdout.buffer.write(b"\n".join([*lines, b""]))
             sys.stdout.buffer.flush()
     if unread:
-        typer.echo(f"{unread} {'line' if unread == 1 else 'lines'} could not be read", err=True)
+        typer.echo(f"{counted(unread, 'line')} could not be read", err=True)
         raise typer.Exit(1)
 
 
@@ -89,7 +91,7 @@ def _batches(source: BinaryIO, is_jsonl: bool) -> Iterator[list[str | Unread]]:
     number = 0
     for lines in _as_they_come(source):
         if not number:
-            lines[0] = lines[0].removeprefix(_BOM)
+            lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
         yield [_text(line, number + n) if is_jsonl else _plain(line) for n, line in enumerate(lines, 1)]
         number += len(lines)
 
@@ -97,7 +99,7 @@ def _batches(source: BinaryIO, is_jsonl: bool) -> Iterator[list[str | Unread]]:
 def _as_they_come(source: BinaryIO) -> Iterator[list[bytes]]:
     """Yield the lines that are there, without waiting for more: who writes line by line is answered line by line."""
     begun: list[bytes] = []
-    while chunk := source.read1(_BYTES_AT_ONCE):  # type: ignore[attr-defined]
+    for chunk in _chunks(source):
         end, *others = chunk.split(b"\n")
         if not others:
             begun.append(chunk)
@@ -106,6 +108,24 @@ def _as_they_come(source: BinaryIO) -> Iterator[list[bytes]]:
         begun = [others[-1]]
     if last := b"".join(begun):
         yield [last]
+
+
+def _chunks(source: BinaryIO) -> Iterator[bytes]:
+    """Yield what is there as it comes; what is marked as UTF-16, which Windows calls Unicode, as UTF-8."""
+    chunk = _read(source)
+    if len(chunk) == 1:
+        chunk += _read(source)
+    decoder = codecs.getincrementaldecoder("utf-16")("replace") if chunk.startswith(_UTF16_MARKS) else None
+    while chunk:
+        yield decoder.decode(chunk).encode() if decoder else chunk
+        chunk = _read(source)
+    if decoder:
+        yield decoder.decode(b"", final=True).encode()
+
+
+def _read(source: BinaryIO) -> bytes:
+    chunk: bytes = source.read1(_BYTES_AT_ONCE)  # type: ignore[attr-defined]
+    return chunk
 
 
 def _plain(line: bytes) -> str:

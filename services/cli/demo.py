@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.counted import counted
 from services.cli.endpoint import ApiKey, IngestUrl, api_endpoint, ingest_endpoint
 from services.cli.simulate import ACCOUNTS, ApiUrl, accounts_of, run
 from services.simulator.life.person import draw_person, handles_of
@@ -65,7 +66,7 @@ def remove(
     with Client(ingest.url, ingest.api_key) as client:
         receipt = client.send(erasures(n_customers, SystemClock().now().isoformat()))
     n_removed = disconnect(api_endpoint(api_url, ingest.api_key), accounts)
-    typer.echo(f"demo: {receipt.accepted} erasures requested, {n_removed} connections removed")
+    typer.echo(f"demo: {counted(receipt.accepted, 'erasure')} requested, {counted(n_removed, 'connection')} removed")
 
 
 def erasures(n_customers: int, now: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import typer
 
+from services.cli.counted import counted
 from services.cli.endpoint import ApiKey, IngestUrl, ingest_endpoint
 from services.cli.import_rows import (
     InteractionColumns,
@@ -149,9 +150,9 @@ def _run(
             console.print(f"[red]Stopped:[/red] {error}\nRun the same command again to go on after row {done.n_rows}.")
             raise typer.Exit(1) from error
     done.finish()
-    console.print(f"{n_accepted} events accepted, {rejected.n} rows rejected.")
+    console.print(f"{counted(n_accepted, 'event')} accepted, {counted(rejected.n, 'row')} rejected.")
     if rejected.n:
-        console.print(f"The rejected rows are in {rejects_path}.")
+        console.print(f"What was rejected is in {rejects_path}.")
     if rejected.n and not n_accepted and not resumed_after:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.counted import counted
 from services.cli.instant import instant_of
 
 
@@ -61,6 +62,7 @@ def replay(
                 typer.echo(f"refused: {reason}", err=True)
     alerts.sort()
     out.write_bytes(b"".join(alert.value + b"\n" for alert in alerts))
-    typer.echo(f"{len(alerts)} alert records written to {out}" + (f"; {n_refused} lines refused" if n_refused else ""))
+    written = f"{counted(len(alerts), 'alert record')} written to {out}"
+    typer.echo(written + (f"; {counted(n_refused, 'line')} refused" if n_refused else ""))
     if n_refused:
         raise typer.Exit(1)

@@ -10,6 +10,7 @@ import httpx2
 import msgspec
 import typer
 
+from services.cli.counted import counted
 from services.simulator import oracle, truth, world
 from services.simulator.score import Alert, Middle, Score, Share, judge
 from services.simulator.truth import CustomerTruth, Header
@@ -178,7 +179,8 @@ def lines_of(scored: Score, n_foreign: int) -> list[str]:
     )
     lines = [
         f"{scored.n_customers} customers, {scored.n_leavers} decided to leave; {scored.n_counted} count ({apart})",
-        f"{scored.n_alerts} alerts about them" + (f"; {n_foreign} about others left out" if n_foreign else ""),
+        f"{counted(scored.n_alerts, 'alert')} about them"
+        + (f"; {n_foreign} about others left out" if n_foreign else ""),
         f"precision        {_share(scored.precision)}; over customers {low:.3f} to {high:.3f}",
         f"  still standing {_share(scored.standing)}: those that did not end by themselves",
         f"recall           {_share(scored.recall)}",

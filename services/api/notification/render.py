@@ -84,7 +84,8 @@ def digest_title(rows: Sequence[AlertEventRow], language: Language) -> str:
     n_customers = len({row.customer_id for row in rows})
     if language == "zh":
         return f"预警汇总：{len(rows)} 条动态，涉及 {n_customers} 位客户"
-    return f"{len(rows)} alert events of {n_customers} customers"
+    events = "1 alert event" if len(rows) == 1 else f"{len(rows)} alert events"
+    return f"{events} of {n_customers} {'customer' if n_customers == 1 else 'customers'}"
 
 
 def digest_lines(rows: Sequence[AlertEventRow], language: Language) -> list[str]:

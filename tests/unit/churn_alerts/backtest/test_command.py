@@ -134,7 +134,7 @@ def test_what_was_read_otherwise_than_it_may_be_meant_is_told(tmp_path: Path) ->
     assert code == 0, output
     assert "dates read day first; amounts with decimal comma, EUR" in output
     assert "columns not used: Note" in output
-    assert "1 rows without a customer left out" in output
+    assert "1 row without a customer left out" in output
     figures = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert (figures["data"]["date_order"], figures["data"]["decimal_sign"]) == ("day first", ",")
     assert "日期按日在前读取；金额按小数逗号读取，EUR" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

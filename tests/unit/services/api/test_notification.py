@@ -10,7 +10,7 @@ import standardwebhooks
 from services.api.notification.address import AddressGuard
 from services.api.notification.decide import DISABLE_AFTER, RETRY_DELAYS, judge
 from services.api.notification.model import Endpoint, EndpointKind, Job, Outcome
-from services.api.notification.render import body
+from services.api.notification.render import body, digest_title
 from services.api.notification.sample import sample_event
 from services.api.notification.send import judge_answer
 from services.api.notification.sign import feishu_fields, is_signing_secret, new_signing_secret, webhook_headers
@@ -207,3 +207,10 @@ def test_every_receiver_gets_the_reason_in_its_language(kind: EndpointKind, lang
     sent = msgspec.json.encode(body(kind, sample_event(NOON), language)).decode()  # type: ignore[arg-type]  # en or zh
 
     assert ("投诉五次" if language == "zh" else "five complaints") in sent
+
+
+@pytest.mark.parametrize(
+    ("n_events", "told"), [(1, "1 alert event of 1 customer"), (2, "2 alert events of 1 customer")]
+)
+def test_a_digest_counts_as_people_do(n_events: int, told: str) -> None:
+    assert digest_title([sample_event(NOON)] * n_events, "en") == told

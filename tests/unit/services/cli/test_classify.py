@@ -61,6 +61,20 @@ def test_json_lines_that_begin_with_a_byte_order_mark_are_read() -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("options", [[], ["--jsonl"]])
+def test_what_windows_saves_as_unicode_is_read(encoding: str, options: list[str]) -> None:
+    texts = ["物流太慢了，垃圾", "great!" * 40_000]
+    lines = [json.dumps({"text": text}, ensure_ascii=False) if options else text for text in texts]
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+
+    result = runner.invoke(app, ["-", *options], input=(mark + "\r\n".join(lines)).encode(encoding))
+
+    judged = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["label"] for line in judged] == ["negative", "positive"]
+    assert [line["language"] for line in judged] == ["zh", "en"]
+
+
 def test_json_lines_as_python_writes_them_are_judged() -> None:
     given = b'{"text": "great! \\ud83d"}\n{"text": "great!", "rating": NaN}\n{"text": "great! \xff"}\n'
 
