@@ -20,7 +20,8 @@ _VERBS = (
     r"さんは書きました|書きました|のメール|작성|님이 작성|yazdı|napsala?|napísala?|"
     r"írta|a scris|έγραψε|đã viết|menulis|skrifaði"
 )
-_ENDS_WITH_VERB = re.compile(rf"(?:{_VERBS})\s*(?:\([^()]{{0,20}}\))?\s*[:：]?\s*$", re.IGNORECASE)
+# Zoho puts a rule on either side of its line.
+_ENDS_WITH_VERB = re.compile(rf"(?:{_VERBS})\s*(?:\([^()]{{0,20}}\))?\s*[:：]?\s*-{{0,10}}\s*$", re.IGNORECASE)
 _HAS_VERB = re.compile(rf"(?:^|[\s\"'>）)，,])(?:{_VERBS})(?:[\s:：]|$)", re.IGNORECASE)
 _OPENER = re.compile(
     r"^\s*(?:on|at|le|am|el|op|em|il|den|dne|dnia|w dniu|på|kl|pada|vào|a|at|在|于|於)\b|^\s*[在于於]\s?\d|"
@@ -30,6 +31,7 @@ _OPENER = re.compile(
 _DATE = re.compile(
     r"\b(?:19|20)\d{2}\b|(?:19|20)\d{2}\s?[年.\-/]|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\b\d{1,2}[:.]\d{2}\b"
 )
+_ON_DAY = re.compile(r"^[于於]\s?\d")
 _ADDRESS = re.compile(r"[<(\[\"\s][^\s<>()@]{1,100}@[^\s<>()@]{1,100}")
 _BARE_DATE_LINE = re.compile(
     r"^\s*(?:\d{4}-\d{1,2}-\d{1,2} \d{1,2}:\d{2} GMT[+-]\d|"
@@ -262,7 +264,9 @@ def _attribution_end(lines: list[str], start: int) -> int | None:
     joined = ""
     for end in range(start, min(start + _SPAN, len(lines))):
         piece = lines[end][:_LINE].strip()
-        if end > start and _OPENER.match(piece) and _DATE.search(piece):
+        # Gmail breaks its Chinese line between the address and the day.
+        is_rest = joined.endswith(">") and _ON_DAY.match(piece)
+        if end > start and not is_rest and _OPENER.match(piece) and _DATE.search(piece):
             return None
         joined = f"{joined} {piece}" if joined else piece
         if len(joined) > _MAX_ATTRIBUTION:

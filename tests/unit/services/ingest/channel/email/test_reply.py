@@ -8,6 +8,9 @@ ENGLISH = "Still broken.\nPlease call me."
 CHINESE = "还是坏的。\n请给我回电话。"
 HISTORY = {
     "gmail_zh": "客服 <kf@example.cn> 于2024年5月3日周五 下午8:45写道：\n\n> 您好，\n> 请问还有问题吗？",
+    "gmail_zh_wrapped": "客服-售后服务 <kf@service.example.cn>\n于2024年5月3日周五 下午8:45写道：\n\n> 您好，",
+    "zoho": "---- On Fri, 03 May 2024 20:45:33 +0100 Help <help@example.com> wrote ----\n\nHello,",
+    "zoho_zh": "---- 在 星期五, 03 五月 2024 20:45:33 +0800 客服 <kf@example.cn> 写道 ----\n\n您好，",
     "gmail_zh_tw": "客服 <kf@example.tw> 於 2024年5月3日 週五 下午8:45寫道：\n\n> 您好，",
     "apple_zh": "在 2024年5月3日，下午8:45，客服 <kf@example.cn> 写道：\n\n您好，请问还有问题吗？",
     "apple_zh_wrapped": "在 2024年5月3日，下午8:45，\n客服 <kf@example.cn> 写道：\n\n> 您好，",
