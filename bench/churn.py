@@ -171,7 +171,7 @@ def _decide(log: list[Recorded]) -> None:
     for start in range(half, len(log), BATCH):
         batch = log[start : start + BATCH]
         n_measured += sum(record.key is not None for record in batch)
-        for work in partition.advance(batch):
+        for work in partition.works(batch):
             n_outputs += len(work.outputs)
     whole = time.process_time() - started
     sizes = [len(row) for row in partition.states._rows.values()]

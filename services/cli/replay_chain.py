@@ -73,7 +73,7 @@ class _Lane:
     def advance(self) -> Iterator[Output | Replayed | Poison]:
         """Decide what is pending; yields alert records, inputs that could not be decided, and what other lanes need."""
         pending, self.pending = self.pending, []
-        for work in self._sentiment.advance(pending) if pending else ():
+        for work in self._sentiment.works(pending) if pending else ():
             yield from work.poison
             for output in work.outputs:
                 if isinstance(output, Forwarded):
@@ -83,7 +83,7 @@ class _Lane:
                 elif output.topic is INTERACTIONS:
                     yield output
         enriched, self.enriched = self.enriched, []
-        for work in self._churn.advance(enriched) if enriched else ():
+        for work in self._churn.works(enriched) if enriched else ():
             yield from work.poison
             for output in work.outputs:
                 if isinstance(output, Forwarded):

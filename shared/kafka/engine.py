@@ -18,9 +18,9 @@ from shared.kafka.backoff import delays
 from shared.kafka.changelog import LoadedState, StateReader, load
 from shared.kafka.dead_letters import dead_letter, dead_letter_message
 from shared.kafka.metrics import WorkerMetrics
-from shared.kafka.partition import WAKE_KEYS, WORK_ROWS, Forwarded, InRecord, Partition, Work
+from shared.kafka.partition import WAKE_KEYS, WORK_ROWS, Forwarded, InRecord, Outputs, Partition, Work
 from shared.kafka.processor import E, Output, Processor, S
-from shared.kafka.publisher import Acked, BatchPublisher, Place, RecordTooLargeError, partition_for
+from shared.kafka.publisher import Acked, BatchPublisher, Filling, Place, RecordTooLargeError, partition_for
 from shared.kafka.rows import Message, message_of
 from shared.topics import DEAD_LETTERS, Topic
 
@@ -149,13 +149,20 @@ class Engine(Generic[E, S]):
         _check_against_input(partition.fence, input_end, f"{self._input}/{number}")
         await self._check_turn(number, partition.fence + 1, records[0].offset, is_ours)
         works = partition.advance(records)
+        batches: dict[Place, Filling] = {}
+        decided_s = 0.0
         while True:
             started = monotonic()
             work = next(works, None)
             if work is None:
                 break
-            stage["decide"].observe(monotonic() - started)
-            await self._perform(number, cell, work, is_ours)
+            decided_s += monotonic() - started
+            if isinstance(work, list):
+                await self._fill(batches, number, work)
+                continue
+            stage["decide"].observe(decided_s)
+            await self._perform(number, cell, work, batches, is_ours)
+            batches, decided_s = {}, 0.0
         self._metrics.batches.inc()
         self._metrics.state(number, len(partition.states), len(partition.timers), partition.watermark_ms)
 
@@ -168,11 +175,17 @@ class Engine(Generic[E, S]):
         if offset < first:
             raise GapError(f"{self._input}/{number}", offset, first)
 
-    async def _perform(self, number: int, cell: _Cell[E, S], work: Work, is_ours: Callable[[], bool]) -> None:
-        """Publish the outputs, wait for the states before these, and leave the writing of these to a task."""
+    async def _perform(
+        self, number: int, cell: _Cell[E, S], work: Work, batches: dict[Place, Filling], is_ours: Callable[[], bool]
+    ) -> None:
+        """Publish the outputs, wait for the states before these, and leave the writing of these to a task.
+
+        `batches` has those that came ahead of the work.
+        """
         self._check_poison(work)
         monotonic, metrics = self._clock.monotonic, self._metrics
-        batches = await self._outputs(number, work)
+        await self._fill(batches, number, work.outputs)
+        await self._fill_dead_letters(batches, number, work)
         started = monotonic()
         if batches:
             await self._persist(number, lambda: self._publisher.publish_batches(batches), is_ours)
@@ -197,7 +210,7 @@ class Engine(Generic[E, S]):
             raise
         metrics.stage["store"].observe(monotonic() - started)
         metrics.records.inc(work.n_inputs)
-        metrics.outputs.inc(len(work.outputs))
+        metrics.outputs.inc(work.n_outputs)
         for poison in work.poison:
             metrics.poison(poison.kind)
         self._on_progress(number)
@@ -205,13 +218,35 @@ class Engine(Generic[E, S]):
             _log.warning("another worker wrote the state of %s/%d: it is loaded again", self._input, number)
             self.drop(number)
 
-    async def _outputs(self, number: int, work: Work) -> dict[Place, list[Message]]:
-        """Return the work's outputs and dead letters by place, in order."""
+    async def _fill(self, batches: dict[Place, Filling], number: int, outputs: Outputs) -> None:
+        """Append outputs to the batches of their places, in order."""
+        messages = await self._messages(number, outputs)
+        for place, added in messages.items():
+            self._append(batches, number, place, added)
+
+    async def _fill_dead_letters(self, batches: dict[Place, Filling], number: int, work: Work) -> None:
+        if work.poison:
+            place = (self._dead_letters, number % await self._publisher.partition_count(self._dead_letters))
+            letters = (dead_letter(self._processor.name, self._input, number, one) for one in work.poison)
+            self._append(batches, number, place, list(map(dead_letter_message, letters)))
+
+    def _append(self, batches: dict[Place, Filling], number: int, place: Place, messages: list[Message]) -> None:
+        filling = batches.get(place)
+        if filling is None:
+            # Other partitions' places are theirs as well: lists that are published at the same time share a batch.
+            filling = batches[place] = self._publisher.filling(place) if place[1] == number else list[Message]()
+        try:
+            filling.extend(messages)
+        except RecordTooLargeError as error:
+            raise _outgrown(error) from error
+
+    async def _messages(self, number: int, outputs: Outputs) -> dict[Place, list[Message]]:
+        """Return outputs by place, in order."""
         batches: dict[Place, list[Message]] = {}
         # The lane of the last output's topic: most outputs of a batch go where the one before them went.
         topic: Topic | None = None
         add: Callable[[Message], None] = _nowhere
-        for output in work.outputs:
+        for output in outputs:
             if isinstance(output, Forwarded):
                 forward_to = self._processor.forward_controls_to
                 if forward_to is not None:
@@ -225,10 +260,6 @@ class Engine(Generic[E, S]):
                 topic = output.topic
                 add = batches.setdefault((self._name(topic), number), []).append
             add((output.key.encode(), output.value, output.headers, None))
-        if work.poison:
-            place = (self._dead_letters, number % await self._publisher.partition_count(self._dead_letters))
-            letters = (dead_letter(self._processor.name, self._input, number, one) for one in work.poison)
-            batches.setdefault(place, []).extend(map(dead_letter_message, letters))
         return batches
 
     async def _route(self, batches: dict[Place, list[Message]], topic: Topic, output: Output) -> None:
@@ -310,7 +341,7 @@ class Engine(Generic[E, S]):
             try:
                 return await attempt()
             except RecordTooLargeError as error:
-                raise Stop(f"a state or output has outgrown its topic: {error}") from error
+                raise _outgrown(error) from error
             except Unavailable as error:
                 if not is_ours():
                     raise AbandonedError(f"{self._input}/{number} was given up: {error}") from error
@@ -346,6 +377,10 @@ class Engine(Generic[E, S]):
 def _mark_retrieved(store: "asyncio.Task[None]") -> None:
     if not store.cancelled():
         store.exception()
+
+
+def _outgrown(error: RecordTooLargeError) -> Stop:
+    return Stop(f"a state or output has outgrown its topic: {error}")
 
 
 def _nowhere(_message: Message) -> None:

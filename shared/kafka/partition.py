@@ -87,12 +87,16 @@ POISON_KINDS: Final = ("undecodable", "rejected", "raised", "oversize", "wake_ra
 
 
 class Work:
-    """What a stretch of the log demands: outputs first, then states. Everything up to `fence` is in it."""
+    """What a stretch of the log demands: outputs first, then states. Everything up to `fence` is in it.
 
-    __slots__ = ("fence", "n_inputs", "outputs", "poison", "rows", "watermark_ms")
+    `outputs` are those that were not given out before it.
+    """
+
+    __slots__ = ("fence", "n_inputs", "n_outputs", "outputs", "poison", "rows", "watermark_ms")
 
     def __init__(self) -> None:
-        self.outputs: list[Output | Forwarded] = []
+        self.outputs: Outputs = []
+        self.n_outputs = 0
         self.rows: list[Message] = []
         self.poison: list[Poison] = []
         self.n_inputs = 0
@@ -105,6 +109,9 @@ class Forwarded(NamedTuple):
 
     value: bytes
     headers: Headers
+
+
+Outputs = list[Output | Forwarded]
 
 
 class States(Generic[S]):
@@ -209,10 +216,11 @@ class Partition(Generic[E, S]):
         self._work = Work()
         self._n_inputs = 0
 
-    def advance(self, records: Sequence[InRecord]) -> Iterator[Work]:
+    def advance(self, records: Sequence[InRecord]) -> Iterator[Work | Outputs]:
         """Yield the work that the records demand, in pieces that must be performed one after another, in order.
 
-        Raises Stop for a processor that breaks its promises.
+        Outputs that are decided before their work is whole come as a list ahead of it, while they are still in the
+        processor's cache. Raises Stop for a processor that breaks its promises.
         """
         fence = self.fence
         if records and records[0].offset <= fence:
@@ -220,8 +228,21 @@ class Partition(Generic[E, S]):
         self._n_inputs += len(records)
         longest = getattr(self._processor, "longest_run", 0) or len(records) or 1
         for start in range(0, len(records), longest):
+            if self._work.outputs:
+                yield self._give_out()
             yield from self._stretch(records[start : start + longest])
         yield self._close(self.fence)
+
+    def works(self, records: Sequence[InRecord]) -> Iterator[Work]:
+        """Yield what `advance` does, every work with all of its outputs."""
+        ahead: Outputs = []
+        for piece in self.advance(records):
+            if isinstance(piece, list):
+                ahead += piece
+                continue
+            piece.outputs[:0] = ahead
+            ahead = []
+            yield piece
 
     def _stretch(self, records: Sequence[InRecord]) -> Iterator[Work]:
         """Decide records: in one run if nothing comes between them, else run by run up to what does."""
@@ -430,9 +451,16 @@ class Partition(Generic[E, S]):
             longest = max(outputs, key=lambda output: len(output.value or b""))
             raise _OversizeError(f"an output of {len(longest.value or b'')} bytes for {longest.topic.name}")
 
+    def _give_out(self) -> Outputs:
+        work = self._work
+        outputs, work.outputs = work.outputs, []
+        work.n_outputs += len(outputs)
+        return outputs
+
     def _close(self, fence: int) -> Work:
         """Return the work up to `fence` with the rows that make it durable, and begin the next."""
         work, self._work = self._work, Work()
+        work.n_outputs += len(work.outputs)
         work.rows = self.states.write(self._touched, fence, self.timers.get)
         work.rows.extend(map(message_of, self._control_rows))
         work.rows.append(message_of(partition_row(fence, self.watermark_ms)))

@@ -8,6 +8,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from time import time_ns
 from typing import Any, Final, NamedTuple, Protocol, cast
 
@@ -20,6 +21,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import RecordMetadata
 
 from shared.errors import Reject, Stop, Unavailable
@@ -64,10 +66,20 @@ class RecordTooLargeError(Reject):
     """A record no broker with default settings takes; names the record. Nothing of its call was published."""
 
 
+class Filling(Protocol):
+    """Records of one place that are gathered to be published together."""
+
+    def extend(self, messages: Sequence[Message], /) -> None: ...
+
+
 class BatchPublisher(Protocol):
     """What the engine needs of a publisher; tests/fakes has the one without a broker."""
 
-    async def publish_batches(self, batches: Mapping[Place, Sequence[Message]]) -> dict[Place, list[Acked]]: ...
+    def filling(self, place: Place) -> Filling: ...
+
+    async def publish_batches(
+        self, batches: Mapping[Place, Sequence[Message] | Filling]
+    ) -> dict[Place, list[Acked]]: ...
 
     async def partition_count(self, topic: str) -> int: ...
 
@@ -142,11 +154,23 @@ class Publisher:
             batches.setdefault((topic, place), []).append((key, value, headers, timestamp_ms))
         await self.publish_batches(batches)
 
-    async def publish_batches(self, batches: Mapping[Place, Sequence[Message]]) -> dict[Place, list[Acked]]:
+    def filling(self, place: Place) -> "Filled":
+        """Return batches of a place to append to and publish later, in one call, which may be repeated if it fails."""
+        return Filled(partial(self._refuse_oversize, place))
+
+    async def publish_batches(self, batches: Mapping[Place, Sequence[Message] | Filling]) -> dict[Place, list[Acked]]:
         """Return where each stretch of the records was written; order within a place is kept. Errors as `publish`."""
         for place, messages in batches.items():
-            self._refuse_oversize(place, messages)
-        pending = {place: self._lane(place).add(messages) for place, messages in batches.items() if messages}
+            if isinstance(messages, Sequence):
+                self._refuse_oversize(place, messages)
+        pending: dict[Place, list[_Stretch]] = {}
+        for place, messages in batches.items():
+            if isinstance(messages, Filled):
+                pending[place] = self._lane(place).take(messages)
+            elif not isinstance(messages, Sequence):
+                raise TypeError(f"a filling of another publisher: {messages!r}")
+            elif messages:
+                pending[place] = self._lane(place).add(messages)
         flights = {flight.acked for flights in pending.values() for flight, _ in flights}
         if flights:
             await self._all_acked(flights)
@@ -277,15 +301,74 @@ class _Flight:
     `append` is that of aiokafka's compiled builder: the Python method around it costs as much as the appending.
     """
 
-    __slots__ = ("acked", "append", "builder", "n_records")
+    __slots__ = ("_compiled", "acked", "append", "builder", "n_records")
 
-    def __init__(self, builder: BatchBuilder, acked: "asyncio.Future[RecordMetadata]") -> None:
-        self.builder = builder
-        self.append: Callable[..., object] = builder._builder.append
+    def __init__(self) -> None:
+        self.builder = BatchBuilder(MAX_BATCH_BYTES, 0, is_transactional=False)
+        # The builder lets go of it when it is sent.
+        self._compiled = self.builder._builder
+        self.append: Callable[..., object] = self._compiled.append
         self.n_records = 0
-        self.acked = acked
+        self.acked: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         # Every caller may have given up waiting.
-        acked.add_done_callback(_mark_retrieved)
+        self.acked.add_done_callback(_mark_retrieved)
+
+    def messages(self, at: range) -> list[Message]:
+        """Return the records of a stretch, out of the batch's bytes; nothing of the batch changes, sent or not."""
+        # Building writes the header alone: records are there already, and more may follow.
+        batch: Any = MemoryRecords(bytes(self._compiled.build())).next_batch()
+        return [
+            (record.key, record.value, record.headers, record.timestamp) for record in islice(batch, at.start, at.stop)
+        ]
+
+
+# Records of a batch: from where to where.
+_Stretch = tuple[_Flight, range]
+
+
+def _append(flight: _Flight, messages: Sequence[Message], open_next: Callable[[], _Flight]) -> list[_Stretch]:
+    """Append messages to a batch and those opened after it; return each batch used and the stretch that holds them."""
+    now_ms = time_ns() // 1_000_000
+    used: list[_Stretch] = []
+    start = at = flight.n_records
+    append = flight.append
+    for key, value, headers, timestamp_ms in messages:
+        room = append(at, timestamp_ms or now_ms, key, value, list(headers) if headers else _NO_HEADERS)
+        if room is None:
+            if at > start:
+                used.append((flight, range(start, at)))
+            flight.n_records = at
+            flight, start, at = open_next(), 0, 0
+            append = flight.append
+            append(at, timestamp_ms or now_ms, key, value, list(headers) if headers else _NO_HEADERS)
+        at += 1
+    flight.n_records = at
+    used.append((flight, range(start, at)))
+    return used
+
+
+class Filled:
+    """Records of one place in batches that nothing sends before `publish_batches`, however often it is then called.
+
+    The records themselves are not kept: to be sent once more they are read from the batches.
+    """
+
+    def __init__(self, refuse_oversize: Callable[[Sequence[Message]], None]) -> None:
+        self._refuse_oversize = refuse_oversize
+        self.waiting: list[_Flight] = []
+        # Where the records went when they were last sent.
+        self.sent: list[_Stretch] = []
+
+    def extend(self, messages: Sequence[Message], /) -> None:
+        """Append records. Raises RecordTooLargeError, in which case none of these was appended."""
+        self._refuse_oversize(messages)
+        if messages:
+            _append(self.waiting[-1] if self.waiting else self._open(), messages, self._open)
+
+    def _open(self) -> _Flight:
+        flight = _Flight()
+        self.waiting.append(flight)
+        return flight
 
 
 class _Lane:
@@ -297,29 +380,28 @@ class _Lane:
         self._waiting: deque[_Flight] = deque()
         self.drain: asyncio.Task[None] | None = None
 
-    def add(self, messages: Sequence[Message]) -> list[tuple[_Flight, range]]:
+    def add(self, messages: Sequence[Message]) -> list[_Stretch]:
         """Append the messages to batches; return each batch used and the stretch of it that holds them."""
-        now_ms = time_ns() // 1_000_000
-        flight = self._waiting[-1] if self._waiting else self._open()
-        used: list[tuple[_Flight, range]] = []
-        start = at = flight.n_records
-        append = flight.append
-        for key, value, headers, timestamp_ms in messages:
-            room = append(at, timestamp_ms or now_ms, key, value, list(headers) if headers else _NO_HEADERS)
-            if room is None:
-                if at > start:
-                    used.append((flight, range(start, at)))
-                flight.n_records = at
-                flight, start, at = self._open(), 0, 0
-                append = flight.append
-                append(at, timestamp_ms or now_ms, key, value, list(headers) if headers else _NO_HEADERS)
-            at += 1
-        flight.n_records = at
-        used.append((flight, range(start, at)))
+        used = _append(self._waiting[-1] if self._waiting else self._open(), messages, self._open)
+        self._send_soon()
+        return used
+
+    def take(self, filled: Filled) -> list[_Stretch]:
+        """Let filled batches leave, and all that left before once more, whatever became of it; return as `add`."""
+        before, filled.sent = filled.sent, []
+        for flight, at in before:
+            filled.sent += self.add(flight.messages(at))
+        if filled.waiting:
+            self._waiting.extend(filled.waiting)
+            filled.sent += [(flight, range(flight.n_records)) for flight in filled.waiting]
+            filled.waiting = []
+            self._send_soon()
+        return filled.sent
+
+    def _send_soon(self) -> None:
         if self.drain is None:
             # Starts at the next turn of the loop: calls made in this turn share the batch.
             self.drain = asyncio.get_running_loop().create_task(self._drain())
-        return used
 
     def cancel(self) -> None:
         if self.drain is not None:
@@ -329,9 +411,7 @@ class _Lane:
             _fail(self._waiting.popleft(), error)
 
     def _open(self) -> _Flight:
-        loop = asyncio.get_running_loop()
-        builder = BatchBuilder(MAX_BATCH_BYTES, 0, is_transactional=False)
-        flight = _Flight(builder, loop.create_future())
+        flight = _Flight()
         self._waiting.append(flight)
         return flight
 

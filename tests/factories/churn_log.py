@@ -171,7 +171,7 @@ class Log:
         """Decide the whole log, in batches that end at `cuts`."""
         start = 0
         for end in [*sorted(set(cuts)), len(self.records)]:
-            for work in self.partition.advance(self.records[start:end]):
+            for work in self.partition.works(self.records[start:end]):
                 self.poison += [poison.error for poison in work.poison]
                 for output in work.outputs:
                     if isinstance(output, Forwarded):

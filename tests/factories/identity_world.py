@@ -54,7 +54,7 @@ class Stage:
         batch = self.log[self.n_read : self.n_read + n_records]
         self.n_read += len(batch)
         outputs: list[Output] = []
-        for work in self.partition.advance(batch):
+        for work in self.partition.works(batch):
             assert not work.poison, work.poison[0].error
             outputs += [output for output in work.outputs if not isinstance(output, Forwarded)]
         return outputs

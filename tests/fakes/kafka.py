@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from shared.kafka.processor import Headers
-from shared.kafka.publisher import MAX_RECORD_BYTES, Acked, Message, Place, RecordTooLargeError, record_size
+from shared.kafka.publisher import MAX_RECORD_BYTES, Acked, Filling, Message, Place, RecordTooLargeError, record_size
 
 
 class FakeRecord(NamedTuple):
@@ -36,10 +36,14 @@ class FakeKafka:
     def append(self, place: Place, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         self.logs[place].append(FakeRecord(len(self.logs[place]), key, value, headers))
 
-    async def publish_batches(self, batches: Mapping[Place, Sequence[Message]]) -> dict[Place, list[Acked]]:
+    def filling(self, _place: Place) -> Filling:
+        return list[Message]()
+
+    async def publish_batches(self, batches: Mapping[Place, Sequence[Message] | Filling]) -> dict[Place, list[Acked]]:
         """Write the batches; a number from `before_write` is how many land before the process dies."""
         acked: dict[Place, list[Acked]] = {}
         for place, messages in batches.items():
+            assert isinstance(messages, Sequence)
             for key, value, headers, _ in messages:
                 if record_size(key, value, headers) > MAX_RECORD_BYTES:
                     raise RecordTooLargeError(f"a record of {place} with key {key!r}")

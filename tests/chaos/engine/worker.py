@@ -19,7 +19,7 @@ from shared.clock import SystemClock
 from shared.kafka import engine as engine_module
 from shared.kafka.changelog import KafkaStateReader, LoadedState, StateRecord, load
 from shared.kafka.engine import Engine
-from shared.kafka.publisher import Acked, Message, Place, Publisher
+from shared.kafka.publisher import Acked, Filling, Message, Place, Publisher
 from shared.kafka.rows import encode_row, state_of, wake_at_ms_of
 from shared.kafka.worker import Worker, WorkerSettings
 from tests.factories.kafka_processors import WATCH_STATE, Watch
@@ -52,7 +52,7 @@ class DyingPublisher(Publisher):
         super().__init__(bootstrap)
         self._countdown = countdown
 
-    async def publish_batches(self, batches: Mapping[Place, Sequence[Message]]) -> dict[Place, list[Acked]]:
+    async def publish_batches(self, batches: Mapping[Place, Sequence[Message] | Filling]) -> dict[Place, list[Acked]]:
         is_state = any(topic.endswith(WATCH_STATE.name) for topic, _ in batches)
         self._countdown.passes("between publish and state" if is_state else "before publish")
         acked = await super().publish_batches(batches)
@@ -108,9 +108,11 @@ class EagerMemory(DyingWorker):
 def _store_first() -> None:
     """Sabotage: states are written before outputs."""
 
-    async def perform(self: Any, number: int, cell: Any, work: Any, is_ours: Callable[[], bool]) -> None:
+    async def perform(
+        self: Any, number: int, cell: Any, work: Any, batches: dict[Place, Filling], is_ours: Callable[[], bool]
+    ) -> None:
         await self._store(number, cell, work.rows, is_ours)
-        batches = await self._outputs(number, work)
+        await self._fill(batches, number, work.outputs)
         await self._persist(number, lambda: self._publisher.publish_batches(batches), is_ours)
         self._stores[number] = asyncio.get_running_loop().create_task(asyncio.sleep(0))
 

@@ -17,7 +17,7 @@ from services.sentiment.interaction.agent import SentimentProcessor
 from services.sentiment.interaction.model import SHIPPED_ARTEFACT
 from services.sentiment.interaction.score import Scorer
 from shared.clock import SystemClock
-from shared.kafka.publisher import Acked, Message, Place, Publisher
+from shared.kafka.publisher import Acked, Filling, Message, Place, Publisher
 from shared.kafka.worker import Worker, WorkerSettings
 from shared.topics import CHURN_STATE, ENGAGEMENT
 
@@ -33,7 +33,7 @@ class DyingPublisher(Publisher):
         self._boundary = boundary
         self._left = after
 
-    async def publish_batches(self, batches: Mapping[Place, Sequence[Message]]) -> dict[Place, list[Acked]]:
+    async def publish_batches(self, batches: Mapping[Place, Sequence[Message] | Filling]) -> dict[Place, list[Acked]]:
         is_state = any(topic.endswith(_STATES) for topic, _ in batches)
         self._passes("between publish and state" if is_state else "before publish")
         acked = await super().publish_batches(batches)

@@ -1,6 +1,6 @@
 import asyncio
 
-from shared.kafka.publisher import Acked
+from shared.kafka.publisher import Acked, Message
 from tests.contract.kafka.worlds import PARTITIONS, World
 from tests.factories.kafka_processors import NOTES
 
@@ -32,6 +32,21 @@ async def test_records_larger_than_one_batch_leave_in_several(world: World) -> N
 
     assert sum(stretch.n_records for stretch in acked[place]) == 6
     assert [one.value for one in await world.read(NOTES)] == [value for _, value, _, _ in batch]
+
+
+async def test_what_was_filled_piece_by_piece_arrives_in_order_when_it_is_published(world: World) -> None:
+    place = (NOTES.full_name(world.prefix), 1)
+    filling, given_up = world.publisher.filling(place), world.publisher.filling(place)
+    batch: list[Message] = [(b"k", b"%d" % number, [("n", b"%d" % number)], None) for number in range(5_000)]
+    for start in range(0, len(batch), 256):
+        filling.extend(batch[start : start + 256])
+    given_up.extend(batch)
+
+    acked = await world.publisher.publish_batches({place: filling})
+
+    arrived = await world.read(NOTES)
+    assert [(one.partition, one.value) for one in arrived] == [(1, value) for _, value, _, _ in batch]
+    assert acked == {place: [Acked(0, 5_000)]}
 
 
 async def test_callers_at_the_same_time_all_get_their_ack(world: World) -> None:

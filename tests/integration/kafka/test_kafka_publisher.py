@@ -57,6 +57,34 @@ async def test_a_broker_that_dies_is_unavailable_and_serves_again_when_it_is_bac
     assert {one.value for one in await read_topic(fresh_kafka.bootstrap, "t", [0])} >= {b"1", b"3"}
 
 
+async def test_filled_batches_survive_the_broker_and_arrive_whole_and_in_order(fresh_kafka: EmbeddedKafka) -> None:
+    await _create(fresh_kafka.bootstrap, "t")
+    publisher = Publisher(fresh_kafka.bootstrap, delivery_timeout_s=2)
+    await publisher.start()
+    await publisher.publish("t", [OutRecord(0, b"k", b"first")])
+    filling = publisher.filling(("t", 0))
+    values = [b"%03d" % number + bytes(50_000) for number in range(100)]
+    for value in values:
+        filling.extend([(b"k", value, [("h", b"1")], None)])
+
+    await asyncio.to_thread(fresh_kafka.kill)
+    with pytest.raises(Unavailable):
+        await publisher.publish_batches({("t", 0): filling})
+    await asyncio.to_thread(fresh_kafka.start)
+    acked = None
+    async with asyncio.timeout(30):
+        while acked is None:
+            try:
+                acked = (await publisher.publish_batches({("t", 0): filling}))["t", 0]
+            except Unavailable:
+                await asyncio.sleep(0.2)
+
+    await publisher.stop()
+    arrived = await read_topic(fresh_kafka.bootstrap, "t", [0])
+    assert sum(stretch.n_records for stretch in acked) == 100
+    assert [one.value for one in arrived[acked[0].first_offset :]] == values
+
+
 async def _is_published(publisher: Publisher) -> bool:
     try:
         await publisher.publish("t", [OutRecord(0, b"k", b"3")])

@@ -12,10 +12,11 @@ from shared.kafka import engine as engine_module
 from shared.kafka.changelog import load
 from shared.kafka.engine import AbandonedError, Engine, GapError
 from shared.kafka.metrics import WorkerMetrics
-from shared.kafka.publisher import Acked, Message, Place
+from shared.kafka.processor import Output
+from shared.kafka.publisher import Acked, Filling, Message, Place
 from shared.kafka.rows import Row, encode_row, partition_row, state_of
 from shared.topics import DEAD_LETTERS
-from tests.factories.kafka_processors import NOTES, WATCH_STATE, Seen, Sighting, Watch, seen_of, sighting
+from tests.factories.kafka_processors import NOTES, WATCH_STATE, Seen, Sighting, Watch, note_of, seen_of, sighting
 from tests.fakes.clock import FakeClock
 from tests.fakes.kafka import FakeKafka, FakeRecord
 
@@ -214,6 +215,90 @@ async def test_a_state_that_outgrows_its_topic_stops() -> None:
         await engine.handle(0, [sighting(0, "a", 1_000)], _ours)
 
 
+class _Short(Watch):
+    """Its outputs come in pieces, ahead of the work."""
+
+    longest_run = 2
+
+
+def _short_engine(kafka: FakeKafka, registry: CollectorRegistry | None = None) -> Engine[Sighting, Seen]:
+    return Engine(_Short(), kafka, kafka, WorkerMetrics(registry or CollectorRegistry(), "watch"), FakeClock())
+
+
+async def test_outputs_that_came_in_pieces_are_written_once_each_in_order_before_the_states() -> None:
+    kafka, registry = FakeKafka(), CollectorRegistry()
+    order: list[tuple[str, int]] = []
+    failing = _failing(2)
+
+    def note(place: Place, messages: Sequence[Message]) -> int | None:
+        failing(place, messages)
+        order.append((place[0], len(messages)))
+        return None
+
+    kafka.before_write = note
+
+    await _short_engine(kafka, registry).handle(0, [sighting(at, "a", 1_000 + at) for at in range(7)], _ours)
+
+    assert order == [(NOTES.name, 7), (WATCH_STATE.name, 2)]
+    assert [note_of(record.value or b"").id for record in kafka.logs[_NOTES]] == list("0123456")
+    assert registry.get_sample_value("pulseline_worker_outputs_total", {"processor": "watch"}) == 7
+
+
+async def test_a_stop_leaves_nothing_of_the_pieces_before_it() -> None:
+    class Stopping(_Short):
+        def decide(self, states, inputs, controls):  # type: ignore[no-untyped-def]  # as Watch
+            if inputs[0].offset >= 4:
+                raise Stop("goes no further")
+            return super().decide(states, inputs, controls)
+
+    kafka = FakeKafka()
+    engine = Engine(Stopping(), kafka, kafka, WorkerMetrics(CollectorRegistry(), "watch"), FakeClock())
+
+    with pytest.raises(Stop, match="no further"):
+        await engine.handle(0, [sighting(at, "a", 1_000 + at) for at in range(7)], _ours)
+
+    assert not any(kafka.logs.values())
+    await _short_engine(kafka).handle(0, [sighting(at, "a", 1_000 + at) for at in range(7)], _ours)
+    assert len(kafka.logs[_NOTES]) == 7
+
+
+async def test_poison_among_pieces_goes_to_the_dead_letters_and_the_rest_is_written() -> None:
+    kafka = FakeKafka()
+    batch = [sighting(at, "a", 1_000 + at, "raise" if at == 3 else "") for at in range(7)]
+
+    await _short_engine(kafka).handle(0, batch, _ours)
+
+    assert [note_of(record.value or b"").id for record in kafka.logs[_NOTES]] == list("012456")
+    assert [record.key for record in kafka.logs[DEAD_LETTERS.name, 0]] == [b"a"]
+
+
+async def test_too_much_poison_leaves_nothing_of_the_pieces_before_it() -> None:
+    kafka = FakeKafka()
+    batch = [sighting(at, "a", 1_000 + at, "raise" if at >= 20 else "") for at in range(100)]
+
+    with pytest.raises(Stop, match="80 of the last 100 inputs"):
+        await _short_engine(kafka).handle(0, batch, _ours)
+
+    assert not any(kafka.logs.values())
+
+
+async def test_an_output_that_outgrows_its_topic_stops_before_anything_is_written() -> None:
+    class Wordy(_Short):
+        def decide(self, states, inputs, controls):  # type: ignore[no-untyped-def]  # as Watch
+            decisions = super().decide(states, inputs, controls)
+            if inputs[0].offset >= 4:
+                decisions.outputs.append(Output(NOTES, "a", b"{}", [("long", b"x" * 1_000_000)]))
+            return decisions
+
+    kafka = FakeKafka()
+    engine = Engine(Wordy(), kafka, kafka, WorkerMetrics(CollectorRegistry(), "watch"), FakeClock())
+
+    with pytest.raises(Stop, match="outgrown"):
+        await engine.handle(0, [sighting(at, "a", 1_000 + at) for at in range(7)], _ours)
+
+    assert not any(kafka.logs.values())
+
+
 async def test_a_batch_out_of_turn_is_refused_and_its_turn_named() -> None:
     kafka = FakeKafka()
     engine = _engine(kafka)
@@ -244,7 +329,7 @@ class _SlowStates(FakeKafka):
         self.may_ack = asyncio.Event()
         self.asked: list[Place] = []
 
-    async def publish_batches(self, batches: Mapping[Place, Sequence[Message]]) -> dict[Place, list[Acked]]:
+    async def publish_batches(self, batches: Mapping[Place, Sequence[Message] | Filling]) -> dict[Place, list[Acked]]:
         self.asked += batches
         if _STATE in batches:
             await self.may_ack.wait()

@@ -21,7 +21,7 @@ def _partition(
 
 
 def _advance(partition: Partition[Sighting, Seen], *records: FakeRecord) -> Work:
-    (work,) = partition.advance(records)
+    (work,) = partition.works(records)
     return work
 
 
@@ -52,6 +52,36 @@ def test_a_run_is_no_longer_than_the_processor_says() -> None:
 
     assert processor.decided_runs == [40, 40, 20]
     assert (work.fence, work.n_inputs) == (99, 100)
+
+
+def test_outputs_of_a_run_come_ahead_of_the_work_they_belong_to() -> None:
+    class Short(Watch):
+        longest_run = 2
+
+    records = [sighting(offset, "a", 1_000 + offset) for offset in range(5)]
+
+    *ahead, work = _partition(Short()).advance(records)
+    whole = _advance(_partition(Short()), *records)
+
+    assert isinstance(work, Work)
+    assert [len(piece) for piece in ahead if isinstance(piece, list)] == [2, 2]
+    assert (_ids(work), work.n_outputs) == (["4"], 5)
+    assert (_ids(whole), whole.n_outputs) == (["0", "1", "2", "3", "4"], 5)
+
+
+def test_outputs_that_came_ahead_belong_to_the_next_work_and_to_no_later_one() -> None:
+    class Short(Watch):
+        longest_run = 4
+
+    records = [sighting(offset, f"k{offset:02}", 1_000 + 60 * offset) for offset in range(16)]
+
+    works = list(_partition(Short(), n_rows=5).works(records))
+
+    assert len(works) > 1
+    assert [note_id for work in works for note_id in _ids(work)] == [str(offset) for offset in range(16)]
+    for work in works:
+        assert {int(note_id) for note_id in _ids(work)} <= set(range(work.fence + 1))
+        assert work.n_outputs == len(work.outputs)
 
 
 def test_a_run_is_no_longer_than_the_shortest_wake() -> None:
@@ -213,9 +243,9 @@ def test_a_wake_that_raises_costs_its_own_key_alone() -> None:
 
 def test_many_keys_due_at_once_are_woken_in_several_pieces_of_work() -> None:
     partition = _partition(n_rows=5)
-    list(partition.advance([sighting(offset, f"k{offset:02}", 1_000) for offset in range(20)]))
+    list(partition.works([sighting(offset, f"k{offset:02}", 1_000) for offset in range(20)]))
 
-    works = list(partition.advance([tick(20, 2_000)]))
+    works = list(partition.works([tick(20, 2_000)]))
 
     assert [len(work.rows) for work in works] == [11, 11, 1]
     assert [work.fence for work in works] == [19, 19, 20]
