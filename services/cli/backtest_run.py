@@ -11,7 +11,6 @@ from services.churn_alerts.backtest.contacts import read_contacts
 from services.churn_alerts.backtest.export import write_files
 from services.churn_alerts.backtest.options import Wishes, choose
 from services.churn_alerts.backtest.orders import read_orders
-from services.churn_alerts.backtest.page import CAUTIONS
 from services.churn_alerts.backtest.replay import replay
 from services.churn_alerts.backtest.summary import Summary, summarise
 from services.churn_alerts.customer.history import history_of
@@ -74,8 +73,8 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
         console.print(
             "No silence begun after the start has run its course; an earlier --start or shorter --horizon helps."
         )
-    for name in summary.cautions:
-        console.print(CAUTIONS[name][0])
+    for caution in summary.warnings:
+        console.print(f"warning: {caution.english}", highlight=False)
     _show_reading(summary.data, console)
     for path in paths:
         console.print(str(path), highlight=False)

@@ -30,6 +30,15 @@ def purchase_log(n_customers: int, n_days: int, seed: int = 7, return_ratio: flo
     return customers
 
 
+def closed(customers: list[CustomerDays], first_day: int, last_day: int) -> list[CustomerDays]:
+    """Return the log of a shop where nobody could buy from one day to another."""
+    open_days = [
+        (owner, [entry for entry in purchases if not first_day <= entry.day <= last_day], returns)
+        for owner, purchases, returns in customers
+    ]
+    return [entry for entry in open_days if entry[1]]
+
+
 def until(customers: list[CustomerDays], day: int) -> list[CustomerDays]:
     """Return the log as it stood at the end of `day`."""
     cut = [

@@ -39,6 +39,21 @@ class AlertQuality:
     median_lead_days: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How a score ranks and, if it is a probability, how it is calibrated, over complete checkpoint rows."""
+
+    name: str
+    auc: float
+    calibration_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    name: str
+    quality: AlertQuality
+
+
 def iso(day: int) -> str:
     """Return the ISO date of a day number (days since 1970-01-01)."""
     return (EPOCH + timedelta(days=day)).isoformat()

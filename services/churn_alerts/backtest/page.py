@@ -34,20 +34,6 @@ RANKINGS = {
     "recency": ("days of silence alone", "仅按沉默天数"),
     "fixed_rule": ("fixed rule (yes or no)", "固定规则（是/否）"),
 }
-CAUTIONS = {
-    "little_beyond_recency": (
-        "On this log the risk ranks hardly better than days of silence alone: there is little else in it to know.",
-        "在这份数据上，风险的排序几乎不优于仅按沉默天数：其中没有更多可用的信息。",
-    ),
-    "fixed_rule_as_good": (
-        "On this log the fixed rule's alerts are as good by F1: waiting tells as much as what was bought before.",
-        "在这份数据上，固定规则的预警按 F1 同样有效：等待所知，不少于以往购买所示。",
-    ),
-    "few_churned": (
-        "Fewer than thirty customers left in the time judged: figures about alerts are mostly chance.",
-        "评估期内流失客户不足三十位：预警的各项数字多半出于偶然。",
-    ),
-}
 DATE_ORDERS = {"year first": "年在前", "day first": "日在前", "month first": "月在前"}
 DECIMALS = {".": ("point", "小数点"), ",": ("comma", "小数逗号")}
 ORIGINS = {
@@ -127,7 +113,7 @@ def _headline(summary: Summary) -> str:
         f"个购买日；自 {options['start']} 起评分。流失指此后 {options['horizon_days']} 天内没有购买；"
         "每个判断都只使用当天及以前的数据。",
     )
-    warned = "".join(f'<p class="caution">{_both(*CAUTIONS[name])}</p>' for name in summary.cautions)
+    warned = "".join(f'<p class="caution">{_both(entry.english, entry.chinese)}</p>' for entry in summary.warnings)
     return (
         f'<section><p>{intro}</p>{warned}<div class="cards">{"".join(cards)}</div><p class="note">{note}</p></section>'
     )

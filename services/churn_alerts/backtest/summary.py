@@ -1,15 +1,17 @@
 """A replay in figures: what `report.json` holds and `report.html` draws."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.churn_alerts.backtest.caution import Caution, Judged, cautions, unusual_end
 from services.churn_alerts.backtest.contacts import Contacts
 from services.churn_alerts.backtest.measure import (
-    AlertQuality,
+    Ranking,
     ReliabilityBin,
+    Rule,
     alert_quality,
     calibration_error,
     iso,
@@ -26,32 +28,10 @@ from services.churn_alerts.customer.generation import GROUP_NAMES
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.score import score
 
-LEAST_GAIN = 0.03
-"""A smaller lead in ROC-AUC over days of silence is hardly more than one log's noise."""
-
-FEWEST_CHURNED = 30
-
-Caution = Literal["little_beyond_recency", "fixed_rule_as_good", "few_churned"]
-
 SHOWN_ALERTS = 25
 COHORT_MONTHS = 12
 DAYS_APART = 2**22
 """More days than any log spans: keeps silences of different customers apart in one integer key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """How a score ranks and, if it is a probability, how it is calibrated, over complete checkpoint rows."""
-
-    name: str
-    auc: float
-    calibration_error: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    name: str
-    quality: AlertQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +91,7 @@ class Summary:
     cohorts: list[Cohort]
     seen: list[SeenAlert]
     contacted: Contacted | None
-    cautions: list[Caution]
+    warnings: list[Caution]
 
 
 def summarise(history: History, replay: Replay, orders: Orders, contacts: Contacts | None = None) -> Summary:
@@ -191,25 +171,16 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
         cohorts=_cohorts(history, replay),
         seen=_seen(history, replay, contacts),
         contacted=_contacted(history, replay, contacts) if contacts else None,
-        cautions=cautions(rankings, rules, has_capacity=options.alerts_per_day is not None),
+        warnings=[
+            *cautions(
+                rankings,
+                rules,
+                Judged(day, history.customer[row], p, is_silent),
+                has_capacity=options.alerts_per_day is not None,
+            ),
+            *unusual_end(history, policy, last_day),
+        ],
     )
-
-
-def cautions(rankings: list[Ranking], rules: list[Rule], *, has_capacity: bool) -> list[Caution]:
-    """Return what a reader must know before he trusts the figures; Pulseline is first in both lists, its rival second.
-
-    A capacity may be far from the fixed rule's load, and then the two F1 say nothing of each other.
-    """
-    risk, recency = rankings[0].auc, rankings[1].auc
-    ours, fixed = rules[0].quality, rules[1].quality
-    found: list[Caution] = []
-    if risk - recency < LEAST_GAIN:
-        found.append("little_beyond_recency")
-    if ours.n_alerts and ours.f1 <= fixed.f1 and not has_capacity:
-        found.append("fixed_rule_as_good")
-    if ours.n_silences and ours.n_churned < FEWEST_CHURNED:
-        found.append("few_churned")
-    return found
 
 
 def _rules(history: History, replay: Replay) -> list[Rule]:
