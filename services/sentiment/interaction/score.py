@@ -28,9 +28,9 @@ _BATCH: Final = 2_000
 """Texts hashed at once: more only leaves the cache. Measured 2026-11-22."""
 _PLAIN_UP_TO: Final = 3
 _SHORT, _TYPICAL, _LONG = 12, 60, 400
-_LENGTH_EXPONENT: Final = 0.2
+_LENGTH_EXPONENT: Final = 0.25
 """Logits grow with the number of features by this power, between a short text and a long one: without it short texts
-were judged too surely and long ones too timidly. Calibration error in-domain .053 to .043, 2026-11-28."""
+were judged too surely and long ones too timidly. Source: search of 2026-11-29, docs/sentiment.md."""
 _UNKNOWN: Final = (2_500, 5_000, 2_500)
 _BLANK: Final = (0, PARTS, 0)
 _UNKNOWNS, _BLANKS = (np.array(parts)[:, None] for parts in (_UNKNOWN, _BLANK))
