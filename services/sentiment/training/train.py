@@ -31,8 +31,8 @@ _SCALE_QUANTILE: Final = 0.9999
 _WRITTEN_IMPORTANCE: Final = 2.0
 _NEUTRALITY_SHARPNESS: Final = 0.88
 _NEUTRALITY_SHIFT: Final = -0.148
-"""The neutrality logit is multiplied by the first and moved by the second, so that texts are as often neutral as it says
-on sources left out and on known ones alike. Chosen with the warmth of `score` on both, 2026-11-29, docs/sentiment.md."""
+"""The neutrality logit is multiplied by the first and moved by the second, so that texts are neutral as often as it
+says, on sources left out and on known ones. Chosen on both with `score`'s warmth, 2026-11-29, docs/sentiment.md."""
 _UNLABELLED_IMPORTANCE: Final = 0.6
 """How much a head learns from the teacher alone where labels say nothing: neutrality on two-class corpora, polarity on
 neutral texts. Source: as above."""
