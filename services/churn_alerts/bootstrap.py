@@ -16,7 +16,6 @@ from services.churn_alerts.customer.followed import SilenceCheck
 from services.churn_alerts.customer.generation import from_model
 from services.churn_alerts.customer.in_force import MODELS, RULES, Policy
 from services.churn_alerts.customer.send import RefitLeader
-from services.churn_alerts.customer.state import CustomerState
 from services.churn_alerts.metrics import ChurnMetrics
 from services.churn_alerts.settings import ChurnSettings
 from shared.clock import Clock
@@ -110,7 +109,7 @@ class ChurnService:
         self._refits = RefitLeader(self._publisher, self._reader, log, settings.topic_prefix, clock)
         self._watch = DecisionWatch(self._metrics, self._controller)
         processor = ChurnAlerts(self._watch, self._watch.unreadable)
-        self._worker: Worker[EnrichedRecord, CustomerState] = Worker(
+        self._worker: Worker[EnrichedRecord, bytes] = Worker(
             processor,
             worker_settings,
             registry,

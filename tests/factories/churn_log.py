@@ -9,6 +9,7 @@ import msgspec
 from services.churn_alerts.alert.rules import Rules, to_document
 from services.churn_alerts.customer.agent import ChurnAlerts
 from services.churn_alerts.customer.joined import LinkRecord
+from services.churn_alerts.customer.state import CustomerState, decode_state
 from shared.clock import to_ms
 from shared.contracts.alert import AlertCleared, AlertRaised, AlertRecord, AlertUpdated, CustomerRisk
 from shared.contracts.control import ClockTicked, RulesPublished
@@ -166,6 +167,11 @@ class Log:
             linked_id=linked_id,
         )
         self.records.append(FakeRecord(offset, str(event.customer.id).encode(), msgspec.json.encode(enriched)))
+
+    def state(self, key: str) -> CustomerState | None:
+        """Return what is kept of a customer."""
+        encoded = self.partition.states.get(key)
+        return None if encoded is None else decode_state(encoded)
 
     def decide(self, cuts: Sequence[int] = ()) -> "Log":
         """Decide the whole log, in batches that end at `cuts`."""

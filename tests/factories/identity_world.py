@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.churn_alerts.customer.agent import ChurnAlerts
-from services.churn_alerts.customer.state import CustomerState
+from services.churn_alerts.customer.state import CustomerState, decode_state
 from services.ingest.event.decide import stamp
 from services.sentiment.engagement.model import EngagementState
 from services.sentiment.engagement.tally import Tally, engagement
@@ -176,8 +176,8 @@ class World:
         return 0 if purchases is None else sum(entry.cents or 0 for entry in purchases.recent) // 100
 
     def customer(self, key: str) -> CustomerState | None:
-        state: CustomerState | None = self.churn[self.place(key)].partition.states.get(key)
-        return state
+        encoded = self.churn[self.place(key)].partition.states.get(key)
+        return None if encoded is None else decode_state(encoded)
 
     def root(self, key: str) -> str:
         """Return the customer that the id's links lead to."""

@@ -32,6 +32,9 @@ from shared.topics import CHURN_ALERTS, CHURN_RISK, CHURN_STATE, ENRICHED, Topic
 
 _ALERT_HEADERS: Final[Headers] = (("schema", CHURN_ALERTS.schema.encode()),)
 _RISK_HEADERS: Final[Headers] = (("schema", CHURN_RISK.schema.encode()),)
+# After so many inputs the customers of whom nothing more is to be said are encoded again: with more of them side by
+# side their states leave the processor's cache, and cost twice as much.
+_SETTLED_AFTER: Final = 64
 _MOVED_HEADERS: Final[Headers] = (("schema", ENRICHED.schema.encode()),)
 
 
@@ -72,61 +75,70 @@ class ChurnAlerts:
     def event_time_ms(self, event: EnrichedRecord) -> int:
         return to_ms(event.event.occurred_at if isinstance(event, EnrichedView) else event.at)
 
-    def encode_state(self, state: CustomerState) -> bytes:
-        return encode_state(state)
+    def encode_state(self, state: bytes) -> bytes:
+        return state
 
-    def decode_state(self, value: bytes) -> CustomerState:
-        return decode_state(value)
+    def decode_state(self, value: bytes) -> bytes:
+        return value
 
     def decide(
-        self, states: StateView[CustomerState], inputs: Sequence[Input[EnrichedRecord]], controls: ControlView
-    ) -> Decisions[CustomerState]:
+        self, states: StateView[bytes], inputs: Sequence[Input[EnrichedRecord]], controls: ControlView
+    ) -> Decisions[bytes]:
         in_force = InForce(controls, self._documents)
-        customers: dict[str, Followed] = {}
+        decisions: Decisions[bytes] = Decisions()
+        settled = decisions.states
+        # In the order of their first event; None once settled.
+        customers: dict[str, Followed | None] = {}
         open_ones: list[Answers] = []
         # What customers with open questions hear afterwards; it must wait for the answers.
         waiting: dict[str, list[Heard | Relinked]] = {}
-        for one in inputs:
-            key, record = one.key, one.event
-            heard: Heard | Relinked
-            if isinstance(record, EnrichedView):
-                heard = Heard(record.event, record.sentiment, one.now_ms, one.headers, record.linked_id)
-            elif isinstance(record, LinkConflicted | EngagementRestated):
-                continue
-            else:
-                heard = Relinked(record, one.now_ms, one.offset)
-            customer = customers.get(key)
-            if customer is None:
-                state = states.get(key)
-                erased = _erased(states.get(erased_key(key)) if state is None else state)
-                customer = Followed(key, None if state is None else state.copied(), in_force, erased=erased)
-                customers[key] = customer
-            elif key in waiting:
-                waiting[key].append(heard)
-                continue
-            questions = hear(customer, heard)
-            if questions is not None:
-                waiting[key] = []
-                open_ones.append(hear_on(customer, questions, waiting[key]))
+        for start in range(0, len(inputs), _SETTLED_AFTER):
+            fresh: list[Followed] = []
+            for one in inputs[start : start + _SETTLED_AFTER]:
+                key, record = one.key, one.event
+                heard: Heard | Relinked
+                if isinstance(record, EnrichedView):
+                    heard = Heard(record.event, record.sentiment, one.now_ms, one.headers, record.linked_id)
+                elif isinstance(record, LinkConflicted | EngagementRestated):
+                    continue
+                else:
+                    heard = Relinked(record, one.now_ms, one.offset)
+                customer = customers.get(key)
+                if customer is None:
+                    customer = customers[key] = _followed(key, settled.get(key) or states.get(key), states, in_force)
+                    fresh.append(customer)
+                elif key in waiting:
+                    waiting[key].append(heard)
+                    continue
+                questions = hear(customer, heard)
+                if questions is not None:
+                    waiting[key] = []
+                    open_ones.append(hear_on(customer, questions, waiting[key]))
+            for customer in fresh:
+                if customer.key not in waiting and not customer.is_followed_on:
+                    customers[customer.key] = None
+                    if customer.is_changed:
+                        settled[customer.key] = encode_state(customer.present())
         if open_ones:
             follow(open_ones, lambda questions: answer(questions, in_force))
-        return self._decisions(customers.values(), in_force)
+        return self._concluded(decisions, [one for one in customers.values() if one is not None], in_force)
 
     def wake(
-        self, states: StateView[CustomerState], keys: Sequence[str], due_ms: int, controls: ControlView
-    ) -> Decisions[CustomerState]:
+        self, states: StateView[bytes], keys: Sequence[str], due_ms: int, controls: ControlView
+    ) -> Decisions[bytes]:
         in_force = InForce(controls, self._documents)
         customers = [
-            Followed(key, state.copied(), in_force)
+            Followed(key, decode_state(state), in_force)
             for key, state in zip(keys, map(states.get, keys), strict=True)
             if state is not None
         ]
         follow([wake(customer, due_ms) for customer in customers], lambda questions: answer(questions, in_force))
-        return self._decisions(customers, in_force)
+        return self._concluded(Decisions(), customers, in_force)
 
-    def _decisions(self, customers: Iterable[Followed], in_force: InForce) -> Decisions[CustomerState]:
-        """Return what follows once all events are taken in: records, states, wake-ups and outlooks."""
-        decisions: Decisions[CustomerState] = Decisions()
+    def _concluded(
+        self, decisions: Decisions[bytes], customers: Iterable[Followed], in_force: InForce
+    ) -> Decisions[bytes]:
+        """Add what follows once all events are taken in: records, states, wake-ups and outlooks."""
         outputs, states, wake_ups = decisions.outputs, decisions.states, decisions.wake_at_ms
         changed = [customer for customer in customers if customer.is_changed]
         standings: list[Standing | None] = []
@@ -140,13 +152,15 @@ class ChurnAlerts:
             asked.append(question)
         views, floors = close([one for one in asked if one is not None], in_force)
         answers = iter(zip(views, floors, strict=True))
+        n_outlooks = 0
         for customer, now, one in zip(changed, standings, asked, strict=True):
             key = customer.key
             view, floor = (None, None) if one is None else next(answers)
             if customer.is_erased:
                 # The memory of it stands under a key that does not tell who that was.
-                states[erased_key(key)] = new_customer(0, customer.erased)
+                states[erased_key(key)] = encode_state(new_customer(0, customer.erased))
                 outputs.append(Output(CHURN_RISK, key, None))
+                n_outlooks += 1
             if customer.records:
                 for record, headers in zip(customer.records, customer.record_headers, strict=True):
                     outputs.append(Output(CHURN_ALERTS, key, encode(record), (*_ALERT_HEADERS, *headers)))
@@ -160,16 +174,24 @@ class ChurnAlerts:
             if now is not None:
                 if customer.is_outlook_due and (outlook := conclude(customer, now, view)) is not None:
                     outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
+                    n_outlooks += 1
                 if customer.is_plan_due:
                     wake_ups[key] = wake_at_ms(customer, now)
-            states[key] = customer.state
+            states[key] = encode_state(customer.state)
         if self._on_decided is not None:
             records = [record for customer in changed for record in customer.records]
             checks = [customer.check for customer in changed if customer.check is not None]
-            n_outlooks = sum(output.topic is CHURN_RISK for output in outputs)
             self._on_decided(records, n_outlooks, checks)
         return decisions
 
 
-def _erased(state: CustomerState | None) -> Erased | None:
-    return None if state is None or state.links is None else state.links.erased
+def _followed(key: str, state: bytes | None, states: StateView[bytes], in_force: InForce) -> Followed:
+    if state is not None:
+        known = decode_state(state)
+        return Followed(key, known, in_force, erased=_erased(known))
+    memory = states.get(erased_key(key))
+    return Followed(key, None, in_force, erased=None if memory is None else _erased(decode_state(memory)))
+
+
+def _erased(state: CustomerState) -> Erased | None:
+    return None if state.links is None else state.links.erased

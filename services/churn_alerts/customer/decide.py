@@ -264,7 +264,7 @@ def _hear_of_links(followed: Followed, heard: Relinked) -> None:
         followed.erase(Erased(at_ms, at_ms))
     elif turn.state is not state:
         followed.state = turn.state
-    followed.sent.extend(turn.sent)
+    followed.sent += tuple(turn.sent)
     followed.is_outlook_due = followed.state is not None and (followed.is_outlook_due or turn.is_restated)
     for alert in turn.ended:
         followed.tell(cleared(followed.key, alert, turn.ended_by, Moment(at_ms, followed.now_ms, alert.is_historical)))

@@ -76,7 +76,7 @@ class Said(Struct, frozen=True, gc=False):
 
 
 class Followed(Struct, gc=False):
-    """A customer while a run or a wake-up is decided. `state` is a copy of his own; None once he is erased.
+    """A customer while a run or a wake-up is decided. `state` is his own, decoded for this; None once he is erased.
 
     A Struct, because one is made for every customer of every run: a class of Python costs three times as much.
     """
@@ -84,11 +84,11 @@ class Followed(Struct, gc=False):
     key: str
     state: CustomerState | None
     in_force: InForce
-    records: list[AlertRecord] = []
+    records: tuple[AlertRecord, ...] = ()
     # Of each record: the trace and time of the event that led to it; nothing where time alone did.
-    record_headers: list[Headers] = []
+    record_headers: tuple[Headers, ...] = ()
     # Histories on their way to other customers.
-    sent: list[HistoryMoved | HistoryLeft] = []
+    sent: tuple[HistoryMoved | HistoryLeft, ...] = ()
     is_changed: bool = False
     # Whether a purchase or a wake-up changed what is to be said of the customer's risk.
     is_outlook_due: bool = False
@@ -104,6 +104,11 @@ class Followed(Struct, gc=False):
     woken_day: int | None = None
     # Those of the record that is being decided.
     headers: Headers = ()
+
+    @property
+    def is_followed_on(self) -> bool:
+        """Whether something is to be said or planned once all events of the run are taken in."""
+        return bool(self.is_outlook_due or self.is_plan_due or self.records or self.sent or self.is_erased)
 
     def running_silence(self) -> tuple[Basis, Purchases | None]:
         """Return what the customer's silence is measured on, and its state if there is one."""
@@ -166,8 +171,8 @@ class Followed(Struct, gc=False):
     def tell(self, record: AlertRecord) -> None:
         """Keep a record to publish, under the trace of the event that led to it."""
         trace_id = _trace_id(self.headers)
-        self.record_headers.append(carried(self.headers))
-        self.records.append(record if trace_id is None else replace(record, correlation_id=trace_id))
+        self.record_headers += (carried(self.headers),)
+        self.records += (record if trace_id is None else replace(record, correlation_id=trace_id),)
 
     def present(self) -> CustomerState:
         if self.state is None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from services.churn_alerts.alert.rules import Rules, SilenceRules
-from shared.contracts.alert import AlertRaised, AlertUpdated, Tier
+from shared.contracts.alert import AlertRaised, AlertRecord, AlertUpdated, Tier
 from shared.contracts.identity import HistoryMoved
 from shared.links import erased_key
 from tests.factories.churn_log import (
@@ -245,7 +245,7 @@ def test_what_happened_before_an_erasure_stays_away_and_what_comes_after_is_a_ne
     log.add(calm(order("a", at(202))))
     log.add(before[0])
     log.decide()
-    state = log.partition.states.get("a")
+    state = log.state("a")
     assert state is not None and state.purchases is not None and state.signals.complaints is None
 
 
@@ -267,3 +267,26 @@ def test_risk_is_told_with_reasons_in_both_languages_and_marked_as_prior() -> No
     assert outlook.risk is not None and outlook.risk.is_prior and 0 < outlook.risk.p_churn < 0.5
     assert outlook.risk.reasons and all(reason.reason_en and reason.reason_zh for reason in outlook.risk.reasons)
     assert outlook.risk.expected_next_at is not None and outlook.risk.expected_next_at > at(49)
+
+
+def test_a_long_run_decides_what_short_ones_do() -> None:
+    """Customers are put away within a run and taken up again, among many others (`agent.py`)."""
+    entries: list[Heard] = []
+    for number in range(600):
+        owner, minute = f"c{number * 7 % 40}", at(300, number)
+        if number % 5 == 0:
+            entries.append(calm(order(owner, minute)))
+        else:
+            entries.append(complaint(owner, minute) if number % 3 == 0 else calm(message(owner, minute)))
+
+    together = decided(entries)
+    apart = decided(entries, cuts=range(1, 600, 3))
+
+    assert len(together.alerts) > 5
+    assert sorted(together.alerts, key=_place) == sorted(apart.alerts, key=_place)
+    for owner in {str(event.customer.id) for event, _ in entries}:
+        assert together.state(owner) == apart.state(owner) is not None
+
+
+def _place(record: AlertRecord) -> tuple[str, int]:
+    return record.alert_id, record.revision

@@ -14,7 +14,7 @@ from tests.factories.churn_log import Heard, at, complaint, decided, regular, su
 
 
 def state_after(entries: list[Heard]) -> CustomerState:
-    state = decided(entries).partition.states.get("a")
+    state = decided(entries).state("a")
     assert state is not None
     return state
 
