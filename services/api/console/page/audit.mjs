@@ -4,7 +4,7 @@ import { When } from "../component/when.mjs";
 import { api } from "../lib/api.mjs";
 import { usePages } from "../lib/load.mjs";
 import { link } from "../lib/route.mjs";
-import { t, term } from "../lib/text.mjs";
+import { dateTime, list, number, t, term } from "../lib/text.mjs";
 import { html } from "../lib/view.mjs";
 
 export function AuditPage() {
@@ -20,12 +20,31 @@ export function AuditPage() {
   </section>`;
 }
 
-/** Returns `{a: 1, b: ["x"]}` as "a 1 · b x". */
-function details(detail) {
+// Whose words a member's values are, where they are names and not a person's own text.
+const FAMILIES = {
+  severities: "severity", except_severities: "severity", tiers: "tier", causes: "cause", channel: "channel", channels: "channel", resolution: "resolution", role: "role",
+  kind: "endpoint", risk_states: "risk_state", label: "sentiment", aspects: "aspect", provider: "provider", decision: "decision",
+  unless: "policies.unless", event_types: "event", changed: "detail",
+};
+
+/** Returns `{note: "on it", tiers: ["gold"]}` as "note: on it · tiers: Gold"; what is empty is left out. */
+function details(detail, between = " · ") {
   return Object.entries(detail ?? {})
-    .filter(([, value]) => value !== "" && value !== null)
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value).replace(/[[\]"{}]/g, "") : value}`)
-    .join(" · ");
+    .map(([name, value]) => [name, valueText(name, value)])
+    .filter(([, text]) => text !== "")
+    .map(([name, text]) => t("audit.pair", { name: term("detail", name), value: text }))
+    .join(between);
+}
+
+function valueText(name, value) {
+  if (value == null) return "";
+  if (Array.isArray(value)) return list(value.map((one) => valueText(name, one)));
+  if (value.start && value.end) return t("audit.span", value);
+  if (typeof value === "object") return details(value, ", ");
+  if (typeof value === "boolean") return t(value ? "audit.true" : "audit.false");
+  if (typeof value === "number") return number(value);
+  if (name === "until") return dateTime(value);
+  return Object.hasOwn(FAMILIES, name) ? term(FAMILIES[name], value) : value;
 }
 
 function Target({ entry }) {

@@ -66,6 +66,9 @@ export function CustomersPage() {
   </section>`;
 }
 
+// Purchases are told with the first score: before it a zero may be wrong.
+const isUncounted = (customer) => customer.risk_state === "unscored" && customer.n_purchases === 0;
+
 function Table({ items, caption }) {
   return html`<div class="table-box"><table class="data">
     <caption class="sr">${caption}</caption>
@@ -76,7 +79,7 @@ function Table({ items, caption }) {
         ${customer.snippet && html`<small class="snippet" dir="auto">${customer.snippet}</small>`}</td>
       <td class="corner" data-label=${t("customers.head.state")}><${RiskState} state=${customer.risk_state} /></td>
       <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
-      <td class="right" data-label=${t("customers.head.purchases")}>${number(customer.n_purchases)}</td>
+      <td class="right" data-label=${t("customers.head.purchases")}>${isUncounted(customer) ? html`<span title=${t("risk.none")}>${t("none")}</span>` : number(customer.n_purchases)}</td>
       <td data-label=${t("customers.head.lastpurchase")}>${customer.last_purchase_at ? html`<${When} at=${customer.last_purchase_at} />` : t("none")}</td>
       <td data-label=${t("customers.head.last")}><${When} at=${customer.last_seen_at} /></td>
     </tr>`)}</tbody></table></div>`;

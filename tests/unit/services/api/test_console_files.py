@@ -7,11 +7,21 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import pytest
 
 from services.api import settings
 from services.api.alert.model import Promise, Resolution, Status
+from services.api.alert.schemas import ACTION_BODIES
+from services.api.auth.schemas import RotateKeyBody
+from services.api.identity.model import Decision
+from services.api.identity.schemas import DecideBody, LinkBody, UnlinkBody
+from services.api.interaction.schemas import LabelBody
 from services.api.notification.model import EndpointKind
+from services.api.notification.schemas import EndpointChangeBody
+from services.api.policy.store import TYPES as POLICIES
+from services.api.segment.model import RiskState
+from services.api.segment.schemas import SegmentBody
 from services.churn_alerts.alert.playbook import shipped_playbooks
 from services.churn_alerts.customer.generation import GROUP_NAMES
 from shared.connection.provider import PROVIDERS
@@ -110,6 +120,26 @@ def test_every_text_is_asked_for() -> None:
     assert unused == set()
 
 
+def members(schema: Any) -> set[str]:
+    """Return the names of all members that a JSON Schema tells of."""
+    if isinstance(schema, list):
+        return set().union(*map(members, schema))
+    if not isinstance(schema, dict):
+        return set()
+    properties = schema.get("properties", {})
+    return set(properties).union(*map(members, schema.values()))
+
+
+# What the audit log tells of a change: the body that was sent, or these.
+TOLD_OF_KEYS_AND_LETTERS = {
+    "name", "role", "provider", "credentials", "settings", "drop_previous", "kind", "changed", "n_queued", "is_mended",
+    "filter", "segment",
+}  # fmt: skip
+AUDITED = (
+    *ACTION_BODIES.values(), *POLICIES.values(), RotateKeyBody, DecideBody, LinkBody, UnlinkBody, LabelBody,
+    SegmentBody, EndpointChangeBody,
+)  # fmt: skip
+_, AUDITED_SCHEMAS = msgspec.json.schema_components(AUDITED)
 TERMS: list[tuple[str, tuple[str, ...]]] = [
     ("severity", get_args(Severity)),
     ("status", get_args(Status)),
@@ -126,6 +156,13 @@ TERMS: list[tuple[str, tuple[str, ...]]] = [
     ("endpoint", get_args(EndpointKind)),
     ("risk_group", GROUP_NAMES),
     ("promise.broken", get_args(Promise)),
+    ("risk_state", get_args(RiskState)),
+    ("decision", get_args(Decision)),
+    (
+        "detail",
+        tuple(TOLD_OF_KEYS_AND_LETTERS | set().union(*map(members, AUDITED_SCHEMAS.values())) - {"start", "end"}),
+    ),
+    ("detail", ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")),
     ("type", tuple(kind for kind in EVENT_TYPES if kind != "customer.erased")),
 ]
 
