@@ -1,8 +1,9 @@
 """What churn costs per event and per order: `python -m bench.churn_math [ORDERS.csv[.gz]]`.
 
 Invented purchases without a file. A decision is a purchase entering the state plus the re-checks that follow it
-(4.3 per purchase: 8.6 on CDNOW, 2.0 on Complete Journey), scored in batches as a tick does. Times are
-processor time, so that a busy machine does not change them; the backtest's elapsed time is printed beside.
+(4.3 per purchase: 8.6 on CDNOW, 2.0 on Complete Journey), scored in batches as a tick does. Its times are
+processor time, so that a busy machine does not change them. The backtest's bar is what its user waits for, orders a
+second by the clock, which only an idle machine shows; its fits run side by side, so processor time is printed beside.
 """
 
 import io
@@ -95,9 +96,9 @@ def main() -> int:
         summary = run_backtest(orders, Path(folder) / "out", Wishes(), None, Console(file=io.StringIO()))
         taken, elapsed = processor_time() - start, time.perf_counter() - began
         n_rows = summary.data["n_rows"]
-    rate = f"{n_rows / taken:,.0f} orders/s (bar 20,000)"
-    print(f"backtest of {n_rows:,} orders: {taken:.1f} s of processor time, {rate}; {elapsed:.1f} s elapsed")
-    return 0 if decision <= 15e-6 and n_rows / taken >= 20_000 else 1
+    print(f"backtest of {n_rows:,} orders: {elapsed:.2f} s, {n_rows / elapsed:,.0f} orders/s by the clock (bar 20,000)")
+    print(f"    {taken:.2f} s of processor time, workers counted: {n_rows / taken:,.0f} orders a second of it")
+    return 0 if decision <= 15e-6 and n_rows / elapsed >= 20_000 else 1
 
 
 if __name__ == "__main__":

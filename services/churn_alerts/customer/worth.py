@@ -5,6 +5,7 @@ the threshold is raised while F1 on past silences rises with it (docs/churn.md).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,16 +44,17 @@ class PastSilences:
         p[running] = risk(columns.take(running), gaps[running] - 1, generation)
         return cls(gaps, p, generation.horizon_days)
 
-    def outlasts(self, silence_days: Floats | float) -> Floats:
-        """Return the chance that each silence goes on beyond `silence_days`: 0 or 1 where it is known.
+    def outlasts(self, silence_days: Floats | float, rows: NDArray[Any] | slice = slice(None)) -> Floats:
+        """Return the chance that each silence of `rows` goes on beyond `silence_days`: 0 or 1 where it is known.
 
         Leaving the silences that still run out would leave the newest leavers out. The risk is the chance of one more
         horizon; of a part of it, it is as if every day of it were alike.
         """
-        missing = np.maximum(silence_days - (self.gaps - 1), 0.0) / self.horizon_days
-        chance = np.exp(missing * np.log(np.maximum(self.p_running, 1e-6)))
-        is_over: NDArray[np.bool_] = self.p_running == 0.0
-        return np.where(self.gaps > silence_days, 1.0, np.where(is_over, 0.0, chance))
+        gaps, p_running = self.gaps[rows], self.p_running[rows]
+        missing = np.maximum(silence_days - (gaps - 1), 0.0) / self.horizon_days
+        chance = np.exp(missing * np.log(np.maximum(p_running, 1e-6)))
+        is_over: NDArray[np.bool_] = p_running == 0.0
+        return np.where(gaps > silence_days, 1.0, np.where(is_over, 0.0, chance))
 
 
 def least_worth(past: PastSilences, rows: Days, silences: Days, scores: Floats, least: float) -> float:
@@ -72,10 +74,14 @@ def least_worth(past: PastSilences, rows: Days, silences: Days, scores: Floats, 
     candidates = np.unique(np.concatenate([[least], reached[picked]]))
     f1 = np.zeros(len(candidates))
     for index, threshold in enumerate(candidates):
+        # Candidates rise: a check that one of them left out is over none of the next.
+        is_over = scores >= threshold
+        rows, silences, scores = rows[is_over], silences[is_over], scores[is_over]
         alerted_at = first_over(rows, silences, scores, threshold, len(churned))
-        is_raised = alerted_at != NEVER
-        right = np.where(is_raised, past.outlasts(alerted_at.astype(np.float64) + horizon), 0.0)
-        precision = float(right.sum()) / np.count_nonzero(is_raised)
+        raised = np.flatnonzero(alerted_at != NEVER)
+        right = np.zeros(len(churned))
+        right[raised] = past.outlasts(alerted_at[raised].astype(np.float64) + horizon, raised)
+        precision = float(right.sum()) / len(raised)
         recall = float(np.minimum(right, churned).sum()) / n_churned
         f1[index] = 2.0 * precision * recall / max(precision + recall, 1e-9)
     return float(candidates[np.flatnonzero(f1 >= f1.max() - NEAR_BEST)[0]])

@@ -37,7 +37,11 @@ class Mismatch(Struct, frozen=True, array_like=True, gc=False):
 
 
 def with_negative(part: Mismatch, negative: Negative) -> Mismatch:
-    return Mismatch(_newest((*part.negatives, negative), NEGATIVES_KEPT), part.sales, part.missed)
+    negatives = part.negatives
+    if not negatives or (negative.at_ms, negative.event_id) >= (negatives[-1].at_ms, negatives[-1].event_id):
+        # The common case, without sorting.
+        return Mismatch((*negatives, negative)[-NEGATIVES_KEPT:], part.sales, part.missed)
+    return Mismatch(_newest((*negatives, negative), NEGATIVES_KEPT), part.sales, part.missed)
 
 
 def with_sale(part: Mismatch, at_ms: int, event_id: str) -> Mismatch:
@@ -98,20 +102,25 @@ def evaluate(part: Mismatch, moment: Moment, weight: float, threshold: float) ->
     total = 0.0
     n_after = n_before = 0
     evidence: list[Sale | Negative] = []
-    sales = _sales_of(part, moment.day) if part.negatives else []
+    sold = [sale.at_ms for sale in _sales_of(part, moment.day)] if part.negatives else []
     for negative in part.negatives:
-        if not first_day <= negative.at_ms // DAY_MS <= moment.day:
+        said_ms = negative.at_ms
+        if not first_day <= said_ms // DAY_MS <= moment.day:
             continue
         weighs = 1.0 if negative.permille >= 1000 * CLEARLY_NEGATIVE else 0.5
-        if any(0 <= negative.at_ms - sale.at_ms <= AFTER_DAYS * DAY_MS for sale in sales):
-            n_after += 1
-            total += weighs
-        elif any(0 < sale.at_ms - negative.at_ms <= BEFORE_DAYS * DAY_MS for sale in sales):
-            n_before += 1
-            total += weighs * BEFORE_SALE_SHARE
+        is_before = False
+        for sold_ms in sold:
+            if 0 <= said_ms - sold_ms <= AFTER_DAYS * DAY_MS:
+                n_after += 1
+                total += weighs
+                evidence.append(negative)
+                break
+            is_before = is_before or 0 < sold_ms - said_ms <= BEFORE_DAYS * DAY_MS
         else:
-            continue
-        evidence.append(negative)
+            if is_before:
+                n_before += 1
+                total += weighs * BEFORE_SALE_SHARE
+                evidence.append(negative)
     missed = [goal for goal in part.missed if first_day <= goal.at_ms // DAY_MS <= moment.day]
     total += len(missed)
     evidence.extend(missed)

@@ -3,7 +3,7 @@
 from random import Random
 
 from services.churn_alerts.signal import expectation_mismatch, sentiment_sliding
-from services.churn_alerts.signal.expectation_mismatch import Mismatch, Sale
+from services.churn_alerts.signal.expectation_mismatch import Mismatch, Negative, Sale
 from services.churn_alerts.signal.model import DAY_MS
 from services.churn_alerts.signal.sentiment_sliding import Block, Moods
 
@@ -17,6 +17,19 @@ def test_a_sale_more_is_a_sale_merged_in() -> None:
             merged = expectation_mismatch.merge(part, Mismatch(sales=(Sale(at_ms, f"o{number}"),)))
 
             part = expectation_mismatch.with_sale(part, at_ms, f"o{number}")
+
+            assert part == merged
+
+
+def test_an_unhappy_text_more_is_one_merged_in() -> None:
+    chance = Random(6)
+    for _ in range(200):
+        part = Mismatch()
+        for number in range(9):
+            negative = Negative(chance.randrange(6), f"e{chance.randrange(3)}", number)
+            merged = expectation_mismatch.merge(part, Mismatch(negatives=(negative,)))
+
+            part = expectation_mismatch.with_negative(part, negative)
 
             assert part == merged
 
