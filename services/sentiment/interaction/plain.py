@@ -21,7 +21,6 @@ _THIRD: Final = re.compile(r"(.)\1\1+", re.DOTALL)
 _MASK: Final = 0xFFFFFFFF
 _HIGH: Final = 32
 _LOW_HALF: Final = 1 << 31
-_HALF, _LOW_SIGN = (np.array(number, np.int64) for number in (8, 1 << 7))
 _MEMORY: Final = 60_000
 """Words, pairs and 4-grams kept before starting afresh: some 15 MB."""
 _BREAK_HASH: Final = 0x0A
@@ -118,9 +117,9 @@ class PlainReader:
     def __init__(self, table: NDArray[np.uint32], weights: NDArray[np.int16]) -> None:
         self._fold = _Translation(table & np.uint32(characters.CODE_MASK))
         self._classify = _Translation(_class_letters(table))
-        self._bucket_weights = weights[1:]
         # Neutrality, polarity of bucket 0, and so on.
-        self._halves = memoryview(self._bucket_weights.astype("<i2", copy=False).view(np.int8).data)
+        self._bucket_weights = weights[1:].astype("<i2", copy=False)
+        self._halves = memoryview(self._bucket_weights.view(np.int8).data)
         self._words: dict[str, _Word] = {}
         self._pairs: dict[tuple[int, int], int] = {}
         self._grams = _Grams(self._weight)
@@ -199,12 +198,10 @@ class PlainReader:
     def _han(self, folded: str, classes: str) -> tuple[int, int, int]:
         """Return polarity, neutrality and count of the Han n-grams; numpy, since no two texts share many of them."""
         buckets = features.han_buckets(folded, classes.encode("ascii").translate(_IS_HAN))
-        packed = self._bucket_weights.take(buckets).astype(np.int64)
-        polarity = int(np.add.reduce(packed >> _HALF))
-        n_negative = int(np.count_nonzero(packed & _LOW_SIGN))
-        # Low halves were added as if none was negative.
-        neutrality = int(np.add.reduce(packed)) - (polarity + n_negative << 8)
-        return polarity, neutrality, len(buckets)
+        halves = self._bucket_weights.take(buckets).view(np.int8)
+        # As the parts of complex numbers both halves are added in one call, exactly: they are small whole numbers.
+        both = np.add.reduce(halves.astype(np.float64).view(np.complex128))
+        return int(both.imag), int(both.real), len(buckets)
 
     def _learn_pair(self, pair: tuple[int, int]) -> int:
         if len(self._pairs) >= _MEMORY:
