@@ -8,6 +8,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.api.address import marked_path
 from services.api.metrics import ApiMetrics
 from shared.clock import Clock
 from shared.ids import new_request_id
@@ -91,6 +92,7 @@ class Edge:
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             await _answer(400, "the NUL character is not allowed in an address", scope, receive, send)
             return
+        scope["path"] = marked_path(scope["path"], scope.get("raw_path") or b"")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:
             raise BodyTooLargeError

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
+from services.api.address import Instant
 from services.api.alert import store
 from services.api.alert.decide import CommandError, ConflictError, decide, fold
 from services.api.alert.model import Alert, Status
@@ -90,8 +90,8 @@ def alert_routes(
         tier: Tiers = None,
         assignee: Text = None,
         customer_id: Text = None,
-        since: AwareDatetime | None = None,
-        until: AwareDatetime | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
         historical: Annotated[
             bool | None, Query(description="Only alerts about imported history (true), only present ones (false).")
         ] = None,
@@ -202,8 +202,8 @@ def alert_routes(
     async def causes(
         _: reader,
         by: Literal["week", "month"] = "week",
-        since: Annotated[AwareDatetime | None, Query(alias="from", description="Left out: a year ago.")] = None,
-        until: Annotated[AwareDatetime | None, Query(alias="to", description="Left out: now.")] = None,
+        since: Annotated[Instant | None, Query(alias="from", description="Left out: a year ago.")] = None,
+        until: Annotated[Instant | None, Query(alias="to", description="Left out: now.")] = None,
     ) -> Response:
         end = until or clock.now()
         async with reading(pool) as connection:

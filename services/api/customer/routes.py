@@ -10,9 +10,9 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Depends, Query
 from msgspec import structs
-from pydantic import AwareDatetime
 from starlette.responses import Response, StreamingResponse
 
+from services.api.address import Instant, take_any_text
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
@@ -72,6 +72,7 @@ Filtered = Annotated[CustomerFilter, Depends(_filter)]
 
 
 def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
+    take_any_text()
     router = APIRouter(prefix="/v1/customers", tags=["customers"], default_response_class=Response)
     reader = Annotated[Principal, Depends(guard.needs("customers:read"))]
 
@@ -164,7 +165,7 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         return StreamingResponse(lines, media_type=media_type, headers=disposition)
 
     @router.get(
-        "/{customer_id}",
+        "/{customer_id:any_text}",
         summary="Everything about one customer",
         description="An id that was merged into another answers with the customer it is now.",
         responses=answers(CustomerDetail, "The customer", 404),
@@ -179,7 +180,7 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         return json_response(customer)
 
     @router.get(
-        "/{customer_id}/timeline",
+        "/{customer_id:any_text}/timeline",
         summary="A customer's events, newest first",
         responses=answers(TimelinePageView, "A page", 404),
     )
@@ -188,8 +189,8 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         customer_id: str,
         event_type: Types = None,
         channel: Channels = None,
-        since: AwareDatetime | None = None,
-        until: AwareDatetime | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
         cursor: Cursor = None,
         limit: Limit = DEFAULT_LIMIT,
     ) -> Response:

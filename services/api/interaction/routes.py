@@ -4,13 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response, StreamingResponse
 
+from services.api.address import take_any_text
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
@@ -31,20 +30,8 @@ _decoder = msgspec.json.Decoder(LabelBody)
 _explain_decoder = msgspec.json.Decoder(ExplainBody)
 
 
-class AnyText(Convertor[str]):
-    """Any text with its slashes and line breaks; Starlette's own `path` does not match beyond a line break."""
-
-    regex = "(?s:.+)"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
 def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
-    register_url_convertor("any_text", AnyText())
+    take_any_text()
     router = APIRouter(prefix="/v1/labels", tags=["labels"], default_response_class=Response)
 
     @router.get(
@@ -71,7 +58,6 @@ def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         principal: Annotated[Principal, Depends(guard.needs("labels:write"))],
     ) -> Response:
         body: LabelBody = await read_body(request, _decoder)
-        source, event_id = _named(request, source, event_id)
         key = event_key(source, event_id)
         async with transaction(pool) as connection:
             customer_id = await store.customer_of(connection, key)
@@ -92,15 +78,6 @@ def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         return json_response(label)
 
     return router
-
-
-def _named(request: Request, source: str, event_id: str) -> tuple[str, str]:
-    """Return source and event id as they were sent: the router sees %2F as the slash that parts them."""
-    raw = bytes(request.scope.get("raw_path", b"")).decode("ascii", "replace")
-    segments = raw.partition("/v1/labels/")[2].split("/")
-    if len(segments) != 2:
-        return source, event_id
-    return unquote(segments[0]), unquote(segments[1])
 
 
 def explanation_routes(guard: Guard, explainer: Explainer) -> APIRouter:

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
+from services.api.address import Instant
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.kpi import store
@@ -36,8 +36,8 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
     )
     async def outcome(
         _: Annotated[Principal, Depends(guard.needs("holdout:read"))],
-        since: Annotated[AwareDatetime | None, Query(alias="from", description="Left out: a year ago.")] = None,
-        until: Annotated[AwareDatetime | None, Query(alias="to", description="Left out: now.")] = None,
+        since: Annotated[Instant | None, Query(alias="from", description="Left out: a year ago.")] = None,
+        until: Annotated[Instant | None, Query(alias="to", description="Left out: now.")] = None,
         horizon_days: Annotated[int, Query(ge=7, le=365, description="Days after the alert to buy again in.")] = 90,
         worth_seeing: Annotated[
             float, Query(ge=0.01, le=0.5, description="The least difference of shares that would matter to you.")

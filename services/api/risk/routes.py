@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from services.api.address import take_any_text
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.customer.store import current_id
@@ -21,10 +22,11 @@ LONGEST_HISTORY_DAYS = 400
 
 
 def risk_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
+    take_any_text()
     router = APIRouter(prefix="/v1", default_response_class=Response)
 
     @router.get(
-        "/customers/{customer_id}/risk-history",
+        "/customers/{customer_id:any_text}/risk-history",
         tags=["customers"],
         summary="A customer's risk by day",
         description="A day has the greatest risk of all ids that are this customer today.",

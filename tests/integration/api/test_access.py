@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -223,6 +224,37 @@ def test_a_label_finds_its_event_by_a_source_and_an_id_with_slashes(api: Api) ->
 
     assert (kept.status_code, unknown.status_code) == (200, 404)
     assert (kept.json()["source"], kept.json()["event_id"]) == ("shop/eu", "m/1")
+
+
+@pytest.mark.parametrize("customer_id", ["shop/17", "a/timeline", "/", "50%2Foff", "wechat:gh_1/o_1", "a\nb"])
+def test_a_customer_of_any_id_is_found(api: Api, customer_id: str) -> None:
+    api.publish("interactions.enriched", enriched(message("e1", customer_id, text="hello")))
+    api.wait_projected()
+    sent = quote(customer_id, safe="")
+
+    assert api.get(f"/v1/customers/{sent}")["customer_id"] == customer_id
+    assert len(api.get(f"/v1/customers/{sent}/timeline")["items"]) == 1
+    assert api.get(f"/v1/customers/{sent}/risk-history")["customer_id"] == customer_id
+    assert api.get(f"/v1/identity/customers/{sent}/history")["items"] == []
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("path", ["/v1/alerts?since=", "/v1/alerts?until=", "/v1/customers/c1/timeline?since="])
+def test_an_instant_at_the_end_of_the_calendar_is_one_like_others(api: Api, path: str, instant: str) -> None:
+    api.publish("interactions.enriched", enriched(message("e1", "c1", text="hello")))
+    api.wait_projected()
+
+    assert api.get(path + quote(instant))["next_cursor"] is None
+
+
+@pytest.mark.parametrize("name", ["from", "to"])
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("path", ["/v1/alerts/causes", "/v1/kpis/outcome"])
+def test_a_period_without_an_end_is_answered_or_refused(api: Api, path: str, instant: str, name: str) -> None:
+    with api.client() as client:
+        answer = client.get(path, params={name: instant})
+
+    assert answer.status_code in (200, 422), answer.text
 
 
 @pytest.mark.parametrize("strange", ["m%0A1", "%0A", "%F1%A2%85%BB%0A%5D", "m%0A%2F1", "%2F%2F"])

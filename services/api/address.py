@@ -1,0 +1,52 @@
+"""What stands in an address: ids of any characters, and instants.
+
+A slash inside an id is sent as %2F. Servers decode an address before it is matched, and then nothing tells that slash
+from one between two segments. So the edge leaves a mark in its place, which no address may hold otherwise, and routes
+that take such an id write `{name:any_text}`.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import unquote_to_bytes
+
+from pydantic import AfterValidator, AwareDatetime
+from starlette.convertors import Convertor, register_url_convertor
+
+_MARK = "\x00"
+_ENCODED_SLASH = re.compile(b"%2f", re.IGNORECASE)
+
+
+# Everything that is kept lies between them, and a year can be added to or taken from either.
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2900, 1, 1, tzinfo=UTC)
+
+
+def _within_reach(instant: datetime) -> datetime:
+    return min(max(instant, _FIRST), _LAST).astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+
+
+class AnyText(Convertor[str]):
+    """One segment, line breaks and slashes included."""
+
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value.replace(_MARK, "/")
+
+    def to_string(self, value: str) -> str:
+        return value.replace("/", _MARK)
+
+
+def take_any_text() -> None:
+    """Let routes that are made from now on say `{name:any_text}`."""
+    register_url_convertor("any_text", AnyText())
+
+
+def marked_path(path: str, raw_path: bytes) -> str:
+    """Return `path` with a mark for every slash that was sent encoded; `raw_path` is the address as it came."""
+    if b"%" not in raw_path or not _ENCODED_SLASH.search(raw_path):
+        return path
+    return unquote_to_bytes(_ENCODED_SLASH.sub(b"%00", raw_path)).decode("utf-8", "replace")
