@@ -264,7 +264,10 @@ async def search(
     before: tuple[datetime, str] | None = None,
     limit: int = 50,
 ) -> list[AlertView]:
-    """Return alerts newest first, older than the keyset `before`; `is_historical` None means both kinds."""
+    """Return alerts newest first, older than the keyset `before`; `is_historical` None means both kinds.
+
+    A `customer_id` that was merged into another stands for the customer it is now.
+    """
     conditions: list[str] = []
     arguments: list[Any] = []
 
@@ -283,7 +286,8 @@ async def search(
     if assignee is not None:
         where("assignee = {}", assignee)
     if customer_id is not None:
-        where("customer_id = {}", customer_id)
+        now = "SELECT merged_into FROM customers WHERE customer_id = {}"
+        where(f"customer_id = coalesce(({now}), {{}})", customer_id, customer_id)
     if since is not None:
         where("raised_at >= {}", since)
     if until is not None:

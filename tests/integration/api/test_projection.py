@@ -187,6 +187,7 @@ def test_a_linked_customer_takes_its_history_along_and_its_stragglers_too(api: A
     assert {item["id"] for item in customer["timeline"]["items"]} == {"e1", "e2"}
     assert [link["by"] for link in customer["links"]] == ["crm"]
     assert [alert["customer_id"] for alert in customer["open_alerts"]] == ["new"]
+    assert api.get("/v1/alerts", customer_id="old") == api.get("/v1/alerts", customer_id="new")
 
 
 def test_an_ended_link_gives_each_its_own_rows_back(api: Api) -> None:
