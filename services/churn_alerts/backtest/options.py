@@ -33,6 +33,9 @@ HORIZONS_LEARNT = 3
 """A quarter of a year is taken as long as it can be told from one missed purchase; a longer one where it cannot, if
 three of it fit before the latest start, which is the middle of the log."""
 
+SLACK_DAYS = 7
+"""A log of six years ends some days before its first order's anniversary, and must not be taken for a shorter one."""
+
 WEEKLY_GAP_DAYS = 7.0
 
 
@@ -111,7 +114,8 @@ def _horizon_for(usual_gap_days: float, learning_days: int) -> int:
     for days in HORIZONS:
         if days >= GAPS_PER_HORIZON * usual_gap_days:
             return days
-    possible = [days for days in LONG_HORIZONS if days == LONG_HORIZONS[0] or HORIZONS_LEARNT * days <= learning_days]
+    fitting = (learning_days + SLACK_DAYS) // HORIZONS_LEARNT
+    possible = [days for days in LONG_HORIZONS if days == LONG_HORIZONS[0] or days <= fitting]
     return next((days for days in possible if days >= LEAST_GAPS_PER_HORIZON * usual_gap_days), possible[-1])
 
 

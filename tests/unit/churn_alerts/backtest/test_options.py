@@ -33,6 +33,8 @@ def every(gap_days: float, n_days: int, n_customers: int = 150) -> list[Customer
         (30, 900, 90, 120, 2, 270),
         (91, 1_500, 180, 240, 2, 540),
         (365, 2_500, 365, 486, 2, 1_095),
+        # Six years but for a day.
+        (365, 2_190, 365, 486, 2, 1_095),
     ],
 )
 def test_the_horizon_follows_the_usual_gap(
