@@ -129,7 +129,7 @@ def _recorded(number: int, owner: str, at: datetime, amount: str | None, chance:
 
 
 class Timed(ChurnAlerts):
-    """The processor with a clock around its decisions."""
+    """The processor with a clock around its decisions, in which it decodes and encodes states itself."""
 
     def __init__(self) -> None:
         super().__init__()
