@@ -13,6 +13,8 @@ from shared.clock import SystemClock
 from shared.contracts.identity import CustomerLinked
 from tests.browser.alone import console_alone
 from tests.browser.conftest import PHONE, WIDE, Console, outside
+from tests.browser.test_outcome import ADDRESS as OUTCOME
+from tests.browser.test_outcome import CELLS, opened
 from tests.browser.test_setup import backtest_report
 from tests.browser.world import a_conflict, company
 
@@ -34,6 +36,7 @@ PAGES = {
     "dead-letter": ("#/dead-letters/dl-1", ".code"),
     "channels": ("#/channels", ".channel"),
     "insights": ("#/insights", ".heat"),
+    "outcome": (OUTCOME, ".outcome .whisker"),
     "threshold": ("#/insights?show=threshold", ".chart"),
     "backtest": ("#/insights?show=backtest", "input[type=file]"),
     "settings": ("#/settings", ".data"),
@@ -58,6 +61,8 @@ PICTURES = [
     "dead-letter-dark-en-1440",
     "channels-light-en-1440",
     "insights-light-en-1440",
+    "outcome-light-en-1440",
+    "outcome-dark-zh-390",
     "threshold-dark-zh-1440",
     "backtest-light-en-1440",
     "settings-dark-en-1440",
@@ -133,7 +138,9 @@ def draw(console: Console, picture: str, report: Path, segment: str) -> None:
     options: dict[str, Any] = {"viewport": size, "color_scheme": look.theme, "locale": locale, "timezone_id": zone}
     address, landmark = PAGES[look.page]
     address = address.format(segment=segment)
-    page = console.open(address, role="admin", name="Nora Desk", reduced_motion="reduce", **options)
+    options |= {"role": "admin", "name": "Nora Desk", "reduced_motion": "reduce"}
+    # The shop's alerts are too young to have an outcome.
+    page = opened(console, CELLS, **options) if look.page == "outcome" else console.open(address, **options)
     page.locator(landmark).first.wait_for(state="attached")
     colleague = None
     if look.page == "backtest":
