@@ -216,6 +216,16 @@ def test_the_audit_log_speaks_the_viewers_language(console: Console) -> None:
     expect(row).to_contain_text("filter: tiers: Gold and Platinum, no purchase for days: 30")
 
 
+def test_no_probability_is_told_as_certain(console: Console) -> None:
+    page = console.open("#/settings", is_deaf=True)
+
+    told = page.evaluate(
+        "async () => [0, 0.004, 0.005, 0.5, 0.994, 0.996, 1].map((await import('./lib/text.mjs')).chance)"
+    )
+
+    assert told == ["<1%", "<1%", "1%", "50%", "99%", ">99%", ">99%"]
+
+
 def test_a_flood_of_dead_letters_of_one_kind_is_given_up_at_once(console: Console) -> None:
     reason = f"flood {next(numbers)}"
     outside(console.api.rows, _INSERT_FLOOD, 1_200, SystemClock().now(), reason)

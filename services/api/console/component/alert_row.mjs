@@ -3,7 +3,7 @@ import { alertOf, pick, picked } from "../lib/alerts.mjs";
 import { may } from "../lib/api.mjs";
 import { isDemo, nameOf } from "../lib/names.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
-import { localised, percent, riskMoney, t, term } from "../lib/text.mjs";
+import { chance, localised, riskMoney, t, term } from "../lib/text.mjs";
 import { html, useLayoutEffect, useRef } from "../lib/view.mjs";
 import { Chip, Demo, Meter, Status, Tier } from "./badge.mjs";
 import { PromiseBadge } from "./promise.mjs";
@@ -40,11 +40,11 @@ export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
       <span class="row-why" dir="auto">${localised(alert, "summary")}</span>
     </span>
     <span class="row-cause"><${Chip}>${term("cause", alert.cause)}</${Chip}></span>
-    <span class="row-risk right"><span class="sr">${t("alerts.head.risk")}</span>${alert.risk ? percent(alert.risk.p_churn) : t("none")}</span>
+    <span class="row-risk right"><span class="sr">${t("alerts.head.risk")}</span>${alert.risk ? chance(alert.risk.p_churn) : t("none")}</span>
     <span class="row-loss right"><span class="sr">${t("alerts.head.loss")}</span><b>${loss ?? t("none")}</b></span>
     <span class="row-age right"><${When} at=${alert.raised_at} style="narrow" /></span>
     <span class="row-status"><${Status} status=${alert.status} />
       <small class="row-owner" dir="auto">${alert.assignee ?? alert.acknowledged_by ?? ""}</small>
-      <small class="row-more" aria-hidden="true">${term("cause", alert.cause)}${alert.risk && ` · ${t("alerts.head.risk")} ${percent(alert.risk.p_churn)}`}</small></span>
+      <small class="row-more" aria-hidden="true">${term("cause", alert.cause)}${alert.risk && ` · ${t("alerts.head.risk")} ${chance(alert.risk.p_churn)}`}</small></span>
   </a>`;
 }

@@ -1,5 +1,5 @@
 // The report.json that `pulseline backtest` wrote, drawn here. The file is read by this page alone and sent nowhere.
-import { date, days, number, percent, utcDate, t, term } from "../lib/text.mjs";
+import { chance, date, days, number, percent, t, term, utcDate } from "../lib/text.mjs";
 import { html, signal } from "../lib/view.mjs";
 import { Chart, roundTicks } from "./chart.mjs";
 import { Empty, Rich } from "./empty.mjs";
@@ -69,7 +69,7 @@ function Report({ report: { options, data, rankings, rules, reliability, roc, ch
     </div>
     ${seen?.length > 0 && html`<section class="card below"><h2>${t("backtest.seen")}</h2><p class="hint">${t("backtest.seen.hint")}</p>
       <ul class="entries">${seen.map((alert) => html`<li class="entry" key=${`${alert.date}/${alert.customer_id}`}>
-        <div class="card-head"><b class="mono" dir="auto">${alert.customer_id}</b><span class="hint">${date(alert.date)}</span><span class="hint">${t("backtest.silent", { days: days(alert.silence_days), risk: percent(alert.score) })}</span>
+        <div class="card-head"><b class="mono" dir="auto">${alert.customer_id}</b><span class="hint">${date(alert.date)}</span><span class="hint">${t("backtest.silent", { days: days(alert.silence_days), risk: chance(alert.score) })}</span>
           <span class="spacer" /><span class=${`badge state ${alert.returned_after_days == null ? "at_risk" : "active"}`}>${alert.returned_after_days == null ? t("backtest.gone") : t("backtest.back", { days: days(alert.returned_after_days) })}</span></div>
         <p class="hint">${alert.reasons.map(([name]) => term("risk_group", name)).join(" · ")}</p></li>`)}</ul></section>`}`;
 }

@@ -1,5 +1,5 @@
 // A customer's risk in figures and what moves it.
-import { date, days, localised, number, percent, riskMoney, sentence, t } from "../lib/text.mjs";
+import { chance, date, days, localised, number, riskMoney, sentence, t } from "../lib/text.mjs";
 import { html } from "../lib/view.mjs";
 import { Bars } from "./bars.mjs";
 import { When } from "./when.mjs";
@@ -19,7 +19,7 @@ export function RiskFacts({ risk }) {
 
 /** A probability as a number over a bar, so that many can be compared by eye. */
 export function Gauge({ p }) {
-  return html`<span class="gauge"><b>${percent(p)}</b>
+  return html`<span class="gauge"><b>${chance(p)}</b>
     <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
       <rect class="track" width="100" height="6" /><rect class=${p >= 0.66 ? "fill hot" : p >= 0.33 ? "fill warm" : "fill"} width=${Math.max(2, p * 100)} height="6" />
     </svg></span>`;

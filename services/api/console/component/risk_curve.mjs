@@ -1,7 +1,7 @@
 // A customer's risk day by day, as it was computed then: a step line, because it holds until the next computation.
 import { api } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
-import { utcMonth, percent, utcDate, t } from "../lib/text.mjs";
+import { chance, percent, t, utcDate, utcMonth } from "../lib/text.mjs";
 import { html } from "../lib/view.mjs";
 import { Chart } from "./chart.mjs";
 import { Failed, Waiting } from "./empty.mjs";
@@ -30,11 +30,11 @@ function Curve({ items, risk, nowMs }) {
   const present = risk?.p_churn ?? last;
   const highest = points.reduce((best, point) => (point[1] > best[1] ? point : best));
   const ticks = Array.from({ length: N_TICKS }, (_, index) => low + (index / (N_TICKS - 1)) * (nowMs - low));
-  const summary = t("customer.curve.summary", { now: percent(present), high: percent(highest[1]), when: utcDate(highest[0]), since: utcDate(firstAt) });
+  const summary = t("customer.curve.summary", { now: chance(present), high: chance(highest[1]), when: utcDate(highest[0]), since: utcDate(firstAt) });
   return html`<${Chart} label=${summary} height=${170}
       x=${{ low, high: nowMs, ticks: ticks.map((at) => [at, nowMs - low > 300 * DAY_MS ? utcMonth(at) : utcDate(at)]) }}
       y=${{ low: 0, high: 1, ticks: LEVELS.map((level) => [level, percent(level)]) }}
       lines=${[{ points: [...points, [nowMs, present]], isStep: true }]}
-      dots=${points.map(([at, p]) => ({ x: at, y: p, r: 2, title: `${utcDate(at)}: ${percent(p)}` }))} />
+      dots=${points.map(([at, p]) => ({ x: at, y: p, r: 2, title: `${utcDate(at)}: ${chance(p)}` }))} />
     <p class="chart-words">${summary}</p>`;
 }

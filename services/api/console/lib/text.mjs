@@ -63,6 +63,9 @@ export const number = (value, options = {}) => formatter(Intl.NumberFormat, opti
 export const percent = (ratio, digits = 0) =>
   number(ratio, { style: "percent", minimumFractionDigits: 0, maximumFractionDigits: digits });
 
+/** Returns a probability as people may take it: what is worked out from data is never certain. */
+export const chance = (p) => (p >= 0.995 ? `>${percent(0.99)}` : p < 0.005 ? `<${percent(0.01)}` : percent(p));
+
 /** Returns an amount; whole units from 100 up, because cents of a forecast are noise. No currency, no symbol. */
 export function money(value, currency = null, digits = Math.abs(value) >= 100 ? 0 : 2) {
   const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };

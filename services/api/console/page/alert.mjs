@@ -19,7 +19,7 @@ import { KEY, useKeys } from "../lib/keys.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { isDemo, nameOf } from "../lib/names.mjs";
 import { go, link, route } from "../lib/route.mjs";
-import { dateTime, localised, number, percent, sentence, t, term } from "../lib/text.mjs";
+import { chance, dateTime, localised, number, sentence, t, term } from "../lib/text.mjs";
 import { html, useEffect, useState } from "../lib/view.mjs";
 
 const EVIDENCE_PAGE = 200;
@@ -96,7 +96,7 @@ export function AlertPage({ id }) {
         <section class="card" aria-label=${t("alert.risk")}>
           <dl class="facts">
             ${alert.risk && html`<${RiskFacts} risk=${alert.risk} />`}
-            <${Fact} label=${t("alert.cause")} value=${alert.cause === "unknown" ? term("cause", "unknown") : t("alert.cause.sure", { cause: term("cause", alert.cause), p: percent(alert.p_cause) })} />
+            <${Fact} label=${t("alert.cause")} value=${alert.cause === "unknown" ? term("cause", "unknown") : t("alert.cause.sure", { cause: term("cause", alert.cause), p: chance(alert.p_cause) })} />
           </dl>
           <a class="button wide" href=${link("customers", alert.customer_id)}><${Icon} name="user" />${t("alert.view360")}</a>
         </section>
