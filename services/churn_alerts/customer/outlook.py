@@ -1,5 +1,6 @@
 """A customer's risk in the words of the contract: probability, reasons, tier, next purchase, value at stake."""
 
+import sys
 from math import exp
 
 from services.churn_alerts.alert.evidence import RiskFacts, risk_reasons
@@ -43,5 +44,6 @@ def risk_of(view: View, purchases: Purchases, as_of_ms: int, tier: Tier, currenc
         tier=tier,
         residual_value=view.residual_value,
         expected_loss=None if view.residual_value is None else round(view.p * view.residual_value, 2),
-        currency=currency,
+        # A default is left out of the JSON if it is the same object: one read back with a state is another.
+        currency=sys.intern(currency),
     )

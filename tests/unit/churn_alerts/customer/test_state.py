@@ -2,6 +2,9 @@
 
 from services.churn_alerts.alert.rules import DEFAULT
 from services.churn_alerts.backtest.options import GAPS_PER_HORIZON
+from services.churn_alerts.customer.checks import Look, View, answer
+from services.churn_alerts.customer.in_force import InForce, ReadDocuments
+from services.churn_alerts.customer.outlook import risk_of
 from services.churn_alerts.customer.state import (
     CustomerState,
     decode_state,
@@ -10,6 +13,8 @@ from services.churn_alerts.customer.state import (
     merge,
     new_state,
 )
+from shared.contracts.codec import encode
+from shared.kafka.controls import Controls
 from tests.factories.churn_log import Heard, at, complaint, decided, regular, survey
 
 
@@ -67,3 +72,14 @@ def test_merge_joins_what_two_identities_did() -> None:
     assert joined.signals.complaints == whole.signals.complaints
     assert joined.signals.orders == whole.signals.orders
     assert decode_state(encode_state(joined)) == joined
+
+
+def test_a_risk_is_the_same_bytes_whether_or_not_the_state_was_read_back() -> None:
+    purchases = state_after(regular("a", 20)).purchases
+    assert purchases is not None
+    [view] = answer([Look(purchases, "orders", 5)], InForce(Controls([]), ReadDocuments()))
+    assert isinstance(view, View)
+
+    told = [encode(risk_of(view, purchases, 0, "gold", currency, "orders")) for currency in ("USD", b"USD".decode())]
+
+    assert told[0] == told[1]
