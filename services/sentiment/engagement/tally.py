@@ -8,8 +8,6 @@ what is published of it, nor the state's bytes cost a walk over 90 days.
 """
 
 import math
-import sys
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -75,10 +73,10 @@ _OF_CONTACT: Final = [
 _NOTHING: Final[dict[int, int]] = {}
 _ONE: Final = [{code: 1} for code in range(max(len(_OF_CONTACT), len(EVENT_TYPES)))]
 _DAY_END: Final = b"],"
-_TURN_BYTES: Final = 8
 _MEMORY: Final = 20_000
 
 _encode: Final = msgspec.json.Encoder().encode
+_decode_turns: Final = msgspec.json.Decoder(list[int]).decode
 
 
 class _Windows(dict[int, WindowCounts]):
@@ -120,7 +118,7 @@ class Tally(Struct, eq=False, gc=False):
     _past_bytes: bytes = b""
     _encoded_end: int = 0
     _today_bytes: bytes = b""
-    # Signed numbers of 8 bytes.
+    # As in the state's bytes, without brackets.
     _turns: bytes = b""
     _sums: int = 0
     # The channels with a contact in 90 days, in the contract's order.
@@ -167,13 +165,13 @@ class Tally(Struct, eq=False, gc=False):
             self._encoded_end = self._end
         if today is not None and not self._today_bytes:
             self._today_bytes = _member(today)
-        return b"[%d,%d,%d,{%b%b},%b,%b,%b]" % (
+        return b"[%d,%d,%d,{%b%b},[%b],%b,%b]" % (
             self.newest_day,
             self.first_ms,
             self.last_ms,
             self._past_bytes if self._today_bytes else self._past_bytes[:-1],
             self._today_bytes,
-            _encode(_turns(self._turns)) if self._turns else b"[]",
+            self._turns,
             b"null" if self.links is None else _encode(self.links),
             _encode(self.parts) if self.parts else b"{}",
         )
@@ -417,9 +415,12 @@ class Tally(Struct, eq=False, gc=False):
 
     def _turn(self, turn: int, is_last: bool) -> None:
         """Keep who spoke when; which turns are kept does not depend on the order they came in."""
-        if (is_last or not self._turns) and not turn & 1 and len(self._turns) < MAX_TURNS * _TURN_BYTES:
+        if not self._turns and not turn & 1:
+            self._turns = b"%d" % turn
+            return
+        if is_last and not turn & 1 and self._turns.count(b",") < MAX_TURNS - 1:
             # A question at the end answers nothing.
-            self._turns += turn.to_bytes(_TURN_BYTES, sys.byteorder, signed=True)
+            self._turns += b",%d" % turn
             return
         turns = _turns(self._turns)
         at = bisect_left(turns, turn)
@@ -429,14 +430,14 @@ class Tally(Struct, eq=False, gc=False):
 
     def _forget_turns(self) -> None:
         """Let go of turns that are too old."""
-        turns = _turns(self._turns)
-        if turns[0] < 2 * (self.newest_day - WINDOW_DAYS + 1) * DAY_MS:
-            self._set_turns(turns)
+        oldest = int(self._turns.split(b",", 1)[0])
+        if oldest < 2 * (self.newest_day - WINDOW_DAYS + 1) * DAY_MS:
+            self._set_turns(_turns(self._turns))
 
     def _set_turns(self, turns: Sequence[int]) -> None:
         oldest = 2 * (self.newest_day - WINDOW_DAYS + 1) * DAY_MS
         kept = [turn for turn in turns[-MAX_TURNS:] if turn >= oldest]
-        self._turns = array("q", kept).tobytes()
+        self._turns = _encode(kept)[1:-1]
         self._median_response_s = _median_response_s(kept)
 
 
@@ -445,8 +446,8 @@ def engagement(state: EngagementState) -> Engagement:
     return Tally.of(state).engagement()
 
 
-def _turns(packed: bytes) -> list[int]:
-    return memoryview(packed).cast("q").tolist()
+def _turns(members: bytes) -> list[int]:
+    return _decode_turns(b"[%b]" % members)
 
 
 def _mean(total: int, n: int) -> float:
