@@ -325,6 +325,7 @@ def _reads(n_customers: int) -> dict[str, Callable[[], str]]:
             "/v1/alerts/threshold-preview", threshold=0.9, days=30, until=_END.date().isoformat()
         ),
         "whether acting helped, a year": asked("/v1/kpis/outcome", **{"from": days_ago(365), "to": _END.isoformat()}),
+        "customers kept, twelve months": asked("/v1/kpis/retention", as_of=_END.isoformat()),
         "causes over a year": asked("/v1/alerts/causes", since=days_ago(365), until=_END.isoformat(), by="month"),
     }
 

@@ -9,7 +9,7 @@ from statistics import NormalDist
 from msgspec import Struct
 
 _NORMAL = NormalDist()
-_Z = _NORMAL.inv_cdf(0.975)
+Z = _NORMAL.inv_cdf(0.975)
 
 
 class Estimate(Struct, frozen=True):
@@ -27,8 +27,8 @@ def wilson(n_hits: int, n: int) -> Estimate:
     (1998) 857-872, whose examples are the tests.
     """
     share = n_hits / n
-    centre = (2 * n_hits + _Z**2) / (2 * (n + _Z**2))
-    half = _Z * sqrt(_Z**2 + 4 * n_hits * (1 - share)) / (2 * (n + _Z**2))
+    centre = (2 * n_hits + Z**2) / (2 * (n + Z**2))
+    half = Z * sqrt(Z**2 + 4 * n_hits * (1 - share)) / (2 * (n + Z**2))
     return Estimate(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
@@ -58,7 +58,7 @@ def n_needed(share: float, other_share: float, other_per_one: float = 1.0, power
         raise ValueError("the shares are alike")
     ratio = other_per_one
     mean = (share + ratio * other_share) / (1 + ratio)
-    chance = _Z * sqrt((1 + ratio) * mean * (1 - mean))
+    chance = Z * sqrt((1 + ratio) * mean * (1 - mean))
     signal = _NORMAL.inv_cdf(power) * sqrt(ratio * share * (1 - share) + other_share * (1 - other_share))
     n = ceil((chance + signal) ** 2 / (ratio * (share - other_share) ** 2))
     return n, ceil(n * ratio)

@@ -62,7 +62,7 @@ from services.api.identity.schemas import (
     UnlinkBody,
 )
 from services.api.interaction.schemas import ExplainBody, Explanation, LabelBody, LabelView
-from services.api.kpi.schemas import Outcome
+from services.api.kpi.schemas import Outcome, Retention
 from services.api.metrics import ApiMetrics
 from services.api.notification.schemas import (
     DeliveryPage,
@@ -99,6 +99,7 @@ _MODELS: tuple[type[Any], ...] = (
     RiskHistory,
     ThresholdPreview,
     Outcome,
+    Retention,
     *ACTION_BODIES.values(),
     CustomerPage,
     CustomerHits,

@@ -170,7 +170,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             identity_routes(pool, guard, IdentitySender(publisher, settings.topic_prefix), clock),
             # Before the alerts' own routes, which take any further word for an alert's id.
             risk_routes(pool, guard, clock),
-            kpi_routes(pool, guard, clock),
+            kpi_routes(pool, guard, clock, settings.api_time_zone),
             interaction_routes(pool, guard, clock),
             policy_routes(pool, guard, clock),
             explanation_routes(guard, Explainer(settings.sentiment_model)),

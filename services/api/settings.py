@@ -2,10 +2,18 @@
 
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from shared.settings import ServiceSettings
+
+
+def _known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("no such time zone") from error
 
 
 class ApiSettings(ServiceSettings):
@@ -42,6 +50,9 @@ class ApiSettings(ServiceSettings):
         0.2,
         description="Share of alerts left without action, to measure what acting is worth; only supervisors see them. "
         "0: none, and no claim about customers saved.",
+    )
+    api_time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        "UTC", description="IANA name, such as Asia/Shanghai: where the days and months of key figures begin."
     )
     api_working_days_file: Path | None = Field(
         None,

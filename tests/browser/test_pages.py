@@ -31,6 +31,7 @@ PAGES = {
     "settings": ("#/settings", ".data"),
     "channels": ("#/channels", ".empty"),
     "causes": ("#/insights", ".heat"),
+    "retention": ("#/insights?show=retention", ".retention"),
     "outcome": ("#/insights?show=outcome", ".outcome"),
     "threshold": ("#/insights?show=threshold", ".chart"),
     "backtest": ("#/insights?show=backtest", ".empty"),

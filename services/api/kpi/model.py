@@ -1,4 +1,4 @@
-"""What acting on alerts is worth: the counts it is judged by, and the judgement."""
+"""What acting on alerts is worth and how many customers are kept: the counts, and what is told of them."""
 
 from datetime import date
 from typing import Literal, NamedTuple
@@ -54,3 +54,101 @@ class Slice(Struct, frozen=True, kw_only=True):
 
     name: str
     comparison: Comparison
+
+
+By = Literal["month", "quarter", "year"]
+
+
+class Habit(NamedTuple):
+    """Customers who first bought in one period and since then in the same ones.
+
+    Periods are numbered from the one before the first that is shown, which is 1; 0 is all the time before it. Bit i of
+    `active` is set for who bought in period i. `first_day` is the earliest first purchase of these customers.
+    """
+
+    first: int
+    active: int
+    first_day: date
+    n: int
+
+
+class Wait(NamedTuple):
+    """New customers who bought again after so many days, or did not within so many days seen.
+
+    `is_over`: they could be seen for the whole horizon.
+    """
+
+    days: int
+    has_bought: bool
+    is_over: bool
+    n: int
+
+
+class PeriodFigures(Struct, frozen=True, kw_only=True):
+    """Who bought in a period: for the first time, after buying in the period before (kept), or after a pause (back).
+
+    `kept` is the share of the `n_before` buyers of the period before who bought in this one; null while the period
+    lasts and for fewer than 30 customers. Its rest is the share who stayed away, which is not yet who left.
+    """
+
+    period: date
+    is_complete: bool
+    n_active: int
+    n_new: int
+    n_back: int
+    n_kept: int
+    n_before: int
+    kept: Estimate | None
+
+
+class Age(Struct, frozen=True, kw_only=True):
+    """Of `n` customers, those who bought in the period so many periods after that of their first purchase."""
+
+    age: int
+    is_complete: bool
+    n: int
+    n_active: int
+    active: Estimate | None
+
+
+class Cohort(Struct, frozen=True, kw_only=True):
+    """Customers who first bought in one period. `ages` begin with the period after it."""
+
+    period: date
+    is_complete: bool
+    n: int
+    ages: list[Age]
+
+
+class Repeat(Struct, frozen=True, kw_only=True):
+    """New customers whose horizon is over, and who of them bought on a later day within it."""
+
+    n: int
+    n_bought: int
+    n_waiting: int
+    share: Estimate | None
+
+
+class Within(Struct, frozen=True, kw_only=True):
+    """The share of new customers who bought again within so many days; `n_at_risk`: seen for so long."""
+
+    days: int
+    n_at_risk: int
+    bought: Estimate
+
+
+class Median(Struct, frozen=True, kw_only=True):
+    """Days after which half have bought again; an end of the interval is null where it lies beyond what was seen."""
+
+    days: int
+    low: int | None
+    high: int | None
+
+
+class SecondPurchase(Struct, frozen=True, kw_only=True):
+    """Time to the second purchase of `n` new customers by Kaplan and Meier, those who have not yet bought included."""
+
+    n: int
+    n_bought: int
+    median: Median | None
+    within: list[Within]

@@ -1,8 +1,10 @@
-"""Key figures over HTTP: whether acting on alerts helped."""
+"""Key figures over HTTP: whether acting on alerts helped, and how many customers were kept."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
@@ -10,9 +12,11 @@ from starlette.responses import Response
 from services.api.address import Instant
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
+from services.api.kpi import retention as kept
 from services.api.kpi import store
 from services.api.kpi.decide import compare, n_more, slices
-from services.api.kpi.schemas import Outcome
+from services.api.kpi.model import By, Habit, Wait
+from services.api.kpi.schemas import Outcome, Retention
 from services.api.openapi import answers, json_response
 from shared.clock import Clock
 from shared.problem import ProblemError
@@ -21,9 +25,12 @@ LONGEST = timedelta(days=400)
 _YEAR = timedelta(days=365)
 # Of the pool's ten connections: lists and streams never wait for figures.
 _AT_ONCE = 2
+# Over millions of orders an answer takes seconds and does not change much in a quarter of an hour.
+_WORTH_KEEPING_S = 1.0
+_KEPT_S = 900.0
 
 
-def kpi_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
+def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRouter:
     router = APIRouter(prefix="/v1/kpis", tags=["kpis"], default_response_class=Response)
     gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -67,4 +74,62 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
             )
         )
 
+    answered: dict[tuple[By, int, int, str], tuple[float, Retention]] = {}
+
+    @router.get(
+        "/retention",
+        summary="How many customers were kept",
+        description="By what they bought: who of a period's buyers bought in the next one, cohorts by first purchase, "
+        "and the time to the second purchase. The present period is told as such and has no share. An answer that took "
+        "more than a second is given again for a quarter of an hour; `as_of` says when it was counted.",
+        responses=answers(Retention, "Periods, cohorts and the time to the second purchase"),
+    )
+    async def retention(
+        _: Annotated[Principal, Depends(guard.needs("customers:read"))],
+        by: By = "month",
+        periods: Annotated[int, Query(ge=1, le=24, description="Complete periods to tell of.")] = 12,
+        horizon_days: Annotated[int, Query(ge=7, le=365, description="Days for a second purchase.")] = 90,
+        as_of: Annotated[AwareDatetime | None, Query(description="Later purchases are left out; now.")] = None,
+        zone: Annotated[
+            str, Query(alias="time_zone", max_length=64, description="IANA name; left out: the setting.")
+        ] = time_zone,
+    ) -> Response:
+        try:
+            days_of = ZoneInfo(zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ProblemError(422, "no such time zone", pointer="/time_zone") from error
+        asked = (by, periods, horizon_days, zone)
+        began = clock.monotonic()
+        if as_of is None and asked in answered and began - answered[asked][0] < _KEPT_S:
+            return json_response(answered[asked][1])
+        seen = as_of or clock.now()
+        shown = kept.span(by, periods, seen, days_of)
+        async with store.counting(pool, gate) as connection:
+            habits, waits = await store.buying_habits(
+                connection, shown.starts, seen, shown.today, zone, horizon_days, kept.SHOWN
+            )
+        # A large shop has tens of thousands of habits.
+        answer = await asyncio.to_thread(_retention, habits, waits, shown, seen, by, horizon_days)
+        if as_of is None and clock.monotonic() - began > _WORTH_KEEPING_S:
+            answered[asked] = (clock.monotonic(), answer)
+        return json_response(answer)
+
     return router
+
+
+def _retention(
+    habits: Sequence[Habit], waits: Sequence[Wait], shown: kept.Span, as_of: datetime, by: By, horizon_days: int
+) -> Retention:
+    cohorts = kept.cohorts(habits, shown.days)
+    return Retention(
+        as_of=as_of,
+        by=by,
+        time_zone=shown.zone.key,
+        horizon_days=horizon_days,
+        history_since=min((habit.first_day for habit in habits), default=None),
+        periods=kept.period_figures(habits, shown.days),
+        cohorts=cohorts,
+        by_age=kept.by_age(cohorts),
+        repeat=kept.repeat(waits, horizon_days),
+        second_purchase=kept.second_purchase(waits),
+    )

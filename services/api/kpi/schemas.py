@@ -1,11 +1,11 @@
 """The JSON of key figures over HTTP."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from services.api.kpi.model import Comparison, Slice
+from services.api.kpi.model import Age, By, Cohort, Comparison, PeriodFigures, Repeat, SecondPurchase, Slice
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -25,3 +25,22 @@ class Outcome(Struct, frozen=True, kw_only=True):
     by_month: list[Slice]
     by_tier: list[Slice]
     by_cause: list[Slice]
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """How many customers were kept, by what they bought. Shares are null for fewer than 30 customers.
+
+    `history_since` is the day of the first purchase known: who bought before it was imported counts as new on his next
+    purchase. `by_age` is over all cohorts whose period is over.
+    """
+
+    as_of: datetime
+    by: By
+    time_zone: str
+    horizon_days: Annotated[int, Meta(ge=1)]
+    history_since: date | None
+    periods: list[PeriodFigures]
+    cohorts: list[Cohort]
+    by_age: list[Age]
+    repeat: Repeat
+    second_purchase: SecondPurchase

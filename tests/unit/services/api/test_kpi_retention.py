@@ -1,0 +1,111 @@
+"""How many customers were kept: the worked example of docs/kpis.md, and what is said of periods that still last."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.api.kpi.model import Habit, Wait
+from services.api.kpi.retention import by_age, cohorts, period_figures, repeat, second_purchase, span
+
+DAYS = [date(2025, 12, 1), date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
+OLD, JANUARY, FEBRUARY = date(2025, 12, 5), date(2026, 1, 10), date(2026, 2, 10)
+# Bits from the right: before December, December, January, February, March.
+HABITS = [
+    Habit(1, 0b00110, OLD, 30),
+    Habit(1, 0b01010, OLD, 10),
+    Habit(2, 0b00100, JANUARY, 60),
+    Habit(2, 0b01100, JANUARY, 30),
+    Habit(2, 0b10100, JANUARY, 10),
+    Habit(3, 0b01000, FEBRUARY, 5),
+]
+
+
+def test_a_month_has_its_new_kept_and_returning_customers() -> None:
+    january, february, march = period_figures(HABITS, DAYS)
+
+    assert (january.n_active, january.n_new, january.n_kept, january.n_back, january.n_before) == (130, 100, 30, 0, 40)
+    assert (february.n_active, february.n_new, february.n_kept, february.n_back) == (45, 5, 30, 10)
+    assert february.n_before == 130
+    assert february.kept is not None
+    assert february.kept.value == pytest.approx(30 / 130)
+    assert (march.is_complete, march.n_active, march.kept) == (False, 10, None)
+
+
+def test_a_cohort_is_followed_and_the_present_month_is_no_fall() -> None:
+    january, february = cohorts(HABITS, DAYS)
+
+    assert (january.period, january.n) == (date(2026, 1, 1), 100)
+    assert [(age.age, age.is_complete, age.n_active) for age in january.ages] == [(1, True, 30), (2, False, 10)]
+    assert january.ages[0].active is not None
+    assert (january.ages[0].active.low, january.ages[0].active.high) == pytest.approx((0.2189, 0.3958), abs=6e-5)
+    assert january.ages[1].active is None
+    assert [(age.n, age.active) for age in february.ages] == [(5, None)]
+
+
+def test_ages_together_are_of_cohorts_that_have_been_through_them() -> None:
+    (first,) = by_age(cohorts(HABITS, DAYS))
+
+    assert (first.age, first.n, first.n_active) == (1, 100, 30)
+
+
+def test_periods_begin_where_the_company_is() -> None:
+    as_of = datetime(2026, 3, 31, 16, 30, tzinfo=UTC)
+
+    shanghai = span("quarter", 2, as_of, ZoneInfo("Asia/Shanghai"))
+
+    assert shanghai.today == date(2026, 4, 1)
+    assert shanghai.days == [date(2025, 7, 1), date(2025, 10, 1), date(2026, 1, 1), date(2026, 4, 1)]
+    assert shanghai.starts[-1] == datetime(2026, 3, 31, 16, tzinfo=UTC)
+    assert span("year", 1, as_of, ZoneInfo("UTC")).days == [date(2024, 1, 1), date(2025, 1, 1), date(2026, 1, 1)]
+
+
+def test_who_still_has_time_is_in_no_share_but_in_the_curve() -> None:
+    waits = [Wait(10, True, True, 20), Wait(120, True, True, 5), Wait(200, False, True, 15), Wait(20, False, False, 40)]
+
+    simple, curve = repeat(waits, 90), second_purchase(waits)
+
+    assert (simple.n, simple.n_bought, simple.n_waiting) == (40, 20, 40)
+    assert simple.share is not None
+    assert simple.share.value == 0.5
+    # 20 of 80 after ten days; then forty are lost from view, and too few remain for the step at 120 days.
+    assert curve.within[0].days == 14
+    assert curve.within[0].bought.value == pytest.approx(0.25)
+    assert [within.days for within in curve.within] == [14]
+    assert curve.median is None
+    assert (curve.n, curve.n_bought) == (80, 25)
+
+
+def test_too_few_give_counts_alone() -> None:
+    few = [Wait(10, True, True, 10), Wait(100, False, True, 19)]
+
+    assert repeat(few, 90).share is None
+    assert second_purchase(few).within == []
+
+
+habits = st.lists(
+    st.builds(
+        lambda first, later, n: Habit(first, 1 << first | later << first & 0b11111, OLD, n),
+        st.integers(0, 4),
+        st.integers(0, 31),
+        st.integers(1, 80),
+    ),
+    max_size=12,
+)
+
+
+@given(habits)
+def test_every_customer_of_a_month_is_new_kept_or_back(told: list[Habit]) -> None:
+    for figures in period_figures(told, DAYS):
+        assert min(figures.n_new, figures.n_kept, figures.n_back) >= 0
+        assert figures.n_kept <= figures.n_before
+        assert figures.n_active == figures.n_new + figures.n_kept + figures.n_back
+
+
+@given(habits)
+def test_new_customers_are_the_cohorts(told: list[Habit]) -> None:
+    sizes = {cohort.period: cohort.n for cohort in cohorts(told, DAYS)}
+
+    assert {figures.period: figures.n_new for figures in period_figures(told, DAYS) if figures.n_new} == sizes
