@@ -136,7 +136,13 @@ def test_an_empty_shop_is_told_as_such_and_nonsense_is_refused(api: Api) -> None
         ]
     found = api.get("/v1/kpis/retention")
 
-    assert refused == [422, 422]
+    with api.client() as client:
+        refused += [
+            client.get("/v1/kpis/retention", params={"as_of": at}).status_code
+            for at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
+        ]
+
+    assert refused == [422, 422, 422, 422]
     assert (found["cohorts"], found["history_since"], found["second_purchase"]["n"]) == ([], None, 0)
     assert len(found["periods"]) == 13
     assert found["time_zone"] == "UTC"
