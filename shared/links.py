@@ -202,6 +202,10 @@ def take_moved(key: str, links: Links, moved: HistoryMoved, offset: int) -> Forw
     if is_taken(links, moved.id):
         return None
     links = _come_home(links, moved)
+    # Before it is passed on: who is further up the chain has not heard of the end, which came here first.
+    if moved.via_id and links.departed.get(moved.via_id, -1) >= moved.version:
+        home = replace(moved, to_id=moved.via_id, via_id="", version=-1, path=[], ended=links.departed[moved.via_id])
+        return Forwarded(home, links)
     is_freed = bool(links.merged_into) and is_root_of_cycle(key, links, moved.path)
     if links.merged_into and not is_freed:
         return Forwarded(
@@ -216,9 +220,6 @@ def take_moved(key: str, links: Links, moved: HistoryMoved, offset: int) -> Forw
             ),
             links,
         )
-    if moved.via_id and links.departed.get(moved.via_id, -1) >= moved.version:
-        home = replace(moved, to_id=moved.via_id, via_id="", version=-1, path=[], ended=links.departed[moved.via_id])
-        return Forwarded(home, links)
     arrived = [replace(history, under="") if history.under == key else history for history in moved.histories]
     returned = _returned(key, links, moved, arrived)
     gone = {history.of_id for one in returned for history in one.histories}

@@ -97,12 +97,16 @@ class HistoryLeft(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fie
 
 
 class HistoryErased(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="identity.erased"):
-    """The customer that `linked_id` (the key) was linked to, one of `ids`, was erased: it goes along. Heard `at`."""
+    """The customer that `linked_id` (the key) was linked to, one of `ids`, was erased: it goes along. Heard `at`.
+
+    `version` is that of the link over which its history came after the end, -1 where it had come before.
+    """
 
     id: Identifier
     at: Instant
     linked_id: Identifier
     ids: list[Identifier]
+    version: int = -1
 
 
 class CustomerLinked(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="identity.linked"):

@@ -72,7 +72,9 @@ def hear(
         match command:
             case HistoryMoved():
                 return Step(state, _erasing_along(key, command, erased))
-            case HistoryLeft() | LinkDissolved() | HistoryErased():
+            case HistoryLeft() | LinkDissolved():
+                return Step(state)
+            case HistoryErased() if not _is_linked_at(state, command.version):
                 return Step(state)
             case LinkClaimed() if not is_minted(key):
                 # Who was merged into another is gone; a handle stays one that anybody may claim.
@@ -156,10 +158,17 @@ def erasure_of(told: CustomerErased | HistoryErased) -> Erased:
 
 def _erasing_along(key: str, moved: HistoryMoved, erased: Erased) -> list[Effect]:
     """Return the end of histories that were on their way to the customer when it was erased."""
-    joined = [history.of_id for history in moved.histories if history.of_id != key]
-    ids = [*dict.fromkeys([key, *(hop.id for hop in moved.path), *joined])]
-    order, at = digest_id("era", moved.id, key), from_ms(erased.heard_ms)
-    return [Post(of_id, HistoryErased(id=order, at=at, linked_id=of_id, ids=ids)) for of_id in joined]
+    joined = [history for history in moved.histories if history.of_id != key]
+    ids = [*dict.fromkeys([key, *(hop.id for hop in moved.path), *(history.of_id for history in joined)])]
+    name, at = digest_id("era", moved.id, key), from_ms(erased.heard_ms)
+    orders = [HistoryErased(id=name, at=at, linked_id=one.of_id, ids=ids, version=one.version) for one in joined]
+    return [Post(order.linked_id, order) for order in orders]
+
+
+def _is_linked_at(state: EngagementState | None, version: int) -> bool:
+    """Return whether the link meant still stands: a claim repeated from before the erasure made it after that."""
+    links = None if state is None else state.links
+    return version >= 0 and links is not None and links.merged_into != "" and links.version == version
 
 
 def _claim_of(event: EventBase, linked_id: str, key: str, handle: str) -> LinkClaimed:

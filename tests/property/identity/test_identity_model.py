@@ -388,3 +388,51 @@ def test_a_delivery_repeated_where_a_history_is_still_to_come_counts_once() -> N
 
     assert (world.n_contacts("bob"), world.n_purchases("bob")) == (2, 2)
     assert not world.links("bob").members[linked_id].is_torn
+
+
+def test_a_claim_repeated_behind_the_erasure_it_was_sent_before_links_to_nobody() -> None:
+    world = World(3)
+    world.order("o1", "bob", HANDLE)
+    world.settle()
+    # A claim to bob's handle, bob himself, then the end: the process that decided all three died after publishing.
+    world.order("o2", "ann", HANDLE)
+    world.merge("m1", "bob", "ann")
+    world.step(world.sentiment[world.place("bob")])
+    world.erase("e1", "ann", world.tick())
+    own = world.sentiment[world.place("ann")]
+    world.step(own, own.n_waiting, is_repeated=True)
+
+    world.settle()
+
+    assert not world.leads_to(minted_id(HANDLE), "ann")
+    assert HANDLE not in world.known
+    world.order("o3", "ann", HANDLE)
+    world.settle()
+    assert (world.root(minted_id(HANDLE)), world.n_contacts("ann"), world.n_purchases("ann")) == ("ann", 1, 1)
+
+
+def test_a_history_goes_home_where_its_parting_is_known_although_all_there_has_been_merged_on() -> None:
+    world = World(3)
+    linked_id = minted_id(HANDLE)
+    world.order("o1", None, HANDLE)
+    world.settle()
+
+    world.command(decided(world, HANDLE, "ann"))
+    sentiment_settles(world)
+    world.command(LinkDissolved(id="d1", at=world.tick(), linked_id=linked_id, from_id="ann", by="ann"))
+    sentiment_settles(world)
+    world.merge("m1", "ann", "bob")
+    sentiment_settles(world)
+    # The next stage hears of ann's end of it all before the history comes to her.
+    anns = world.churn[world.place("ann")]
+    world.step(anns, anns.n_waiting)
+    world.settle()
+
+    assert (world.n_contacts(linked_id), world.n_purchases(linked_id)) == (1, 1)
+    assert world.n_purchases("bob") == 0
+
+
+def sentiment_settles(world: World) -> None:
+    while any(stage.n_waiting for stage in world.sentiment):
+        for stage in world.sentiment:
+            world.step(stage, stage.n_waiting)
