@@ -115,6 +115,8 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
         # A large shop has tens of thousands of habits.
         answer = await asyncio.to_thread(_retention, habits, waits, shown, seen, by, horizon_days)
         if as_of is None and clock.monotonic() - began > _WORTH_KEEPING_S:
+            for known in [known for known, (at, _) in answered.items() if began - at >= _KEPT_S]:
+                del answered[known]
             answered[asked] = (clock.monotonic(), answer)
         return json_response(answer)
 
