@@ -90,9 +90,10 @@ def conclude(followed: Followed, now: Standing, view: View | None) -> CustomerRi
         if followed.woken_day is not None and silence is not None and state.next_check != UNPLANNED:
             followed.check = SilenceCheck(followed.key, last_day_of(silence), day, counted, view.p, policy)
         phase = "at_risk" if is_high else "active"
-    told: str = phase or "unscored"
+    n_purchases = 0 if state.purchases is None else state.purchases.n_days
+    told = f"{phase or 'unscored'}:{n_purchases}"
     if view is not None:
-        told = f"{phase}:{view.p:.2f}:{'value' if view.residual_value is not None else ''}"
+        told += f":{view.p:.2f}:{'value' if view.residual_value is not None else ''}"
     if followed.woken_day is not None and told == state.told:
         return None
     state.told = told
@@ -103,7 +104,7 @@ def conclude(followed: Followed, now: Standing, view: View | None) -> CustomerRi
         customer_id=followed.key,
         as_of=from_ms(as_of_ms),
         state=phase or "unscored",
-        n_purchases=0 if state.purchases is None else state.purchases.n_days,
+        n_purchases=n_purchases,
         last_purchase_at=None if (ordered_ms := state.signals.last_order_ms) is None else from_ms(ordered_ms),
         risk=risk,
     )

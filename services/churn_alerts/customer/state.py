@@ -45,7 +45,7 @@ class CustomerState(Struct, array_like=True, gc=False):
     Days are UTC days since 1970, times milliseconds since 1970. `clock_ms` is the customer's own time: his newest
     event. `next_check` is the silence (days) of the next check, UNPLANNED or DONE. `judged_day` is the last day whose
     end judged the signals. After imported history nothing is judged before `settle_ms`. `cleared_ms` is when his last
-    alert ended. `told` is what was last said of his risk, to a hundredth: wake-ups do not repeat it.
+    alert ended. `told` is what was last said of his purchases and risk, to a hundredth: wake-ups do not repeat it.
     `contacts` is kept as if contacts were purchases while he has not bought; afterwards `contact_days` is enough.
     `seen_today` and `seen_earlier` are 8-byte hashes of (source, id): repeated deliveries change nothing.
     While others are joined to him, `own` and `parts` are each one's history for itself (joined.py), `alert_home` is

@@ -121,6 +121,15 @@ def test_imported_customer_is_not_judged_before_he_has_settled() -> None:
     assert settled.risks["a"].n_purchases == 20
 
 
+def test_single_purchase_of_the_past_is_counted_although_the_customer_stays_without_a_risk() -> None:
+    spoken = calm(message("a", at(300, 58)))
+    imported = calm(order("a", at(291), received=at(300, 60)))
+
+    log = decided([spoken, tick(at(300, 59)), imported, *(tick(at(300, 60 + minute)) for minute in range(60))])
+
+    assert (log.risks["a"].state, log.risks["a"].n_purchases) == ("unscored", 1)
+
+
 def test_complaints_raise_at_once_and_a_client_retry_changes_nothing() -> None:
     said = [complaint("a", at(200, minute)) for minute in (1, 2, 3)]
 
