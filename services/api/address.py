@@ -2,7 +2,7 @@
 
 A slash inside an id is sent as %2F. Servers decode an address before it is matched, and then nothing tells that slash
 from one between two segments. So the edge leaves a mark in its place, which no address may hold otherwise, and routes
-that take such an id write `{name:any_text}`.
+that take such an id write `{name:any_text}`. Whoever imports this module lets routes be written so.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator, AwareDatetime
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.convertors import Convertor, StringConvertor, register_url_convertor
 
 _MARK = "\x00"
 _ENCODED_SLASH = re.compile(b"%2f", re.IGNORECASE)
@@ -40,9 +40,14 @@ class AnyText(Convertor[str]):
         return value.replace("/", _MARK)
 
 
-def take_any_text() -> None:
-    """Let routes that are made from now on say `{name:any_text}`."""
-    register_url_convertor("any_text", AnyText())
+class PlainText(StringConvertor):
+    """One segment of any other address: no id there holds a slash, so one that does is nowhere."""
+
+    regex = f"[^/{_MARK}]+"
+
+
+register_url_convertor("any_text", AnyText())
+register_url_convertor("str", PlainText())
 
 
 def marked_path(path: str, raw_path: bytes) -> str:

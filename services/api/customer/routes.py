@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query
 from msgspec import structs
 from starlette.responses import Response, StreamingResponse
 
-from services.api.address import Instant, take_any_text
+from services.api.address import Instant
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
@@ -72,7 +72,6 @@ Filtered = Annotated[CustomerFilter, Depends(_filter)]
 
 
 def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
-    take_any_text()
     router = APIRouter(prefix="/v1/customers", tags=["customers"], default_response_class=Response)
     reader = Annotated[Principal, Depends(guard.needs("customers:read"))]
 

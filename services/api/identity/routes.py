@@ -7,7 +7,6 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from services.api.address import take_any_text
 from services.api.auth.guard import Guard
 from services.api.auth.idempotency import IdempotencyKey, once
 from services.api.auth.rights import Principal
@@ -44,7 +43,6 @@ _unlink_decoder = msgspec.json.Decoder(UnlinkBody)
 
 
 def identity_routes(pool: Any, guard: Guard, sender: IdentitySender, clock: Clock) -> APIRouter:
-    take_any_text()
     router = APIRouter(prefix="/v1/identity", tags=["identity"], default_response_class=Response)
     reader = Annotated[Principal, Depends(guard.needs("customers:read"))]
     writer = Annotated[Principal, Depends(guard.needs("identity:write"))]

@@ -9,7 +9,6 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from services.api.address import take_any_text
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.auth.store import audit
@@ -31,7 +30,6 @@ _explain_decoder = msgspec.json.Decoder(ExplainBody)
 
 
 def interaction_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
-    take_any_text()
     router = APIRouter(prefix="/v1/labels", tags=["labels"], default_response_class=Response)
 
     @router.get(

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from services.api.address import take_any_text
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.customer.store import current_id
@@ -22,7 +21,6 @@ LONGEST_HISTORY_DAYS = 400
 
 
 def risk_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
-    take_any_text()
     router = APIRouter(prefix="/v1", default_response_class=Response)
 
     @router.get(
