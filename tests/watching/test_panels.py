@@ -34,7 +34,7 @@ def test_every_panel_returns_data(kafka: RunningKafka, topic_prefix: str, databa
         )
         with Traffic(watched):
             watched.garbage(3)
-            alert_id = eventually(lambda: first_open_alert(watched), 90.0)
+            alert_id = eventually(lambda: first_open_alert(watched), 240.0)
             resolved = watched.post(f"/v1/alerts/{alert_id}/resolve", {"resolution": "handled"})
             assert resolved.status_code == 200, resolved.text
             watched.tell_risks()
