@@ -52,6 +52,8 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
         f"start {options['start']}, horizon {options['horizon_days']} d, lost after {options['lost_after_days']} d, "
         f"at least {options['min_purchases']} purchase days, checkpoints every {options['every_days']} d{chosen}"
     )
+    for why in options["why"]:
+        console.print(why["english"], highlight=False)
     ranking = Table("score", "ROC-AUC", "calibration error")
     for entry in summary.rankings:
         figures = (entry.auc, entry.calibration_error)
@@ -70,9 +72,7 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
         )
     console.print(rules)
     if not summary.rules[0].quality.n_silences:
-        console.print(
-            "No silence begun after the start has run its course; an earlier --start or shorter --horizon helps."
-        )
+        console.print("No silence begun after the start has run its course.")
     for caution in summary.warnings:
         console.print(f"warning: {caution.english}", highlight=False)
     _show_reading(summary.data, console)

@@ -209,9 +209,8 @@ def _young(summary: Summary) -> str:
     if summary.rules[0].quality.n_silences:
         return ""
     note = _both(
-        "No silence that began after the start has run its course yet, so precision, recall and lead are unknown: "
-        "give an earlier start or a shorter horizon.",
-        "起始日之后开始的沉默都还没有结果，因此精确率、召回率与提前量未知：请提前起始日或缩短预测期。",
+        "No silence that began after the start has run its course yet, so precision, recall and lead are unknown.",
+        "起始日之后开始的沉默都还没有结果，因此精确率、召回率与提前量未知。",
     )
     return f"<p>{note}</p>"
 
@@ -364,8 +363,9 @@ def _method(summary: Summary) -> str:
         _both("threshold", "阈值"),
         _both("floor", "下限"),
     ]
+    why = "".join(f"<p>{_both(entry['english'], entry['chinese'])}</p>" for entry in options["why"])
     contacts = _contacts_line(summary)
-    return f"<p>{settings}</p><p>{policy}</p><p>{read}</p>{contacts}{_table(head, rows)}"
+    return f"<p>{settings}</p>{why}<p>{policy}</p><p>{read}</p>{contacts}{_table(head, rows)}"
 
 
 def _floor(window_share: float, gap_share: float) -> str:

@@ -120,6 +120,7 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
             "capacity_per_day": options.alerts_per_day,
             "usual_gap_days": round(options.usual_gap_days, 1),
             "chosen_from_data": list(options.chosen),
+            "why": [{"english": why.english, "chinese": why.chinese} for why in options.why],
         },
         data={
             "n_rows": orders.n_rows,

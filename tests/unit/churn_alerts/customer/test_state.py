@@ -1,7 +1,7 @@
 """The customer's state: codec, memory of deliveries, merge, size."""
 
 from services.churn_alerts.alert.rules import DEFAULT
-from services.churn_alerts.backtest.options import GAPS_PER_HORIZON
+from services.churn_alerts.backtest.plan import GAPS_PER_HORIZON
 from services.churn_alerts.customer.checks import Look, View, answer
 from services.churn_alerts.customer.in_force import InForce, ReadDocuments
 from services.churn_alerts.customer.outlook import risk_of
