@@ -30,10 +30,14 @@ from shared.contracts.event import (
     Interaction,
     SurveyAnswered,
     SurveyKind,
+    TicketOpened,
+    TicketReopened,
+    TicketResolved,
 )
 from shared.ids import digest_id
 
 MAX_TEXT = 200_000
+MAX_SUBJECT = 2_000
 MAX_ATTRIBUTE = 4_096
 MAX_NAME = 256
 MAX_ID = 128
@@ -129,7 +133,7 @@ def draft(
         conversation_id=named(conversation),
         actor=Actor(actor_kind, named(sender), named(sender_name)),
         text=clean(text) if text is not None else ("" if kind == "message" else None),
-        subject=clean(subject, 2_000) if subject else None,
+        subject=clean(subject, MAX_SUBJECT) if subject else None,
         language=language if language and _LANGUAGE.match(language) else None,
         attachments=list(attachments)[:MAX_ATTACHMENTS],
         attributes=_attributes(
@@ -163,6 +167,30 @@ def survey_answer(frame: EventBase, kind: SurveyKind, score: float, scale: tuple
         score=score,
         scale_min=scale[0],
         scale_max=scale[1],
+    )
+
+
+def ticket_event(
+    kind: type[TicketOpened | TicketResolved | TicketReopened],
+    frame: EventBase,
+    ticket: str,
+    priority: str | None = None,
+) -> EventBase:
+    """Return the step in a ticket's life that a drafted event tells of."""
+    return kind(
+        id=frame.id,
+        source=frame.source,
+        occurred_at=frame.occurred_at,
+        customer=frame.customer,
+        channel=frame.channel,
+        direction=frame.direction,
+        conversation_id=frame.conversation_id,
+        actor=frame.actor,
+        text=frame.text,
+        subject=frame.subject,
+        attributes=frame.attributes,
+        ticket_id=ticket[:MAX_ID],
+        priority=priority[:MAX_NAME] if priority else None,
     )
 
 

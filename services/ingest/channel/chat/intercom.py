@@ -1,14 +1,16 @@
 """Intercom. Signature: hex HMAC-SHA1 of the raw body, `X-Hub-Signature: sha1=…`.
 
-Source: https://developers.intercom.com/docs/webhooks and …/webhooks/setting-up-webhooks (the HEAD request).
+Source: https://developers.intercom.com/docs/webhooks, …/webhooks/setting-up-webhooks (the HEAD request) and
+…/docs/references/2.15/webhooks/webhook-models (topics, where a ticket stands).
 """
 
 import html
 import re
+from datetime import datetime
 
 from msgspec import structs
 
-from services.ingest.channel.draft import attachment, draft, survey_answer
+from services.ingest.channel.draft import MAX_SUBJECT, attachment, clean, draft, identifier, survey_answer, ticket_event
 from services.ingest.channel.email.html_text import text_of_html
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
 from services.ingest.channel.ports import (
@@ -21,7 +23,15 @@ from services.ingest.channel.ports import (
 )
 from services.ingest.channel.signature import hex_digest, require_header, require_prefix, require_secrets_match
 from services.ingest.identity.handles import normalise
-from shared.contracts.event import ActorKind, Attachment, EventBase
+from shared.contracts.event import (
+    Actor,
+    ActorKind,
+    Attachment,
+    EventBase,
+    TicketOpened,
+    TicketReopened,
+    TicketResolved,
+)
 
 SIGNATURE_HEADER = "X-Hub-Signature"
 _PICTURE = re.compile(r'<img\b[^>]{0,2000}?\bsrc="([^"]{1,2048})"', re.IGNORECASE)
@@ -38,6 +48,13 @@ _MESSAGE_TOPICS = frozenset(
     }
 )
 _RATING_TOPICS = frozenset({"conversation.rating.added", "conversation.rating.created"})
+_TICKET_REPLIES: dict[str, frozenset[ActorKind]] = {
+    "ticket.contact.replied": frozenset({"customer"}),
+    "ticket.admin.replied": frozenset({"agent", "bot"}),
+}
+_NOTES = frozenset({"note", "assignment"})
+# The last two tell of a resolution once more, or of a ticket put away unresolved.
+_TICKET_STATES = frozenset({"ticket.state.updated", "ticket.resolved", "ticket.closed"})
 
 
 class Intercom(Channel):
@@ -59,7 +76,9 @@ class Intercom(Channel):
         if topic in _MESSAGE_TOPICS:
             _read_conversation(request, body, item, topic, parse)
         elif topic in _RATING_TOPICS:
-            _read_rating(request, body, item, parse)
+            _read_rating(request, body, item, object_of(item, "conversation_rating"), parse)
+        elif topic.startswith("ticket."):
+            _read_ticket(request, body, item, topic, parse)
         elif topic in ("contact.unsubscribed", "user.unsubscribed", "contact.lead.unsubscribed"):
             parse.add(_act(request, body, item, topic))
         else:
@@ -71,47 +90,133 @@ def _read_conversation(
     request: ChannelRequest, body: dict[str, Json], item: dict[str, Json], topic: str, parse: ChannelParse
 ) -> None:
     """The newest part is what was said; a conversation just created says it in its source (or first message)."""
-    conversation = text_of(item, "id")
     parts = [p for p in list_of(item, "conversation_parts", "conversation_parts") if isinstance(p, dict)]
     opening = object_of(item, "source") or object_of(item, "conversation_message")
-    said = [p for p in parts if text_of(p, "body") or list_of(p, "attachments")]
+    said = [p for p in parts if _is_said(p)]
     for part in said or ([opening] if opening else []):
-        author = object_of(part, "author")
-        actor = _actor_kind(text_of(author, "type") or ("user" if ".user." in topic else "admin"))
-        person = _known(author, item) if actor == "customer" else _contact(item)
-        parse.add(
-            draft(
-                request,
-                platform="intercom",
-                namespace=text_of(body, "app_id"),
-                event_id=text_of(part, "id") or text_of(body, "id"),
-                direction="inbound" if actor == "customer" else "outbound",
-                handles=_handles(body, person),
-                customer_id=text_of(person, "external_id") or text_of(person, "user_id"),
-                actor_kind=actor,
-                sender=text_of(author, "id"),
-                sender_name=text_of(author, "name"),
-                occurred_at=instant_of(part, "created_at")
-                or instant_of(item, "created_at" if not said else "updated_at")
-                or instant_of(body, "created_at"),
-                conversation=conversation,
-                subject=text_of_html(text_of(part, "subject") or "") or None,
-                text=text_of_html(text_of(part, "body") or ""),
-                attachments=_attachments(part),
-                attributes={
-                    "topic": topic,
-                    "part_type": text_of(part, "part_type"),
-                    "provider_event_id": text_of(body, "id"),
-                },
-            )
-        )
+        actor = _actor_kind(text_of(part, "author", "type") or ("user" if ".user." in topic else "admin"))
+        near = instant_of(item, "created_at" if not said else "updated_at")
+        parse.add(_part(request, body, item, part, actor, near, topic))
     if not said and not opening:
         parse.ignore("without_text")
 
 
-def _read_rating(request: ChannelRequest, body: dict[str, Json], item: dict[str, Json], parse: ChannelParse) -> None:
-    """A conversation's rating is a CSAT answer from 1 to 5."""
-    rating = object_of(item, "conversation_rating")
+def _is_said(part: dict[str, Json]) -> bool:
+    """Return whether a part holds words or files for the other side: colleagues' notes are theirs alone."""
+    return bool(text_of(part, "body") or list_of(part, "attachments")) and text_of(part, "part_type") not in _NOTES
+
+
+def _part(
+    request: ChannelRequest,
+    body: dict[str, Json],
+    item: dict[str, Json],
+    part: dict[str, Json],
+    actor: ActorKind,
+    near: datetime | None,
+    topic: str,
+) -> EventBase:
+    """Return what one part of a conversation or ticket says; `near` is when, if the part itself does not tell."""
+    author = object_of(part, "author")
+    person = _known(author, item) if actor == "customer" else _contact(item)
+    return draft(
+        request,
+        platform="intercom",
+        namespace=text_of(body, "app_id"),
+        event_id=text_of(part, "id") or text_of(body, "id"),
+        direction="inbound" if actor == "customer" else "outbound",
+        handles=_handles(body, person),
+        customer_id=text_of(person, "external_id") or text_of(person, "user_id"),
+        actor_kind=actor,
+        sender=text_of(author, "id"),
+        sender_name=text_of(author, "name"),
+        occurred_at=instant_of(part, "created_at") or near or instant_of(body, "created_at"),
+        conversation=text_of(item, "id"),
+        subject=text_of_html(text_of(part, "subject") or "") or None,
+        text=text_of_html(text_of(part, "body") or ""),
+        attachments=_attachments(part),
+        attributes={
+            "topic": topic,
+            "part_type": text_of(part, "part_type"),
+            "provider_event_id": text_of(body, "id"),
+        },
+    )
+
+
+def _read_ticket(
+    request: ChannelRequest, body: dict[str, Json], item: dict[str, Json], topic: str, parse: ChannelParse
+) -> None:
+    """A ticket is the item itself, or stands inside it with the part that was added."""
+    ticket = object_of(item, "ticket") or item
+    number = text_of(ticket, "id")
+    if number is None:
+        parse.ignore("without_ticket")
+    elif topic == "ticket.note.created" or (text_of(ticket, "category") or "Customer").lower() != "customer":
+        parse.ignore("private_note")
+    elif topic == "ticket.created":
+        about = object_of(ticket, "ticket_attributes")
+        told = _act(request, body, ticket, topic, text_of(about, "_default_description_") or "")
+        titled = structs.replace(told, subject=clean(text_of(about, "_default_title_") or "", MAX_SUBJECT) or None)
+        parse.add(ticket_event(TicketOpened, titled, number))
+    elif topic in _TICKET_REPLIES:
+        _read_ticket_reply(request, body, item, ticket, topic, parse)
+    elif topic in _TICKET_STATES:
+        _read_ticket_state(request, body, ticket, number, parse)
+    elif topic == "ticket.rating.provided":
+        rating = object_of(ticket, "conversation_rating") or object_of(item, "conversation_rating")
+        _read_rating(request, body, ticket, rating, parse)
+    else:
+        parse.ignore("unknown_kind")
+
+
+def _read_ticket_reply(
+    request: ChannelRequest,
+    body: dict[str, Json],
+    item: dict[str, Json],
+    ticket: dict[str, Json],
+    topic: str,
+    parse: ChannelParse,
+) -> None:
+    """The newest comment of the side that replied; all the ticket's older parts come along each time."""
+    added = object_of(item, "ticket_part")
+    parts = [added] if added else list_of(ticket, "ticket_parts", "ticket_parts")
+    for part in reversed([p for p in parts if isinstance(p, dict)]):
+        actor = _actor_kind(text_of(part, "author", "type") or "")
+        if _is_said(part) and actor in _TICKET_REPLIES[topic]:
+            parse.add(_part(request, body, ticket, part, actor, instant_of(ticket, "updated_at"), topic))
+            return
+    parse.ignore("without_text")
+
+
+def _read_ticket_state(
+    request: ChannelRequest, body: dict[str, Json], ticket: dict[str, Json], number: str, parse: ChannelParse
+) -> None:
+    """A ticket is resolved, or no longer is. The event is known by the change, of which several topics may tell."""
+    changes = [p for p in list_of(ticket, "ticket_parts", "ticket_parts") if text_of(p, "previous_ticket_state")]
+    change = changes[-1] if changes else {}
+    now, before = _state(ticket), text_of(change, "previous_ticket_state")
+    is_solved = now == "resolved"
+    if before == now or not (is_solved or before == "resolved"):
+        parse.ignore("status_change")
+        return
+    frame = _act(request, body, ticket, f"ticket_{now}")
+    at = text_of(change, "id") or text_of(ticket, "updated_at")
+    known = structs.replace(frame, id=identifier("ticket", number, now, at))
+    if is_solved:
+        by_company = structs.replace(known, direction="outbound", actor=Actor("agent"))
+        parse.add(ticket_event(TicketResolved, by_company, number))
+    else:
+        parse.add(ticket_event(TicketReopened, known, number))
+
+
+def _state(ticket: dict[str, Json]) -> str:
+    """Return a ticket's state: a text in some versions of the API, an object with a category in others."""
+    return text_of(ticket, "ticket_state") or text_of(ticket, "ticket_state", "category") or "unknown"
+
+
+def _read_rating(
+    request: ChannelRequest, body: dict[str, Json], item: dict[str, Json], rating: dict[str, Json], parse: ChannelParse
+) -> None:
+    """A conversation's or ticket's rating is a CSAT answer from 1 to 5."""
     score = number_of(rating, "rating")
     if score is None or not 1 <= score <= 5:
         parse.ignore("without_score")
@@ -151,7 +256,7 @@ def _contact(item: dict[str, Json]) -> dict[str, Json]:
         or object_of(item, "user")
         or object_of(item, "contact")
         or object_of(item, "source", "author")
-        or item
+        or (item if text_of(item, "type") not in ("conversation", "ticket") else {})
     )
 
 

@@ -6,7 +6,7 @@ The body may be empty (a GET-like trigger); an empty delivery holds no event.
 
 from datetime import timedelta
 
-from services.ingest.channel.draft import attachment, draft, survey_answer
+from services.ingest.channel.draft import attachment, draft, survey_answer, ticket_event
 from services.ingest.channel.payload import (
     Json,
     instant_of,
@@ -30,7 +30,6 @@ from services.ingest.identity.handles import normalise
 from shared.contracts.event import (
     ActorKind,
     Attachment,
-    EventBase,
     Interaction,
     TicketOpened,
     TicketReopened,
@@ -137,39 +136,19 @@ def _read_ticket(request: ChannelRequest, body: dict[str, Json], kind: str, pars
         _read_comment(request, body, object_of(event, "comment"), parse)
     elif kind == "ticket.created":
         frame = _frame(request, body, event_id, text=text_of(detail, "description"))
-        parse.add(_ticket_event(TicketOpened, frame, ticket, text_of(detail, "priority")))
+        parse.add(ticket_event(TicketOpened, frame, ticket, text_of(detail, "priority")))
     elif kind == "ticket.status_changed":
         now, before = str(event.get("current")).upper(), str(event.get("previous")).upper()
         if now in _DONE and before not in _DONE:
-            parse.add(_ticket_event(TicketResolved, _frame(request, body, event_id, is_customer=False), ticket, None))
+            parse.add(ticket_event(TicketResolved, _frame(request, body, event_id, is_customer=False), ticket, None))
         elif before in _DONE and now not in _DONE:
-            parse.add(_ticket_event(TicketReopened, _frame(request, body, event_id), ticket, None))
+            parse.add(ticket_event(TicketReopened, _frame(request, body, event_id), ticket, None))
         else:
             parse.ignore("status_change")
     elif kind in ("ticket.customer_satisfaction_score_changed", "ticket.csat_rating_changed"):
         _read_score(request, body, event, parse)
     else:
         parse.ignore("unknown_kind")
-
-
-def _ticket_event(
-    kind: type[TicketOpened | TicketResolved | TicketReopened], frame: Interaction, ticket: str, priority: str | None
-) -> EventBase:
-    return kind(
-        id=frame.id,
-        source=frame.source,
-        occurred_at=frame.occurred_at,
-        customer=frame.customer,
-        channel=frame.channel,
-        direction=frame.direction,
-        conversation_id=frame.conversation_id,
-        actor=frame.actor,
-        text=frame.text,
-        subject=frame.subject,
-        attributes=frame.attributes,
-        ticket_id=ticket[:128],
-        priority=priority[:256] if priority else None,
-    )
 
 
 def _read_comment(

@@ -12,7 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.ingest.channel import CHANNELS, ChannelParse, ChannelRequest, PayloadError, SignatureError
 from services.ingest.channel.payload import multipart_parts
 from shared.contracts.codec import encode
-from shared.contracts.event import Call, EventBase, Interaction, SurveyAnswered
+from shared.contracts.event import (
+    Call,
+    EventBase,
+    Interaction,
+    SurveyAnswered,
+    TicketOpened,
+    TicketReopened,
+    TicketResolved,
+)
 from tests.contract.channel.signed import AES_KEY, NOW, UNIX, sealed
 
 STAMP = 1772366000
@@ -455,6 +463,98 @@ def test_an_intercom_author_is_known_by_the_conversations_contact() -> None:
     event = _intercom(body="<p>late</p>")
 
     assert (event.customer.id, event.customer.handles) == ("c-7", ["mailto:ana@example.com", "intercom:a/i1"])
+
+
+_ASKED = {"id": "5", "part_type": "comment", "body": "<p>any news?</p>", "author": {"type": "user", "id": "i1"}}
+_NOTED = {"id": "6", "part_type": "note", "body": "<p>a difficult one</p>", "author": {"type": "admin", "id": "9"}}
+_ANSWERED = {"id": "7", "part_type": "comment", "body": "<p>soon</p>", "author": {"type": "admin", "id": "9"}}
+
+
+def _intercom_ticket(topic: str, notification: str = "n1", **changed: Any) -> ChannelParse:
+    ticket: dict[str, Any] = {
+        "type": "ticket",
+        "id": "215",
+        "ticket_id": "12",
+        "category": "Customer",
+        "ticket_attributes": {"_default_title_": "Broken lamp", "_default_description_": "It flickers.", "Size": None},
+        "ticket_state": "submitted",
+        "contacts": {"type": "contact.list", "contacts": [{"type": "contact", "id": "i1", "external_id": "c-7"}]},
+        "ticket_parts": {"type": "ticket_part.list", "ticket_parts": [_ASKED, _NOTED, _ANSWERED], "total_count": 3},
+        **changed,
+    }
+    item = {"ticket": ticket} if topic == "ticket.closed" else ticket
+    return _read("intercom", {"topic": topic, "app_id": "a", "id": notification, "data": {"item": item}})
+
+
+def _state_change(before: str, now: str) -> dict[str, Any]:
+    part = {"id": "37", "part_type": "ticket_state_updated_by_admin", "author": {"type": "admin", "id": "9"}}
+    return {"ticket_parts": [{**part, "ticket_state": now, "previous_ticket_state": before}]}
+
+
+def test_an_intercom_ticket_is_opened_with_its_title_and_description() -> None:
+    (event,) = _intercom_ticket("ticket.created").events
+
+    assert isinstance(event, TicketOpened)
+    assert (event.ticket_id, event.subject, event.text) == ("215", "Broken lamp", "It flickers.")
+    assert (event.customer.id, event.customer.handles) == ("c-7", ["intercom:a/i1"])
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [("ticket.contact.replied", ("5", "any news?", "inbound")), ("ticket.admin.replied", ("7", "soon", "outbound"))],
+)
+def test_a_reply_to_an_intercom_ticket_is_its_sides_newest_comment(topic: str, said: tuple[str, str, str]) -> None:
+    (event,) = _intercom_ticket(topic).events
+
+    assert (event.id, event.text, event.direction) == said
+    assert event.customer.id == "c-7"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kind"),
+    [("in_progress", "resolved", TicketResolved), ("resolved", "in_progress", TicketReopened)],
+)
+def test_an_intercom_ticket_is_resolved_and_reopened(before: str, now: str, kind: type) -> None:
+    change = _state_change(before, now)
+
+    (event,) = _intercom_ticket("ticket.state.updated", ticket_state=now, ticket_parts=change).events
+    (newer,) = _intercom_ticket("ticket.state.updated", ticket_state={"category": now}, ticket_parts=change).events
+
+    assert isinstance(event, kind)
+    assert event.id == newer.id
+
+
+@pytest.mark.parametrize("topic", ["ticket.resolved", "ticket.closed"])
+def test_another_topic_about_the_same_resolution_is_the_same_event(topic: str) -> None:
+    change = {"ticket_state": "resolved", "ticket_parts": _state_change("submitted", "resolved")}
+
+    (first,) = _intercom_ticket("ticket.state.updated", "n1", **change).events
+    (again,) = _intercom_ticket(topic, "n2", **change).events
+
+    assert (again.source, again.id) == (first.source, first.id)
+
+
+@pytest.mark.parametrize(
+    ("topic", "changed", "reason"),
+    [
+        ("ticket.created", {"category": "Back-office"}, "private_note"),
+        ("ticket.note.created", {}, "private_note"),
+        ("ticket.state.updated", {"ticket_parts": _state_change("submitted", "submitted")}, "status_change"),
+        ("ticket.closed", {}, "status_change"),
+        ("ticket.rating.provided", {}, "without_score"),
+        ("ticket.contact.replied", {"ticket_parts": None}, "without_text"),
+        ("ticket.created", {"id": None}, "without_ticket"),
+        ("ticket.team.assigned", {}, "unknown_kind"),
+    ],
+)
+def test_what_is_left_out_of_intercom_tickets_is_counted(topic: str, changed: dict[str, Any], reason: str) -> None:
+    assert dict(_intercom_ticket(topic, **changed).ignored) == {reason: 1}
+
+
+def test_an_intercom_ticket_of_nobody_names_nobody() -> None:
+    (event,) = _intercom_ticket("ticket.created", contacts={"contacts": []}).events
+
+    assert (event.customer.id, event.customer.handles) == (None, [])
 
 
 def test_a_picture_between_intercoms_words_is_a_file() -> None:
