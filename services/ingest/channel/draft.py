@@ -11,6 +11,7 @@ Attributes every channel shares:
 `recipient`     the provider's id of the other side
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -118,13 +119,16 @@ def draft(
     """Return an interaction within the contract.
 
     `source` is `platform`, or `platform/namespace` where the provider's ids are unique inside the namespace only.
-    `occurred_at` falls back to the arrival. A message without text has the text "".
+    `occurred_at` falls back to the arrival. A message without text has the text "". Without an id the event is known by
+    all it says and when; without a time too, by the delivery's own bytes, so that the same delivery again is the same.
     """
     when = occurred_at or request.received_at
     original_id = message_id or event_id
     said = {**(attributes or {}), "subject": subject, "conversation": conversation}
     return Interaction(
-        id=identifier(event_id) if event_id else _digest(platform, sender, str(when), text, kind, *_sorted(said)),
+        id=identifier(event_id)
+        if event_id
+        else _digest(platform, sender, _moment(request, occurred_at), text, kind, *_sorted(said)),
         source=clean(f"{platform}/{namespace}" if namespace else platform, MAX_NAME),
         occurred_at=when,
         customer=Customer(id=named(customer_id, MAX_ID), handles=_handles(handles)),
@@ -197,6 +201,10 @@ def ticket_event(
 def _digest(*parts: str | None) -> str:
     """Return an id for an event that came without one: all it says, so that two acts of one moment stay two."""
     return digest_id("evt", *(part or "" for part in parts))
+
+
+def _moment(request: ChannelRequest, occurred_at: datetime | None) -> str:
+    return str(occurred_at) if occurred_at else hashlib.blake2b(request.body, digest_size=16).hexdigest()
 
 
 def _sorted(named_values: Mapping[str, str | None]) -> Iterable[str]:

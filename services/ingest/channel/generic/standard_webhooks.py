@@ -1,7 +1,9 @@
 """Standard Webhooks from the company's own systems: `v1,` base64 HMAC-SHA256 of `id.timestamp.body`, or `v1a,` ed25519.
 
-Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md. The body is one of
-our events, a list of them, or the specification's envelope {type, timestamp, data} with an event's type.
+Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md; Svix, from which it
+comes, names the headers `svix-*` and sends either set or both (https://docs.svix.com/receiving/verifying-payloads/how-manual).
+The body is one of our events, a list of them, or the specification's envelope {type, timestamp, data} with an event's
+type.
 """
 
 import base64
@@ -31,9 +33,6 @@ from services.ingest.channel.signature import (
     utf8,
 )
 
-ID_HEADER = "webhook-id"
-TIMESTAMP_HEADER = "webhook-timestamp"
-SIGNATURE_HEADER = "webhook-signature"
 WINDOW = timedelta(minutes=5)
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - a public prefix
 _VERSION = "v1,"
@@ -49,9 +48,10 @@ class StandardWebhooks(Channel):
         secrets = secrets_of(credentials, "secret")
         keys = [_key_of(secret) for secret in secrets if not secret.startswith(_PUBLIC_PREFIX)]
         public_keys = [_public_key_of(secret) for secret in secrets if secret.startswith(_PUBLIC_PREFIX)]
-        message_id = require_header(request, ID_HEADER)
-        timestamp = require_header(request, TIMESTAMP_HEADER)
-        signatures = require_header(request, SIGNATURE_HEADER).split(" ")[:_MAX_SIGNATURES]
+        prefix = _prefix_of(request)
+        message_id = require_header(request, prefix + "id")
+        timestamp = require_header(request, prefix + "timestamp")
+        signatures = require_header(request, prefix + "signature").split(" ")[:_MAX_SIGNATURES]
         require_unix_fresh(timestamp, request.received_at, WINDOW)
         message = utf8(message_id) + b"." + utf8(timestamp) + b"." + request.body
         expected = [_VERSION + base64.b64encode(digest(key, message)).decode("ascii") for key in keys]
@@ -67,6 +67,11 @@ class StandardWebhooks(Channel):
         else:
             _read(request, document, "", parse)
         return parse
+
+
+def _prefix_of(request: ChannelRequest) -> str:
+    """Return what the headers' names begin with; a set counts whole, and the specification's where neither is."""
+    return "svix-" if request.header("svix-signature") and not request.header("webhook-signature") else "webhook-"
 
 
 def _key_of(secret: str) -> bytes:
@@ -109,7 +114,7 @@ def _read(request: ChannelRequest, document: Json, pointer: str, parse: ChannelP
         parse.ignore("unknown_kind")
         return
     defaults = {
-        "id": request.header(ID_HEADER) if not pointer else None,
+        "id": request.header(_prefix_of(request) + "id") if not pointer else None,
         "source": "standard_webhooks",
         "occurred_at": iso_or_none(document.get("timestamp")),
     }

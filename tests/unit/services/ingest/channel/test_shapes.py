@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import hmac
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -808,3 +810,41 @@ def test_an_ed25519_signature_is_held_against_the_public_key() -> None:
     for request, secret in ((changed, public), (genuine, other), (genuine, "whsec_AAAA"), (genuine, "whpk_AAAA")):
         with pytest.raises(SignatureError):
             CHANNELS["standard_webhooks"].verify(request, {"secret": secret})
+
+
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        ("smtp", b"From: ana@example.com\r\nSubject: Hi\r\n\r\nWhere is it?"),
+        ("zendesk", b'{"ticket_id": 5, "comment": "late again", "requester_email": "ana@example.com"}'),
+        ("segment", b'{"type": "track", "event": "Cart Viewed", "userId": "c-7"}'),
+    ],
+)
+def test_a_delivery_without_id_or_time_is_the_same_when_it_comes_again(provider: str, body: bytes) -> None:
+    channel = CHANNELS[provider]
+    later = NOW + timedelta(minutes=1)
+
+    (first,) = channel.parse(ChannelRequest(body=body, received_at=NOW), {})
+    (again,) = channel.parse(ChannelRequest(body=body, received_at=later), {})
+    (other,) = channel.parse(ChannelRequest(body=body + b" ", received_at=NOW), {})
+
+    assert (again.source, again.id) == (first.source, first.id)
+    assert other.id != first.id
+
+
+@pytest.mark.parametrize("prefix", ["svix-", "webhook-"])
+def test_a_signature_counts_under_either_of_its_names(prefix: str) -> None:
+    key = b"k" * 24
+    body = b'{"type": "interaction", "data": {"source": "shop", "customer": {"id": "c-7"}, "text": "hi"}}'
+    old, new = (
+        base64.b64encode(hmac.digest(secret, b"msg_1." + UNIX.encode() + b"." + body, "sha256")).decode()
+        for secret in (b"o" * 24, key)
+    )
+    stray = {"webhook-id": "another", "svix-id": "another"}
+    signed = {f"{prefix}id": "msg_1", f"{prefix}timestamp": UNIX, f"{prefix}signature": f"v1,{old} v1,{new}"}
+    genuine = ChannelRequest("POST", "", {**stray, **signed}, None, body, NOW)
+
+    CHANNELS["standard_webhooks"].verify(genuine, {"secret": "whsec_" + base64.b64encode(key).decode()})
+    (event,) = CHANNELS["standard_webhooks"].parse(genuine, {})
+
+    assert event.id == "msg_1"
