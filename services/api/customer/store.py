@@ -21,6 +21,7 @@ from services.api.identity.store import joined_to, links_of, roots
 from services.api.interaction.search import as_tsquery, query_terms, unfinished_word
 from services.api.paging import encode_cursor
 from services.api.segment.model import RiskState
+from shared.handles import canonical
 
 # Conditions on rows of customers with `{}` for their argument, and that; see segment.store.
 Asked = Sequence[tuple[str, Any]]
@@ -208,9 +209,9 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
         await connection.fetch(
             f"""
             SELECT {_SUMMARY} FROM customers JOIN handles USING (customer_id)
-            WHERE handle = $1 OR handle = 'mailto:' || lower($1) OR handle = 'tel:' || $1
+            WHERE handle = ANY($1)
             """.replace("first_seen_at", "customers.first_seen_at"),  # noqa: S608
-            query,
+            [query, *(canonical(f"{kind}{query}") for kind in ("", "mailto:", "tel:"))],
         ),
         "handle",
     )

@@ -28,6 +28,7 @@ from services.api.openapi import answers, json_response, read_body, takes
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
 from shared.clock import Clock
 from shared.contracts.identity import LinkClaimed, LinkDissolved
+from shared.handles import canonical
 from shared.ids import new_request_id
 from shared.links import is_minted, minted_id
 from shared.logs import correlation_id
@@ -136,7 +137,8 @@ def identity_routes(pool: Any, guard: Guard, sender: IdentitySender, clock: Cloc
         body: LinkBody = await read_body(request, _link_decoder)
         if (body.handle is None) == (body.linked_id is None):
             raise ProblemError(422, "name a handle or a linked_id, one of the two", pointer="/handle")
-        linked_id = body.linked_id or minted_id(body.handle or "")
+        handle = None if body.handle is None else canonical(body.handle)
+        linked_id = body.linked_id or minted_id(handle or "")
         async with transaction(pool) as connection:
 
             async def act() -> Response:
@@ -146,7 +148,7 @@ def identity_routes(pool: Any, guard: Guard, sender: IdentitySender, clock: Cloc
                     at=clock.now(),
                     linked_id=linked_id,
                     into_id=body.into_id,
-                    handle=body.handle,
+                    handle=handle,
                     is_decided=True,
                     by=principal.name,
                     reason=body.reason,

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from services.ingest.identity.handles import names_nobody
 from services.ingest.identity.resolve import KnownHandles, resolve
 from shared.contracts.codec import decode_event, encode
 from shared.contracts.event import (
@@ -20,6 +19,7 @@ from shared.contracts.event import (
     SurveyAnswered,
 )
 from shared.errors import Reject
+from shared.handles import canonical, names_nobody
 from shared.ids import CustomerId
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -70,7 +70,7 @@ def decide(raw_events: Iterable[bytes], received_at: datetime, known: KnownHandl
 
 
 def stamp(event: EventBase, received_at: datetime, known: KnownHandles) -> Accepted:
-    """Return the event with `received_at` and its customer's id filled in.
+    """Return the event with `received_at` and its customer's id filled in, his handles as channels write them.
 
     Raises `Reject` when it names no customer, lies in the future, or is inconsistent.
     """
@@ -79,11 +79,13 @@ def stamp(event: EventBase, received_at: datetime, known: KnownHandles) -> Accep
     if event.occurred_at < EARLIEST:
         raise Reject("lies before 1970", "/occurred_at")
     _check_consistent(event)
-    customer_id, linked_id = resolve(event.customer, known)
+    customer = event.customer
+    if customer.handles:
+        customer = Customer(customer.id, list(dict.fromkeys(map(canonical, customer.handles))))
+    customer_id, linked_id = resolve(customer, known)
     if isinstance(event, CustomerMerged):
         # The customer that is merged away decides, so the event is his, whoever it was sent for.
         customer_id, linked_id = CustomerId(event.from_id), None
-    customer = event.customer
     if customer.id != customer_id:
         customer = Customer(customer_id, customer.handles)
     stamped = msgspec.structs.replace(event, received_at=received_at, customer=customer)

@@ -276,12 +276,14 @@ def test_reasons_of_a_text_come_with_its_judgement(api: Api) -> None:
 
 
 def test_a_customer_is_found_by_two_chinese_characters_a_handle_and_a_name(api: Api) -> None:
-    api.publish("interactions.enriched", enriched(message("e1", text="我要退款", handles=["mailto:li@x.cn"])))
+    handles = ["mailto:li@x.cn", "tel:+8613800138000"]
+    api.publish("interactions.enriched", enriched(message("e1", text="我要退款", handles=handles)))
     api.wait_projected()
+    by_handle = ("li@x.cn", "Li@X.cn", "mailto:li@x.cn", "+86 138-0013-8000", "tel:+8613800138000")
 
-    found = {q: [hit["match"] for hit in api.get("/v1/customers", q=q)["items"]] for q in ("退款", "款退", "li@x.cn")}
+    found = {q: [hit["match"] for hit in api.get("/v1/customers", q=q)["items"]] for q in ("退款", "款退", *by_handle)}
 
-    assert found == {"退款": ["text"], "款退": [], "li@x.cn": ["handle"]}
+    assert found == {"退款": ["text"], "款退": [], **{one: ["handle"] for one in by_handle}}
 
 
 def test_an_export_guards_spreadsheets_against_formulas(api: Api) -> None:

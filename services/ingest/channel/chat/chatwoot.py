@@ -17,8 +17,8 @@ from services.ingest.channel.signature import (
     require_unix_fresh,
     utf8,
 )
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment, Interaction, TicketResolved
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Chatwoot-Signature"
 TIMESTAMP_HEADER = "X-Chatwoot-Timestamp"

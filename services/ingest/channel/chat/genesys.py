@@ -8,8 +8,8 @@ from services.ingest.channel.draft import attachment, draft
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
 from services.ingest.channel.ports import Channel, ChannelParse, ChannelRequest, Credentials, secrets_of
 from services.ingest.channel.signature import base64_digest, require_header, require_prefix, require_secrets_match
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
 _SPOKEN = frozenset({"Text", "Structured"})

@@ -22,7 +22,6 @@ from services.ingest.channel.ports import (
     secrets_of,
 )
 from services.ingest.channel.signature import hex_digest, require_header, require_prefix, require_secrets_match
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import (
     Actor,
     ActorKind,
@@ -32,6 +31,7 @@ from shared.contracts.event import (
     TicketReopened,
     TicketResolved,
 )
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Hub-Signature"
 _PICTURE = re.compile(r'<img\b[^>]{0,2000}?\bsrc="([^"]{1,2048})"', re.IGNORECASE)

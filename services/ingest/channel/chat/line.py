@@ -16,8 +16,8 @@ from services.ingest.channel.payload import (
 )
 from services.ingest.channel.ports import Channel, ChannelParse, ChannelRequest, Credentials, secrets_of
 from services.ingest.channel.signature import base64_digest, require_header, require_secrets_match
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Line-Signature"
 _MEDIA = {"image": "image/*", "video": "video/*", "audio": "audio/*", "file": ""}

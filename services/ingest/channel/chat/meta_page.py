@@ -6,8 +6,8 @@ Source: https://developers.facebook.com/docs/messenger-platform/reference/webhoo
 from services.ingest.channel.draft import attachment, draft, survey_answer
 from services.ingest.channel.payload import Json, instant_of, list_of, member, number_of, object_of, text_of
 from services.ingest.channel.ports import ChannelParse, ChannelRequest
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment, Channel, Direction, SurveyKind
+from shared.handles import normalise
 
 THUMBS_UP_STICKERS = frozenset({"369239263222822", "369239343222814", "369239383222810"})
 _RECEIPTS = frozenset({"delivery", "read"})

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from services.ingest.channel.draft import attachment, draft
 from services.ingest.channel.payload import Json, instant_of, list_of, member, number_of, object_of, text_of
 from services.ingest.channel.ports import ChannelParse, ChannelRequest
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment, Call, Direction
+from shared.handles import normalise
 
 _MEDIA = frozenset({"image", "audio", "video", "document", "sticker", "voice"})
 _NOTICES = frozenset({"system", "request_welcome", "group", "ephemeral"})

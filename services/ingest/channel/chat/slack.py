@@ -36,8 +36,8 @@ from services.ingest.channel.signature import (
     require_unix_fresh,
     utf8,
 )
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Actor, Attachment, Interaction
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Slack-Signature"
 TIMESTAMP_HEADER = "X-Slack-Request-Timestamp"

@@ -16,8 +16,8 @@ from services.ingest.channel.payload import (
 )
 from services.ingest.channel.ports import Channel, ChannelParse, ChannelRequest, Credentials, secrets_of
 from services.ingest.channel.signature import require_header, require_match
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Attachment
+from shared.handles import normalise
 
 TOKEN_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - a header's name
 _MESSAGES = {

@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element
 from services.ingest.channel.draft import attachment, draft
 from services.ingest.channel.payload import instant_of, xml_children, xml_texts
 from services.ingest.channel.ports import ChannelParse, ChannelRequest
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment
+from shared.handles import normalise
 
 _MEDIA = {
     "image": "image/*",

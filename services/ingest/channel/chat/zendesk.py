@@ -26,7 +26,6 @@ from services.ingest.channel.ports import (
     secrets_of,
 )
 from services.ingest.channel.signature import base64_digest, require_fresh, require_header, require_secrets_match, utf8
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import (
     ActorKind,
     Attachment,
@@ -36,6 +35,7 @@ from shared.contracts.event import (
     TicketResolved,
 )
 from shared.contracts.event import Channel as EventChannel
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Zendesk-Webhook-Signature"
 TIMESTAMP_HEADER = "X-Zendesk-Webhook-Signature-Timestamp"

@@ -6,8 +6,8 @@ from datetime import datetime
 from services.ingest.channel.draft import draft
 from services.ingest.channel.email.message import Address, Mail
 from services.ingest.channel.ports import ChannelRequest, Credentials, setting_list
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Interaction
+from shared.handles import normalise
 
 
 def mail_event(

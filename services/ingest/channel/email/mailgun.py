@@ -40,8 +40,8 @@ from services.ingest.channel.ports import (
     setting,
 )
 from services.ingest.channel.signature import hex_digest, require_secrets_match, require_unix_fresh, utf8
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment
+from shared.handles import normalise
 
 WINDOW = timedelta(hours=12)
 _CUSTOMER_ACTS = frozenset({"complained", "unsubscribed"})

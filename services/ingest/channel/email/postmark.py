@@ -22,8 +22,8 @@ from services.ingest.channel.ports import (
     setting,
 )
 from services.ingest.channel.signature import require_header, require_match, strict_base64, utf8
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment
+from shared.handles import normalise
 
 _NIL_ID = "00000000-0000-0000-0000-000000000000"  # the console's "Check" button sends this
 _CUSTOMER_ACTS = frozenset({"SpamComplaint", "SubscriptionChange"})

@@ -42,8 +42,8 @@ from services.ingest.channel.ports import (
     setting,
 )
 from services.ingest.channel.signature import require_header, require_unix_fresh, strict_base64, utf8
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Twilio-Email-Event-Webhook-Signature"
 TIMESTAMP_HEADER = "X-Twilio-Email-Event-Webhook-Timestamp"

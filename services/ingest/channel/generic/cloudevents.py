@@ -27,8 +27,8 @@ from services.ingest.channel.ports import (
     secrets_of,
 )
 from services.ingest.channel.signature import require_header, require_match
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import EventBase
+from shared.handles import normalise
 
 _VERSIONS = frozenset({"1.0", "0.3"})
 _CONTEXT = frozenset(

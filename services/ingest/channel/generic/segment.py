@@ -18,8 +18,8 @@ from services.ingest.channel.ports import (
     secrets_of,
 )
 from services.ingest.channel.signature import require_header, require_match, strict_base64
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import CustomerIdentified, EventBase, Interaction, OrderItem, OrderPlaced, OrderReturned
+from shared.handles import normalise
 
 _ORDER_PLACED = frozenset({"order completed", "completed order", "order placed"})
 _ORDER_RETURNED = frozenset({"order refunded", "order cancelled", "order canceled", "order returned"})

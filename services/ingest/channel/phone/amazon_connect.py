@@ -20,9 +20,9 @@ from services.ingest.channel.ports import (
     setting_list,
 )
 from services.ingest.channel.signature import equals_any, utf8
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import ActorKind, Call
 from shared.contracts.event import Channel as EventChannel
+from shared.handles import normalise
 
 _CHANNELS: dict[str, EventChannel] = {"VOICE": "phone", "CHAT": "chat", "EMAIL": "email", "SMS": "sms", "TASK": "web"}
 _OUTBOUND = frozenset({"OUTBOUND", "CALLBACK", "EXTERNAL_OUTBOUND", "AGENT_REPLY"})

@@ -22,8 +22,8 @@ from services.ingest.channel.ports import (
     setting,
 )
 from services.ingest.channel.signature import base64_digest, require_header, require_match, utf8
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment, Call, Direction, Interaction
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Twilio-Signature"
 _URL = re.compile(r"^(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<rest>.*)$", re.IGNORECASE | re.DOTALL)

@@ -8,8 +8,8 @@ from services.ingest.channel.draft import attachment, draft
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
 from services.ingest.channel.ports import Channel, ChannelParse, ChannelRequest, Credentials, setting
 from services.ingest.channel.social.pushed import require_hub_signature
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment
+from shared.handles import normalise
 
 _POST = "app.bsky.feed.post"
 _KINDS = {"create": "message", "update": "edit", "delete": "deletion"}

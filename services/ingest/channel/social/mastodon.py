@@ -11,8 +11,8 @@ from services.ingest.channel.payload import Json, instant_of, json_object, list_
 from services.ingest.channel.ports import Channel, ChannelParse, ChannelRequest, Credentials, setting
 from services.ingest.channel.signature import utf8
 from services.ingest.channel.social.pushed import require_hub_signature
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment
+from shared.handles import normalise
 
 _MEDIA = {"image": "image/*", "gifv": "video/mp4", "video": "video/*", "audio": "audio/*"}
 

@@ -27,8 +27,8 @@ from services.ingest.channel.signature import (
     require_secrets_match,
     utf8,
 )
-from services.ingest.identity.handles import normalise
 from shared.contracts.event import Attachment
+from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Twitter-Webhooks-Signature"
 _CRC_TOKEN = re.compile(r"^[A-Za-z0-9_+/=.\-]{1,256}$")

@@ -73,6 +73,24 @@ def test_bad_events_do_not_touch_their_neighbours() -> None:
     assert [one.index for one in verdict.rejected] == list(range(0, 2 * len(MALFORMED), 2))
 
 
+def test_handles_are_written_as_channels_write_them() -> None:
+    handles = ["tel:+86 138-0013-8000", "tel:008613800138000", "mailto:Ana+Shop@Example.COM", "wechat:gh_1/oA"]
+
+    (loose,) = decide([raw(customer={"handles": handles})], NOW, {}).accepted
+    (strict,) = decide([raw(customer={"handles": loose.event.customer.handles})], NOW, {}).accepted
+
+    assert loose.event.customer.handles == ["tel:+8613800138000", "mailto:ana+shop@example.com", "wechat:gh_1/oA"]
+    assert loose.customer_id == strict.customer_id
+
+
+def test_a_known_handle_is_known_however_it_is_written() -> None:
+    known = {"tel:+8613800138000": CustomerId("c-9")}
+
+    (accepted,) = decide([raw(customer={"handles": ["tel:+86 (138) 0013-8000"]})], NOW, known).accepted
+
+    assert accepted.customer_id == "c-9"
+
+
 def test_accepted_event_carries_when_it_was_received() -> None:
     verdict = decide([raw(received_at="2020-01-01T00:00:00Z")], NOW, {})
 

@@ -7,8 +7,8 @@ import pytest
 from services.ingest.channel import ChannelRequest, SignatureError
 from services.ingest.channel.draft import at_most_present, draft, identifier
 from services.ingest.channel.payload import instant_of, multipart_parts
-from services.ingest.identity.handles import normalise
 from shared.contracts.codec import decode_event, encode
+from shared.handles import normalise
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
