@@ -1,8 +1,9 @@
 """Customers side by side: the states' statistics as numpy columns, the form in which batches are scored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Columns:
 
     def take(self, rows: NDArray[Any] | slice) -> "Columns":
         """Return the given rows (indices, mask or slice), in that order."""
-        return Columns(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return Columns(*[column[rows] for column in _all(self)])
 
     @classmethod
     def from_states(cls, states: Sequence[Purchases]) -> "Columns":
@@ -63,9 +64,13 @@ class Columns:
     @classmethod
     def from_rows(cls, rows: Sequence[tuple[float, ...]]) -> "Columns":
         """Return the columns of rows made by `row_of`."""
-        table = np.array(rows, dtype=np.float64).reshape(len(rows), len(fields(cls)))
+        table = np.array(rows, dtype=np.float64).reshape(len(rows), len(_NAMES))
         columns = [np.ascontiguousarray(table[:, index]) for index in range(table.shape[1])]
         return cls(columns[0], columns[1].astype(np.int64), columns[2].astype(np.int64), *columns[3:])
+
+
+_NAMES: Final = tuple(field.name for field in fields(Columns))
+_all: Final[Callable[[Columns], tuple[NDArray[Any], ...]]] = attrgetter(*_NAMES)
 
 
 def row_of(run: Statistics, returns: float = 0.0) -> tuple[float, ...]:

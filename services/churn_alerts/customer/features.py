@@ -10,12 +10,15 @@ import numpy as np
 from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.generation import TERMS, Baseline, Generation
 from services.churn_alerts.customer.mixture import SMALLEST, class_masses, silence
+from services.churn_alerts.customer.whole_numbers import WholeNumbers
 
 CLIP = 1e-6
 """S_mix is kept inside [1e-6, 1 - 1e-6] before its logit."""
 
 DECAYS = (1.0 / 3.0, 1.0, 3.0)
 """Decay times of the purchase counts, in horizons."""
+
+_DECAYS = np.array(DECAYS)[:, None]
 
 
 def usual_log_gap(columns: Columns, baseline: Baseline) -> Floats:
@@ -38,14 +41,13 @@ def terms(columns: Columns, silence_days: Floats | Days, generation: Generation)
     x = columns.n_gaps
     u = silence_days.astype(np.float64)
     span = (columns.last_day - columns.first_day).astype(np.float64)
-    age = span + u
+    gaps, silences, spans, ages = map(WholeNumbers, (x, u, span, span + u))
     classes = class_masses(x, span, columns.sum_log_gap, generation.mixture)
     mix = silence(classes, u, horizon)
     p_silent = np.minimum(np.maximum(mix.p_silent, CLIP), 1.0 - CLIP)
 
     m = usual_log_gap(columns, baseline)
-    log_silence = np.log(np.maximum(u, 0.5))
-    late = log_silence - m
+    late = silences.each(lambda days: np.log(np.maximum(days, 0.5))) - m
     uncertainty = 1.0 + 1.0 / (baseline.kappa + x)
     scatter = np.maximum(
         columns.sum_log_gap_squared - columns.sum_log_gap * columns.sum_log_gap / np.maximum(x, 1.0), 0.0
@@ -53,7 +55,6 @@ def terms(columns: Columns, silence_days: Floats | Days, generation: Generation)
     own_variance = (4.0 * baseline.variance + scatter) / (4.0 + np.maximum(x - 1.0, 0.0))
     overdue = late / np.sqrt(baseline.variance * uncertainty)
 
-    quiet = u / horizon
     values = [
         np.log(p_silent / (1.0 - p_silent)),
         -np.log(np.maximum(mix.p_gap, SMALLEST)),
@@ -62,23 +63,24 @@ def terms(columns: Columns, silence_days: Floats | Days, generation: Generation)
         np.maximum(overdue, 0.0),
         late / np.sqrt(own_variance * uncertainty),
         0.5 * np.log(own_variance),
-        np.log((u + 1.0) / horizon),
-        np.log((age + 1.0) / horizon),
-        np.log(x + 1.0),
+        silences.each(lambda days: np.log((days + 1.0) / horizon)),
+        ages.each(lambda days: np.log((days + 1.0) / horizon)),
+        gaps.each(lambda n: np.log(n + 1.0)),
         m - log(horizon),
         np.where(x > 0.0, columns.recent_log_gap - m, 0.0),
         *_amount_terms(columns, generation),
-        np.log(1.0 + columns.returns * np.exp(-quiet)),
+        np.log(1.0 + columns.returns * silences.each(lambda days: np.exp(-(days / horizon)))),
     ]
     counts = (columns.decayed_short, columns.decayed_middle, columns.decayed_long)
-    fades = [np.exp(-quiet / decay) for decay in DECAYS]
-    values += [np.log(count * fade + 0.05) for count, fade in zip(counts, fades, strict=True)]
+    taus = _DECAYS * horizon
     usual_gap = exp(baseline.mu)
-    for count, fade, decay in zip(counts, fades, DECAYS, strict=True):
-        tau = decay * horizon
-        repeats = (count - np.exp(-span / tau)) * fade
-        expected = tau * (1.0 - np.exp(-age / tau)) / usual_gap
-        values.append(np.log((np.maximum(repeats, 0.0) + 1.0) / (expected + 1.0)))
+    fades = silences.each(lambda days: np.exp(-(days / horizon) / _DECAYS))
+    firsts = spans.each(lambda days: np.exp(-days / taus))
+    expected = ages.each(lambda days: taus * (1.0 - np.exp(-days / taus)) / usual_gap + 1.0)
+    values += [np.log(count * fade + 0.05) for count, fade in zip(counts, fades, strict=True)]
+    for count, fade, first, usual in zip(counts, fades, firsts, expected, strict=True):
+        repeats = (count - first) * fade
+        values.append(np.log((np.maximum(repeats, 0.0) + 1.0) / usual))
     return values
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from services.churn_alerts.customer.columns import Floats
 from services.churn_alerts.customer.generation import REGULARITIES, Mixture
+from services.churn_alerts.customer.whole_numbers import WholeNumbers
 
 SMALLEST = 1e-12
 """Floor of probabilities inside logarithms."""
@@ -55,8 +56,11 @@ def class_masses(n_gaps: Floats, span_days: Floats, sum_log_gap: Floats, mixture
     log_masses = []
     shapes = []
     scales = []
-    log_gammas = _log_gammas(mixture.r, n_gaps)
-    for k, weight, log_gamma_of_shape in zip(REGULARITIES, mixture.weights, log_gammas, strict=True):
+    # For all classes in one call, which few customers pay as dearly as many.
+    log_gammas = WholeNumbers(n_gaps, least=1).each(lambda n: log_gamma(mixture.r + _CLASSES * n))
+    log_scales = WholeNumbers(span_days).each(lambda days: np.log(mixture.alpha / _CLASSES + days))
+    of_classes = zip(REGULARITIES, mixture.weights, log_gammas, log_scales, strict=True)
+    for k, weight, log_gamma_of_shape, log_scale in of_classes:
         shape = mixture.r + k * n_gaps
         scale = mixture.alpha / k + span_days
         log_mass = (
@@ -64,7 +68,7 @@ def class_masses(n_gaps: Floats, span_days: Floats, sum_log_gap: Floats, mixture
             - lgamma(mixture.r)
             + mixture.r * log(mixture.alpha / k)
             + log_gamma_of_shape
-            - shape * np.log(scale)
+            - shape * log_scale
             + (k - 1) * sum_log_gap
             - lgamma(k) * n_gaps
         )
@@ -112,15 +116,6 @@ def silence(classes: ClassMasses, silence_days: Floats, horizon_days: float) -> 
         p_gap=now / classes.total,
         mean_log_regularity=log_regularity / classes.total,
     )
-
-
-def _log_gammas(r: float, n_gaps: Floats) -> Floats:
-    """Return log Γ(r + kx) for every class k, (classes, n); in one call, which few customers pay as dearly as many."""
-    # Customers share their counts: one value per count, the same bits, instead of one per customer.
-    n_counts = int(n_gaps.max(initial=0.0)) + 1
-    if n_counts >= len(n_gaps):
-        return log_gamma(r + _CLASSES * n_gaps)
-    return log_gamma(r + _CLASSES * np.arange(n_counts, dtype=np.float64))[:, n_gaps.astype(np.int64)]
 
 
 def log_gamma(z: Floats) -> Floats:
