@@ -14,6 +14,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
 from shared.kafka.odd_headers import KeptResponses, records_in
+from shared.kafka.record_batch import end_of_batch, is_intact
 
 
 def hand_out_plain_records(consumer: Any) -> None:
@@ -29,7 +30,7 @@ class PlainResults(OrderedDict[Any, Any]):
     `content_of` returns the bytes a partition's records were decoded from.
     """
 
-    def __init__(self, content_of: Callable[[Any], bytes] = lambda _: b"") -> None:
+    def __init__(self, content_of: Callable[[Any], bytes]) -> None:
         super().__init__()
         self._content_of = content_of
 
@@ -76,13 +77,15 @@ def records_of(fetched: Any, batches: Any, read: Callable[[Any], Iterator[Any]])
 
 def _batches_of(fetched: Any, batches: Any, read: Callable[[Any], Iterator[Any]]) -> Iterator[Iterator[Any]]:
     """Yield each batch's records, and move the partition's next offset past it when they have been taken."""
-    first = fetched.next_fetch_offset
+    first, content, stop = fetched.next_fetch_offset, fetched.content, 0
     while batches.has_next():
         batch = batches.next_batch()
+        start, stop = stop, end_of_batch(content, stop)
+        # Before anything it says is believed: by its offset alone a damaged batch could be passed over.
+        if fetched._check_crcs and not is_intact(batch, content, start, stop):
+            raise CorruptRecordException(f"Invalid CRC - {fetched._tp}")
         if batch.next_offset <= first:
             continue
-        if fetched._check_crcs and not batch.validate_crc():
-            raise CorruptRecordException(f"Invalid CRC - {fetched._tp}")
         if not batch.is_control_batch:
             records = read(batch)
             # A fetch may begin in the midst of a batch.

@@ -20,13 +20,13 @@ from aiokafka.errors import (
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import RecordMetadata
 
 from shared.errors import Reject, Stop, Unavailable
 from shared.kafka.processor import Headers
 from shared.kafka.produce_request import JoinedRequests
+from shared.kafka.record_batch import OutgoingBatch
 from shared.kafka.rows import Message as Message
 
 # The broker's default message.max.bytes is 1 MiB + 12; a batch that it refuses wedges an idempotent producer for ever
@@ -36,8 +36,6 @@ MAX_RECORD_BYTES: Final = 1_000_000
 # Records this much below the limit are not measured in full: their keys and headers fit.
 _ROOM_FOR_HEADERS: Final = 65_536
 _STOP_TIMEOUT_S: Final = 5.0
-# aiokafka's builder takes nothing but a list, and does not change it.
-_NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 # The broker will say the same to every further attempt.
 _REFUSALS = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError, InvalidTopicError)
 
@@ -296,27 +294,19 @@ def record_size(key: bytes | None, value: bytes | None, headers: Headers) -> int
 
 
 class _Flight:
-    """One batch on its way, and the future of its ack.
+    """One batch on its way, and the future of its ack."""
 
-    `append` is that of aiokafka's compiled builder: the Python method around it costs as much as the appending.
-    """
-
-    __slots__ = ("_compiled", "acked", "append", "builder", "n_records")
+    __slots__ = ("acked", "batch")
 
     def __init__(self) -> None:
-        self.builder = BatchBuilder(MAX_BATCH_BYTES, 0, is_transactional=False)
-        # The builder lets go of it when it is sent.
-        self._compiled = self.builder._builder
-        self.append: Callable[..., object] = self._compiled.append
-        self.n_records = 0
+        self.batch = OutgoingBatch(MAX_BATCH_BYTES)
         self.acked: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         # Every caller may have given up waiting.
         self.acked.add_done_callback(_mark_retrieved)
 
     def messages(self, at: range) -> list[Message]:
         """Return the records of a stretch, out of the batch's bytes; nothing of the batch changes, sent or not."""
-        # Building writes the header alone: records are there already, and more may follow.
-        batch: Any = MemoryRecords(bytes(self._compiled.build())).next_batch()
+        batch: Any = MemoryRecords(bytes(self.batch.sealed())).next_batch()
         return [
             (record.key, record.value, record.headers, record.timestamp) for record in islice(batch, at.start, at.stop)
         ]
@@ -330,21 +320,15 @@ def _append(flight: _Flight, messages: Sequence[Message], open_next: Callable[[]
     """Append messages to a batch and those opened after it; return each batch used and the stretch that holds them."""
     now_ms = time_ns() // 1_000_000
     used: list[_Stretch] = []
-    start = at = flight.n_records
-    append = flight.append
-    for key, value, headers, timestamp_ms in messages:
-        room = append(at, timestamp_ms or now_ms, key, value, list(headers) if headers else _NO_HEADERS)
-        if room is None:
-            if at > start:
-                used.append((flight, range(start, at)))
-            flight.n_records = at
-            flight, start, at = open_next(), 0, 0
-            append = flight.append
-            append(at, timestamp_ms or now_ms, key, value, list(headers) if headers else _NO_HEADERS)
-        at += 1
-    flight.n_records = at
-    used.append((flight, range(start, at)))
-    return used
+    done = 0
+    while True:
+        start = flight.batch.n_records
+        done = flight.batch.extend(messages, done, now_ms)
+        if flight.batch.n_records > start:
+            used.append((flight, range(start, flight.batch.n_records)))
+        if done == len(messages):
+            return used
+        flight = open_next()
 
 
 class Filled:
@@ -393,7 +377,7 @@ class _Lane:
             filled.sent += self.add(flight.messages(at))
         if filled.waiting:
             self._waiting.extend(filled.waiting)
-            filled.sent += [(flight, range(flight.n_records)) for flight in filled.waiting]
+            filled.sent += [(flight, range(flight.batch.n_records)) for flight in filled.waiting]
             filled.waiting = []
             self._send_soon()
         return filled.sent
@@ -429,12 +413,12 @@ class _Lane:
             self.drain = None
 
     async def _send(self, flight: _Flight, producer: AIOKafkaProducer) -> None:
-        # What the builder's own `append` would have counted.
-        flight.builder._relative_offset = flight.n_records
-        flight.builder.close()
+        # It has all that the producer asks of a builder.
+        batch: Any = flight.batch
+        batch.close()
         try:
             # Waits until the partition's batch before it has left, which is what lets the next one fill up.
-            ack = await producer.send_batch(flight.builder, self._topic, partition=self._partition)
+            ack = await producer.send_batch(batch, self._topic, partition=self._partition)
         except (KafkaError, OSError, AssertionError) as error:
             self._publisher.replace(producer, error)
             _fail(flight, error)

@@ -31,10 +31,10 @@ def batch_with_odd_header(
     return bytes(head) + records
 
 
-async def produce_as_it_is(bootstrap: str, name: str, batch: bytes, n_records: int) -> None:
-    """Write a batch to the topic's first partition."""
+async def produce_as_it_is(bootstrap: str, name: str, batch: bytes, n_records: int, *, partition: int = 0) -> None:
+    """Write a batch to a partition of the topic."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         builder: Any = producer.create_batch()
         builder.close()
         builder._buffer, builder._relative_offset = batch, n_records
-        await (await producer.send_batch(builder, name, partition=0))
+        await (await producer.send_batch(builder, name, partition=partition))

@@ -1,5 +1,7 @@
 """The reader without a group, when its broker goes away and when a record is odd."""
 
+from pathlib import Path
+
 import pytest
 
 from shared.embedded.kafka import EmbeddedKafka
@@ -42,3 +44,36 @@ async def test_a_header_whose_name_is_no_text_does_not_hold_the_reader(kafka: Ru
     assert [record.value for record in records] == [b"value %d" % number for number in range(4)]
     assert list(records[1].headers) == [("schema", b"1"), ("bad\ufffdname", b"content"), ("none", None)]
     await reader.stop()
+
+
+async def test_a_batch_that_a_disk_has_damaged_is_refused_and_nothing_of_it_is_given_out(
+    fresh_kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
+    bootstrap = fresh_kafka.bootstrap
+    await ensure_topics(bootstrap, prefix="damaged-", partitions=2, replication=1, topics=[INTERACTIONS])
+    topic = INTERACTIONS.full_name("damaged-")
+    for partition, is_compressed in enumerate((False, True)):
+        for _ in range(2):
+            batch = batch_with_odd_header(0, 4, None, is_compressed=is_compressed)
+            await produce_as_it_is(bootstrap, topic, batch, 4, partition=partition)
+        _damage(tmp_path / "kafka", f"{topic}-{partition}")
+
+    for partition in (0, 1):
+        reader = PartitionReader(bootstrap, "test-reader")
+        await reader.start()
+        reader.read_from({(topic, partition): 0})
+        records: list[Record] = []
+        with pytest.raises(Unavailable, match="Invalid CRC"):
+            while len(records) < 5:
+                records += (await reader.poll(1.0, 4)).get((topic, partition), [])
+        assert [record.offset for record in records] == [0, 1, 2, 3]
+        await reader.stop()
+
+
+def _damage(data_dir: Path, partition: str) -> None:
+    """Turn over one bit in the midst of the records that were written last."""
+    (segment,) = data_dir.glob(f"*/data/{partition}/*.log")
+    content = bytearray(segment.read_bytes())
+    content[-40] ^= 1
+    with segment.open("r+b") as file:
+        file.write(content)

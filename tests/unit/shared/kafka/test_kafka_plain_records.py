@@ -18,8 +18,11 @@ from shared.kafka.odd_headers import KeptResponses
 from shared.kafka.plain_records import PlainResults
 from tests.factories.odd_headers import batch_with_odd_header
 
+# What comes before is the broker's to change: offset, length, leader's epoch, format.
+_CHECKSUM_AT = 17
 
-def _fetched(first: int, *, is_corrupt: bool = False) -> Any:
+
+def _content(first: int) -> bytes:
     """Return two batches of ten records, fetched from an offset on; as a broker, leave out a batch before it."""
     content = bytearray()
     for start in (10,) if first >= 10 else (0, 10):
@@ -29,13 +32,16 @@ def _fetched(first: int, *, is_corrupt: bool = False) -> Any:
         batch = builder.build()
         batch[0:8] = start.to_bytes(8, "big")
         content += batch
-    if is_corrupt:
-        content[-1] ^= 1
+    return bytes(content)
+
+
+def _fetched(content: bytes, first: int = 0) -> Any:
     place = TopicPartition("t", 0)
-    return PartitionRecords(place, MemoryRecords(bytes(content)), [], first, None, None, True, READ_UNCOMMITTED)
+    return PartitionRecords(place, MemoryRecords(content), [], first, None, None, True, READ_UNCOMMITTED)
 
 
-def _plain(fetched: Any, content: bytes = b"") -> Any:
+def _plain(content: bytes, first: int = 0) -> Any:
+    fetched = _fetched(content, first)
     assignment = Assignment({fetched._tp})
     assignment.state_value(fetched._tp).seek(fetched.next_fetch_offset)
     contents = [content]
@@ -48,8 +54,9 @@ def _plain(fetched: Any, content: bytes = b"") -> Any:
 
 @pytest.mark.parametrize("first", [0, 3, 10, 15])
 async def test_records_are_those_of_the_librarys_own_iterator(first: int) -> None:
-    original = list(_fetched(first))
-    result = _plain(_fetched(first))
+    content = _content(first)
+    original = list(_fetched(content, first))
+    result = _plain(content, first)
 
     records = result.getall(None)
 
@@ -61,7 +68,7 @@ async def test_records_are_those_of_the_librarys_own_iterator(first: int) -> Non
 
 
 async def test_records_come_in_pieces_and_the_position_moves_with_them() -> None:
-    result = _plain(_fetched(3))
+    result = _plain(_content(3), 3)
     position = result._assignment.state_value(result._topic_partition)
 
     pieces = []
@@ -76,7 +83,7 @@ async def test_the_position_is_past_records_that_compaction_removed() -> None:
     # The last offset of the batch, which compaction keeps, and with it another checksum.
     content[23:27] = (8).to_bytes(4, "big")
     content[17:21] = calc_crc32c(bytes(content[21:])).to_bytes(4, "big")
-    result = _plain(PartitionRecords(TopicPartition("t", 0), MemoryRecords(bytes(content)), [], 2, None, None, True, 0))
+    result = _plain(bytes(content), 2)
 
     assert [one.offset for one in result.getall(None)] == [2, 3, 4]
     assert result._assignment.state_value(result._topic_partition).position == 9
@@ -85,8 +92,7 @@ async def test_the_position_is_past_records_that_compaction_removed() -> None:
 async def test_what_was_fetched_is_let_go_with_its_last_record() -> None:
     content = batch_with_odd_header(0, 5, None)
     references = sys.getrefcount(content)
-    place = TopicPartition("t", 0)
-    result = _plain(PartitionRecords(place, MemoryRecords(content), [], 0, None, None, True, 0), content)
+    result = _plain(content)
 
     result.getall(None)
 
@@ -94,18 +100,24 @@ async def test_what_was_fetched_is_let_go_with_its_last_record() -> None:
 
 
 async def test_what_was_fetched_before_a_seek_is_not_given_out() -> None:
-    result = _plain(_fetched(0))
+    result = _plain(_content(0))
     result._assignment.state_value(result._topic_partition).seek(5)
 
     assert result.getall(10) == []
     assert not result.has_more()
 
 
-async def test_a_batch_that_was_damaged_on_its_way_is_refused() -> None:
-    result = _plain(_fetched(0, is_corrupt=True))
+@pytest.mark.parametrize("is_compressed", [False, True])
+async def test_a_batch_that_was_damaged_on_its_way_is_refused(is_compressed: bool) -> None:
+    sound, other = (batch_with_odd_header(first, 10, None, is_compressed=is_compressed) for first in (0, 10))
 
-    with pytest.raises(CorruptRecordException):
-        result.getall(None)
+    for at in range(_CHECKSUM_AT, len(other)):
+        damaged = bytearray(other)
+        damaged[at] ^= 1 << at % 8
+        result = _plain(sound + damaged)
+
+        with pytest.raises(CorruptRecordException):
+            result.getall(None)
 
 
 @pytest.mark.parametrize("first", [0, 12, 15])
@@ -115,8 +127,7 @@ async def test_a_header_whose_name_is_no_text_does_not_hold_the_records(first: i
         batch_with_odd_header(start, 10, odd_at=3 if start == 10 else None, is_compressed=is_compressed)
         for start in range(first - first % 10, 30, 10)
     )
-    place = TopicPartition("t", 0)
-    result = _plain(PartitionRecords(place, MemoryRecords(content), [], first, None, None, True, 0), content)
+    result = _plain(content, first)
 
     records = result.getall(7) + result.getall(None)
 
@@ -126,7 +137,7 @@ async def test_a_header_whose_name_is_no_text_does_not_hold_the_records(first: i
     assert [one.timestamp for one in records] == [1_000 + one.offset for one in records]
     odd = next((one for one in records if one.offset == 13), None)
     assert odd is None or list(odd.headers) == [("schema", b"1"), ("bad\ufffdname", b"content"), ("none", None)]
-    assert result._assignment.state_value(place).position == 30
+    assert result._assignment.state_value(result._topic_partition).position == 30
 
 
 async def test_the_last_response_of_a_partition_is_kept_until_it_is_taken() -> None:
