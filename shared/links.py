@@ -10,13 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 from msgspec.structs import replace
 
 from shared.clock import to_ms
-from shared.contracts.event import CustomerErased, EventBase
+from shared.contracts.event import CustomerErased
 from shared.contracts.identity import History, HistoryLeft, HistoryMoved, Hop
 from shared.ids import CustomerId, digest_id
 
@@ -33,6 +33,15 @@ _MINTED: Final = re.compile(r"cus_[0-9a-f]{26}")
 _FINGERPRINT_BYTES: Final = 8
 # Repetitions follow within a crash's replay; a customer is joined and parted a few times in a life.
 _KEPT: Final = 64
+
+
+class Told(Protocol):
+    """An event, as far as it was read."""
+
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def received_at(self) -> datetime | UnsetType: ...
 
 
 class Member(Struct, frozen=True, array_like=True, gc=False):
@@ -56,12 +65,15 @@ class Erased(Struct, frozen=True, array_like=True, gc=False):
     heard_ms: int
     taken: bytes = b""
 
-    def covers(self, event: EventBase) -> bool:
+    def covers(self, event: Told) -> bool:
         """Return whether an event is of what was erased, or says nothing but what was done."""
-        at_ms = to_ms(event.occurred_at)
         if isinstance(event, CustomerErased):
-            return at_ms <= self.at_ms
-        return min(at_ms, received_ms(event)) <= self.heard_ms
+            return self.covers_erasure(event)
+        return min(to_ms(event.occurred_at), received_ms(event)) <= self.heard_ms
+
+    def covers_erasure(self, event: Told) -> bool:
+        """Return whether an erasure says nothing but what was done."""
+        return to_ms(event.occurred_at) <= self.at_ms
 
 
 class Links(Struct, frozen=True, array_like=True, gc=False):
@@ -129,7 +141,7 @@ def erased_key(customer_id: str) -> str:
     return digest_id("era", customer_id)
 
 
-def received_ms(event: EventBase) -> int:
+def received_ms(event: Told) -> int:
     """Return when the event was heard of; an event that does not say was heard when it happened."""
     return to_ms(event.received_at if isinstance(event.received_at, datetime) else event.occurred_at)
 

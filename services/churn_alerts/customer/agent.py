@@ -13,11 +13,11 @@ from services.churn_alerts.customer.followed import Answers, Followed, Heard, Re
 from services.churn_alerts.customer.in_force import InForce, OnUnreadable, ReadDocuments
 from services.churn_alerts.customer.schedule import CHECK_DELAY_MS
 from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_customer
+from services.churn_alerts.signal.event import Event
 from shared.clock import to_ms
 from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import decode_json, encode
 from shared.contracts.enriched import Sentiment
-from shared.contracts.event import Event
 from shared.contracts.identity import (
     EngagementRestated,
     HistoryErased,

@@ -19,9 +19,9 @@ from services.churn_alerts.customer.signal_check import judge_day, judge_event
 from services.churn_alerts.customer.silence_check import check, has_checks, lose
 from services.churn_alerts.customer.state import UNPLANNED, fingerprint_of, new_customer, with_contact
 from services.churn_alerts.signal import fold
+from services.churn_alerts.signal.event import CustomerErased, EventBase, Interaction, OrderPlaced, OrderReturned
 from services.churn_alerts.signal.state import next_review_day
 from shared.clock import to_ms
-from shared.contracts.event import CustomerErased, EventBase, Interaction, OrderPlaced, OrderReturned
 from shared.links import Erased, received_ms
 
 _HISTORY: Final = timedelta(days=1)
@@ -45,8 +45,10 @@ def hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
     at_ms = to_ms(event.occurred_at)
     day = at_ms // DAY_MS
     state, erased = followed.state, followed.erased
-    if erased is not None and erased.covers(event):
-        return None
+    if erased is not None:
+        is_covered = erased.covers_erasure(event) if isinstance(event, CustomerErased) else erased.covers(event)
+        if is_covered:
+            return None
     if state is None:
         state = followed.state = new_customer(day, erased)
     if state.has_seen(fingerprint_of(event.source, event.id), day):

@@ -15,10 +15,10 @@ from services.churn_alerts.customer.in_force import Basis, InForce, Policy
 from services.churn_alerts.customer.joined import LinkRecord
 from services.churn_alerts.customer.model import DAY_MS, Purchases
 from services.churn_alerts.customer.state import CustomerState
+from services.churn_alerts.signal.event import EventBase
 from shared.clock import to_ms
 from shared.contracts.alert import AlertBody, AlertRecord, ClearReason, Tier
 from shared.contracts.enriched import Sentiment
-from shared.contracts.event import EventBase
 from shared.contracts.identity import HistoryLeft, HistoryMoved
 from shared.links import Erased, erasure
 from shared.trace_headers import carried

@@ -12,13 +12,7 @@ from services.churn_alerts.signal import (
 )
 from services.churn_alerts.signal.aspects import aspect_bits
 from services.churn_alerts.signal.counts import counted
-from services.churn_alerts.signal.expectation_mismatch import Negative
-from services.churn_alerts.signal.model import DAY_MS
-from services.churn_alerts.signal.state import SignalState
-from shared.clock import to_ms
-from shared.contracts.enriched import Sentiment
-from shared.contracts.event import (
-    NOT_A_NEW_CONTACT,
+from services.churn_alerts.signal.event import (
     ConsultationCompleted,
     EventBase,
     Inquiry,
@@ -32,6 +26,12 @@ from shared.contracts.event import (
     TicketReopened,
     TicketReplied,
 )
+from services.churn_alerts.signal.expectation_mismatch import Negative
+from services.churn_alerts.signal.model import DAY_MS
+from services.churn_alerts.signal.state import SignalState
+from shared.clock import to_ms
+from shared.contracts.enriched import Sentiment
+from shared.contracts.event import NOT_A_NEW_CONTACT
 
 CONTACTS: frozenset[type[EventBase]] = frozenset(
     {Interaction, Inquiry, TicketOpened, TicketReplied, TicketReopened, SurveyAnswered}
