@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from services.churn_alerts.backtest.measure import Days, Flags, Floats, Ranking, Rule, iso
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.history import History
+from services.churn_alerts.customer.level import PERIOD_DAYS, returns
 
 LEAST_GAIN = 0.03
 """A smaller lead in ROC-AUC over days of silence is hardly more than one log's noise."""
@@ -20,7 +21,6 @@ FEWEST_CHURNED = 30
 LARGEST_ERROR = 0.05
 """A risk that is off by one in twenty is no probability to reckon with; both public logs stay under .015."""
 
-PERIOD_DAYS = 28
 LARGEST_GAP = 0.1
 LARGEST_CHANGE = 0.25
 STANDARD_ERRORS = 4.0
@@ -84,19 +84,10 @@ def unusual_end(history: History, policy: SilencePolicy, last_day: int) -> list[
     Outcomes are a horizon late: a closure or a season that began just now is seen here alone.
     """
     begin = last_day - PERIOD_DAYS + 1
-    rows = np.flatnonzero(history.is_purchase & (history.columns.n_gaps + 1 >= policy.min_purchases))
-    day, until = history.day[rows], policy.lost_after_days
-    next_day = history.next_purchase_day[rows]
-    is_past = day < begin
-    ended = np.minimum(np.minimum(next_day, begin - 1) - day, until)[is_past]
-    is_back = (next_day < begin) & (next_day - day <= until)
-    n_back = np.bincount(ended[is_back[is_past]], minlength=until + 1)
-    at_risk = len(ended) - np.concatenate([[0], np.cumsum(np.bincount(ended, minlength=until + 1))[:-1]])
-    chance_by = np.cumsum(n_back / np.maximum(at_risk, 1))
-    silence_before = np.clip(np.minimum(next_day, begin - 1) - day, 0, until)
-    silence_after = np.clip(np.minimum(next_day, last_day) - day, 0, until)
-    expected = float((chance_by[silence_after] - chance_by[silence_before]).sum())
-    seen = int(np.count_nonzero((next_day >= begin) & (next_day <= last_day) & (next_day - day <= until)))
+    all_seen, all_expected = returns(history, policy, int(history.day.min()) - 1, last_day)
+    if not len(all_seen):
+        return []
+    seen, expected = float(all_seen[0]), float(all_expected[0])
     if abs(seen - expected) <= max(LARGEST_CHANGE * expected, STANDARD_ERRORS * sqrt(expected)):
         return []
     ratio = seen / max(expected, 1.0)

@@ -92,9 +92,11 @@ def published(
     n_workers = min(os.cpu_count() or 1, _MOST_FITS_AT_ONCE) if len(history.day) >= large_rows else 1
     with _fits(history, start, policy, days, n_workers) as fits:
         for day, fitted in zip(days, fits, strict=True):
-            candidate = replace(fitted, version=len({entry.generation.version for entry in schedule}) + 1)
+            candidate = replace(fitted, version=len(schedule) + 1)
             if running is None or is_publishable(candidate, running, history, day, start, policy):
                 running = candidate
+            else:
+                running = replace(running, version=candidate.version, level=candidate.level)
             threshold = threshold_for(history, day, running, policy, options.alerts_per_day)
             schedule.append(InForce(day, running, threshold))
             if on_day is not None:

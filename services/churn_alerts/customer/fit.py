@@ -18,6 +18,7 @@ from services.churn_alerts.customer.features import terms
 from services.churn_alerts.customer.floor import with_best_floor
 from services.churn_alerts.customer.generation import REGULARITIES, TERMS, Baseline, Generation, Mixture, prior_for
 from services.churn_alerts.customer.history import History
+from services.churn_alerts.customer.level import level
 from services.churn_alerts.customer.maximum import maximise
 from services.churn_alerts.customer.mixture import class_masses, digamma, log_gamma
 from services.churn_alerts.customer.model import refit_days
@@ -84,7 +85,8 @@ def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy
     base = replace(base, n_rows=len(snapshots.rows))
     if min(n_leavers, len(snapshots.rows) - n_leavers) < FEWEST_LABELS:
         return _recentre(base, history, snapshots) if n_repeat < MIXTURE_CUSTOMERS else _score_by_mixture(base)
-    return with_best_floor(_fit_weights(base, history, snapshots), history, until_day, policy)
+    fitted = with_best_floor(_fit_weights(base, history, snapshots), history, until_day, policy)
+    return replace(fitted, level=round(level(history, until_day, policy), DIGITS))
 
 
 def is_publishable(
@@ -95,11 +97,15 @@ def is_publishable(
     anchor_day: int,
     policy: SilencePolicy,
 ) -> bool:
-    """Return whether `candidate` predicts the newest complete snapshots about as well as what is running."""
+    """Return whether `candidate` predicts the newest complete snapshots about as well as what is running.
+
+    Both without their levels, which are of the newest weeks and not of a horizon ago.
+    """
     snapshots = snapshots_until(history, until_day, anchor_day, policy, n_newest=4)
     if not len(snapshots.rows):
         return True
-    return _log_loss(candidate, history, snapshots) <= _log_loss(running, history, snapshots) + GUARD_LOG_LOSS
+    losses = [_log_loss(replace(generation, level=0.0), history, snapshots) for generation in (candidate, running)]
+    return losses[0] <= losses[1] + GUARD_LOG_LOSS
 
 
 def snapshots_until(

@@ -85,7 +85,8 @@ class Generation(Struct, frozen=True):
 
     A refit also publishes what is only right together with it: `thresholds`, the risk at which silence is alerted by
     tier, and `tier_cuts`; None where the rules have them. `decided_until_day` is the last day the refit looked at, and
-    later than `fitted_until_day` when the guard kept the numbers of the generation before.
+    later than `fitted_until_day` when the guard kept the numbers of the generation before. `level` is added to the
+    intercept for what all customers did in the newest weeks (`level.py`).
     """
 
     version: int
@@ -104,6 +105,7 @@ class Generation(Struct, frozen=True):
     decided_until_day: int | None = None
     floor_window_share: Probability = FLOOR_WINDOW_SHARE
     floor_gap_share: Probability = FLOOR_GAP_SHARE
+    level: float = 0.0
     thresholds: dict[Tier, Probability] | None = None
     tier_cuts: TierCuts | None = None
 

@@ -81,7 +81,7 @@ def next_generation(
     """Return the generation to publish, or None while too few customers have come back for a first one.
 
     `running` is the generation published before. Where the guard holds the candidate back, its numbers stay, under a
-    new version with new thresholds. `share` is the sample's, of all customers.
+    new version with the new level and new thresholds. `share` is the sample's, of all customers.
     """
     silence = policy.silence(basis)
     version = 1 if running is None else running.version + 1
@@ -90,7 +90,7 @@ def next_generation(
         if candidate.n_repeat_customers < MIXTURE_CUSTOMERS:
             return None
     elif not _passes(candidate, running, history, until_day, silence):
-        candidate = replace(running, version=version)
+        candidate = replace(running, version=version, level=candidate.level)
     rules = policy.in_force.rules
     cuts = tier_cuts_for(history, until_day, candidate, silence)
     thresholds = None

@@ -35,7 +35,7 @@ def score(columns: Columns, silence_days: Floats | Days, generation: Generation)
     A contribution is Σ weight · (value - population mean) / sd over the group's terms, in log-odds; up is riskier.
     """
     contributions = np.empty((len(columns), len(GROUPS)), dtype=np.float64)
-    logit = np.full(len(columns), generation.intercept)
+    logit = np.full(len(columns), generation.intercept + generation.level)
     for group, pushed in enumerate(_group_contributions(columns, silence_days, generation)):
         contributions[:, group] = pushed
         logit = logit + pushed
@@ -46,7 +46,7 @@ def risk(columns: Columns, silence_days: Floats | Days, generation: Generation) 
     """Return `score(...).p` alone, without keeping the contributions."""
     p = np.empty(len(columns))
     for block in blocks(len(columns)):
-        logit = np.full(block.stop - block.start, generation.intercept)
+        logit = np.full(block.stop - block.start, generation.intercept + generation.level)
         for pushed in _group_contributions(columns.take(block), silence_days[block], generation):
             logit += pushed
         p[block] = _rounded(logit)

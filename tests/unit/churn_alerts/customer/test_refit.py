@@ -190,10 +190,11 @@ def test_guard_keeps_better_numbers_and_renews_the_thresholds() -> None:
     assert first is not None
     of_few = few.history("orders", 28.0, TODAY)
 
-    kept = next_generation(of_few, TODAY, POLICY, "orders", first, 1.0)
+    kept = next_generation(of_few, TODAY, POLICY, "orders", replace(first, level=0.7), 1.0)
     renewed = next_generation(of_few, TODAY, POLICY, "orders", replace(first, intercept=first.intercept - 6.0), 1.0)
 
     assert kept is not None and (kept.version, kept.weights) == (2, first.weights)
+    assert kept.level != 0.7
     assert kept.thresholds is not None and kept.thresholds != first.thresholds
     assert renewed is not None and renewed.weights != first.weights
 
