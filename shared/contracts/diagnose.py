@@ -14,15 +14,22 @@ from msgspec import inspect
 from shared.errors import Reject
 
 _MAX_DEPTH = 200
+# Python converts no longer ones; msgspec neither.
+_MAX_DIGITS = 4_300
+
+
+class _EndlessNumber:
+    """Stands where a document has a whole number of too many digits."""
 
 
 def explain(raw: bytes, fallback: str) -> Reject:
     """Return the `Reject` that names the first offending member of `raw`, or `fallback` where none can be named.
 
-    Finds what JSON decoders report without a path: NaN and infinities, lone surrogates, bytes that are not UTF-8, NUL.
+    Finds what JSON decoders report without a path: NaN and infinities, lone surrogates, bytes that are not UTF-8, NUL,
+    endless numbers.
     """
     try:
-        document = json.loads(raw.decode("utf-8", "surrogateescape"))
+        document = json.loads(raw.decode("utf-8", "surrogateescape"), parse_int=_whole_number)
     except RecursionError:
         return Reject("the document is nested too deeply")
     except ValueError:
@@ -108,7 +115,13 @@ def walk(document: Any) -> Iterator[tuple[str, Any]]:
             yield pointer, value
 
 
+def _whole_number(digits: str) -> object:
+    return int(digits) if len(digits) <= _MAX_DIGITS else _EndlessNumber()
+
+
 def _flaw(value: Any) -> str | None:
+    if isinstance(value, _EndlessNumber):
+        return f"the number has more than {_MAX_DIGITS} digits"
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN and infinities are not JSON numbers"
     if isinstance(value, str):

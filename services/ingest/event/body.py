@@ -17,6 +17,8 @@ _READ_TIMEOUT_S = 30.0
 # it is closed before. So what is too large is let pass unread, within reason.
 _MOST_LET_PASS_BYTES = 64 * 1024 * 1024
 _LET_PASS_TIMEOUT_S = 5.0
+# Block-wise compressors make one of 64 KB; each copies the rest of the body.
+_MOST_GZIP_MEMBERS = 128
 # Others are answered, or give up, within seconds.
 _RETRY_AFTER_S = 2
 
@@ -86,7 +88,7 @@ async def _read(request: Request, share: _Share) -> bytes:
     except ClientDisconnect as error:
         raise BodyError(400, "the client went away before the body was complete") from error
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding == "gzip":
+    if encoding in ("gzip", "x-gzip"):
         plain = _gunzip(body)
         share.take(len(plain))
         return plain
@@ -127,16 +129,26 @@ async def _let_pass(stream: AsyncIterator[bytes]) -> None:
 
 
 def _gunzip(body: bytes) -> bytes:
-    decompressor = zlib.decompressobj(wbits=31)
-    try:
-        plain = decompressor.decompress(body, MAX_BODY_BYTES + 1)
-    except zlib.error as error:
-        raise BodyError(400, "the body is not gzip") from error
-    if len(plain) > MAX_BODY_BYTES:
-        raise _too_large()
-    if not decompressor.eof:
-        raise BodyError(400, "the gzip body is truncated")
-    return plain
+    """Return what every member of a gzip body holds (RFC 1952: one after another is one body)."""
+    members: list[bytes] = []
+    room = MAX_BODY_BYTES + 1
+    rest = body
+    while rest or not members:
+        if len(members) == _MOST_GZIP_MEMBERS:
+            raise BodyError(400, f"the body has more than {_MOST_GZIP_MEMBERS} gzip members")
+        decompressor = zlib.decompressobj(wbits=31)
+        try:
+            plain = decompressor.decompress(rest, room)
+        except zlib.error as error:
+            raise BodyError(400, "the body is not gzip") from error
+        room -= len(plain)
+        if room <= 0:
+            raise _too_large()
+        if not decompressor.eof:
+            raise BodyError(400, "the gzip body is truncated")
+        members.append(plain)
+        rest = decompressor.unused_data.lstrip(b"\0")  # padding, as of a tape
+    return b"".join(members)
 
 
 def _too_large() -> BodyError:

@@ -180,8 +180,12 @@ def metric(ingest: Ingest, name: str) -> float:
     [
         ({"Content-Type": "application/x-ndjson"}, raw(id="1") + b"\n" + raw(id="2")),
         ({"Content-Encoding": "gzip"}, gzip.compress(b"[" + raw(id="1") + b"," + raw(id="2") + b"]")),
+        (
+            {"Content-Type": "application/x-ndjson", "Content-Encoding": "x-gzip"},
+            gzip.compress(raw(id="1") + b"\n") + gzip.compress(raw(id="2") + b"\n") + b"\0\0",
+        ),
     ],
-    ids=["ndjson", "gzip"],
+    ids=["ndjson", "gzip", "gzip of two members"],
 )
 async def test_every_form_of_body_is_taken(ingest: Ingest, headers: dict[str, str], body: bytes) -> None:
     assert ingest.post(body, headers).json() == {"accepted": 2, "rejected": []}
@@ -203,6 +207,7 @@ async def test_refusals_say_why(ingest: Ingest) -> None:
     viewer = await make_key(ingest.database_url, "viewer")
     many = b"[" + b",".join([b"{}"] * 5001) + b"]"
     bomb = gzip.compress(b" " * 50_000_000)
+    many_members = gzip.compress(b" " * 1_000_000) * 6
 
     answers = {
         "nothing valid": ingest.post(b'{"type": "interaction"}'),
@@ -211,9 +216,12 @@ async def test_refusals_say_why(ingest: Ingest) -> None:
         "too many": ingest.post(many),
         "too large": ingest.post(b" " * (5 * 1024 * 1024 + 1)),
         "bomb": ingest.post(bomb, {"Content-Encoding": "gzip"}),
+        "bomb in members": ingest.post(many_members, {"Content-Encoding": "gzip"}),
+        "too many members": ingest.post(gzip.compress(b"") * 5_000, {"Content-Encoding": "gzip"}),
+        "not all gzip": ingest.post(gzip.compress(raw()) + raw(), {"Content-Encoding": "gzip"}),
     }
 
-    assert [answer.status_code for answer in answers.values()] == [422, 401, 403, 413, 413, 413]
+    assert [answer.status_code for answer in answers.values()] == [422, 401, 403, 413, 413, 413, 413, 400, 400]
     for answer in answers.values():
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["detail"]

@@ -35,6 +35,7 @@ MALFORMED = {
     "missing field": (raw(id=None), "/id"),
     "unknown kind": (raw(type="order.exploded"), "/type"),
     "NaN": (raw(call={"duration_s": float("nan")}), "/call/duration_s"),
+    "endless number": (raw(text="?").replace(b'"?"', b"9" * 5_000), "/text"),
     "number without digits": (raw(customer={"handles": ["wechat:a/b", "tel:abc"]}), "/customer/handles/1"),
     "address without @": (raw(customer={"id": "c-1", "handles": ["mailto:anonymous"]}), "/customer/handles/0"),
     "naive time": (raw(occurred_at="2026-11-01T09:00:00"), "/occurred_at"),
