@@ -19,10 +19,10 @@ _KNOWN = ("messages", "message_echoes", "calls", "user_preferences", "statuses",
 def read_change(request: ChannelRequest, change: dict[str, Json], parse: ChannelParse) -> None:
     """Add what one change of a delivery holds: messages, echoes, calls; statuses and errors are counted only."""
     value = object_of(change, "value")
+    contacts = [contact for contact in list_of(value, "contacts") if isinstance(contact, dict)]
     names = {
-        str(contact.get("wa_id")): text_of(contact, "profile", "name")
-        for contact in list_of(value, "contacts")
-        if isinstance(contact, dict)
+        text_of(contact, "wa_id") or text_of(contact, "user_id") or "": text_of(contact, "profile", "name")
+        for contact in contacts
     }
     for message in list_of(value, "messages"):
         if isinstance(message, dict):
@@ -73,7 +73,8 @@ def _read_preference(
     request: ChannelRequest, preference: dict[str, Json], names: Mapping[str, str | None], parse: ChannelParse
 ) -> None:
     """A person who stops (or resumes) the company's marketing messages has acted."""
-    person, choice = text_of(preference, "wa_id") or text_of(preference, "user_id"), text_of(preference, "value")
+    number, user_id = text_of(preference, "wa_id"), text_of(preference, "user_id")
+    person, choice = number or user_id, text_of(preference, "value")
     if person is None or choice is None:
         parse.ignore("without_sender")
         return
@@ -84,7 +85,7 @@ def _read_preference(
             platform="whatsapp",
             event_id=f"{person}:{text_of(preference, 'category') or 'preference'}:{choice}:{stamp}",
             kind="event",
-            handles=[normalise("whatsapp", person)],
+            handles=[normalise("whatsapp", person), normalise("whatsapp", user_id or "")],
             sender=person,
             sender_name=names.get(person),
             occurred_at=instant_of(stamp),
@@ -214,10 +215,12 @@ def _button_payload(message: dict[str, Json]) -> str | None:
 
 
 def _read_call(request: ChannelRequest, value: dict[str, Json], call: dict[str, Json], parse: ChannelParse) -> None:
-    """`connect` starts a call, `terminate` ends it with its duration."""
+    """`connect` starts a call, `terminate` ends it with its duration. Who goes by a username may hide the number."""
     call_id, event = text_of(call, "id"), text_of(call, "event") or "unknown"
     is_inbound = call.get("direction") != "BUSINESS_INITIATED"
-    customer = text_of(call, "from") if is_inbound else text_of(call, "to")
+    side = "from" if is_inbound else "to"
+    user_id = text_of(call, f"{side}_user_id")
+    customer = text_of(call, side) or user_id
     if call_id is None or customer is None:
         parse.ignore("call_without_party")
         return
@@ -230,15 +233,16 @@ def _read_call(request: ChannelRequest, value: dict[str, Json], call: dict[str, 
             kind="call" if is_over else "call_started",
             channel="phone",
             direction="inbound" if is_inbound else "outbound",
-            handles=[normalise("whatsapp", customer)],
+            handles=[normalise("whatsapp", customer), normalise("whatsapp", user_id or "")],
             actor_kind="customer" if is_inbound else "agent",
-            sender=text_of(call, "from"),
-            recipient=text_of(call, "to"),
+            sender=customer if is_inbound else text_of(call, "from"),
+            recipient=text_of(call, "to") if is_inbound else customer,
             occurred_at=instant_of(call, "timestamp"),
             conversation=call_id,
             message_id=call_id,
             attributes={
                 "status": text_of(call, "status"),
+                "user_id": user_id,
                 "phone_number_id": text_of(value, "metadata", "phone_number_id"),
             },
             call=Call(

@@ -91,6 +91,19 @@ def test_a_voicemails_transcript_is_text_and_transcript() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("direction", "side", "way"), [("USER_INITIATED", "from", "inbound"), ("BUSINESS_INITIATED", "to", "outbound")]
+)
+def test_a_whatsapp_call_of_who_hides_his_number_is_his(direction: str, side: str, way: str) -> None:
+    call = {"id": "wacid.1", "event": "terminate", "direction": direction, f"{side}_user_id": "DE.77", "duration": 9}
+
+    (hidden,) = _whatsapp(calls=[call]).events
+    (shown,) = _whatsapp(calls=[{**call, side: "4915112345678"}]).events
+
+    assert (hidden.direction, hidden.customer.handles) == (way, ["whatsapp:DE.77"])
+    assert shown.customer.handles == ["tel:+4915112345678", "whatsapp:DE.77"]
+
+
 def test_whatsapp_ids_that_are_no_numbers_are_their_own_handle() -> None:
     (event,) = _form(MessageSid="SM1", From="whatsapp:US.1234", To="whatsapp:+493012345", Body="hi").events
 
