@@ -22,7 +22,8 @@ _SILENT_NETWORK_S = 30
 # plan, which looked through a million customers for five seconds where the plan for the values takes a quarter.
 _SETTINGS = {"plan_cache_mode": "force_custom_plan"}
 
-# What asyncpg raises when the server is away, restarting, refusing or too busy, as opposed to refusing the statement.
+# What asyncpg raises when the server is away, restarting, refusing, too busy or told to give up by whoever runs it, as
+# opposed to refusing the statement.
 OUTAGE_ERRORS: tuple[type[BaseException], ...] = (
     OSError,
     TimeoutError,
@@ -30,13 +31,23 @@ OUTAGE_ERRORS: tuple[type[BaseException], ...] = (
     asyncpg.InterfaceError,
     # A connection that was lost in mid-statement is still "in progress" when the pool resets it.
     asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.DiskFullError,
-    asyncpg.OutOfMemoryError,
+    # SQLSTATE classes 53, 57 and 58: nothing left (room, memory, connections); shut down or cancelled; a broken disk.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
+)
+
+# SQLSTATE classes 22, 23 and 54, and what the driver itself cannot send.
+_VALUE_ERRORS: tuple[type[BaseException], ...] = (
+    ValueError,
+    OverflowError,
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
 )
 
 
@@ -46,6 +57,15 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
     if not isinstance(error, OUTAGE_ERRORS) or isinstance(error, ValueError):
         return None
     return Unavailable("postgresql", str(error) or type(error).__name__)
+
+
+def is_value_at_fault(error: BaseException) -> bool:
+    """Return whether PostgreSQL or its driver can never take a value: another attempt would end the same way.
+
+    Anything else it refuses (a table or a right that is missing, an internal error) is mended by people, and what was
+    to be written waits.
+    """
+    return isinstance(error, _VALUE_ERRORS) and as_unavailable(error) is None
 
 
 async def prepare_connection(connection: Any) -> None:

@@ -24,11 +24,10 @@ async def counting(pool: Any, gate: asyncio.Semaphore) -> AsyncIterator[Any]:
 
     Raises `ProblemError` 503 when a statement takes longer.
     """
-    async with gate:
+    async with gate, transaction(pool) as connection:
+        await connection.execute(f"SET LOCAL statement_timeout = '{_LONGEST_S}s'")
         try:
-            async with transaction(pool) as connection:
-                await connection.execute(f"SET LOCAL statement_timeout = '{_LONGEST_S}s'")
-                yield connection
+            yield connection
         except asyncpg.QueryCanceledError as error:
             raise ProblemError(503, f"counting took longer than {_LONGEST_S} s: ask for a shorter time") from error
 

@@ -21,7 +21,7 @@ from services.api.projection.poison import PoisonLetters
 from shared.clock import Clock, to_ms
 from shared.errors import Reject, Unavailable
 from shared.kafka.consumer import Partition, PartitionReader, Record
-from shared.postgres.pool import OUTAGE_ERRORS, as_unavailable, open_connection
+from shared.postgres.pool import OUTAGE_ERRORS, as_unavailable, is_value_at_fault, open_connection
 from shared.trace_headers import ingested_at_ms
 from shared.tracing import Tracing
 
@@ -215,8 +215,7 @@ class ProjectionLane:
         try:
             await self._write(connection, prepared.groups, moves)
         except (asyncpg.PostgresError, ValueError, OverflowError) as error:
-            if as_unavailable(error) is not None:
-                raise
+            _raise_unless_value_at_fault(error)
             # Some value that JSON lets through and PostgreSQL does not: find the record, spare its neighbours.
             await self._project_singly(connection, batches)
         self._expected |= {partition: next_offset for partition, (_, next_offset) in moves.items()}
@@ -242,8 +241,7 @@ class ProjectionLane:
                 except Reject:
                     await self._write(connection, [], move)
                 except (asyncpg.PostgresError, ValueError, OverflowError) as error:
-                    if as_unavailable(error) is not None:
-                        raise
+                    _raise_unless_value_at_fault(error)
                     await self._reject(record, Reject(f"PostgreSQL does not take it: {error}"))
                     await self._write(connection, [], move)
                 self._expected[partition] = record.offset + 1
@@ -295,6 +293,14 @@ class ProjectionLane:
         for record in records:
             if (since_ms := ingested_at_ms(record.headers)) is not None:
                 self._metrics.to_alert.observe(max(0, now_ms - since_ms) / 1000)
+
+
+def _raise_unless_value_at_fault(error: Exception) -> None:
+    """Raise the error, or `Unavailable` for what people must mend first: a record is never given up for that."""
+    if as_unavailable(error) is not None:
+        raise error
+    if not is_value_at_fault(error):
+        raise Unavailable("postgresql", str(error)) from error
 
 
 async def _close(connection: Any) -> None:

@@ -4,7 +4,9 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -62,6 +64,34 @@ def test_a_postgresql_that_keeps_connections_and_answers_nothing_is_said(
 
     assert missing is not None
     assert "postgresql" in missing
+
+
+@pytest.mark.parametrize(
+    ("fault", "mend"),
+    [
+        ("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE", "ROLLBACK"),
+        ("ALTER TABLE orders RENAME TO orders_away; COMMIT; BEGIN", "ALTER TABLE orders_away RENAME TO orders; COMMIT"),
+    ],
+    ids=["locked until a timeout", "a table is away"],
+)
+def test_what_people_must_mend_in_postgresql_is_waited_out(
+    kafka: Any, topic_prefix: str, database_url: str, tmp_path: Path, fault: str, mend: str
+) -> None:
+    name = urlsplit(database_url).path[1:]
+    with asyncio.Runner() as runner:
+        person = runner.run(asyncpg.connect(database_url))
+        runner.run(person.execute(f"ALTER DATABASE {name} SET lock_timeout = '300ms'"))
+        with Api(kafka.bootstrap, topic_prefix, database_url, tmp_path) as api:
+            runner.run(person.execute(f"BEGIN; {fault}"))
+            api.publish(ENRICHED, *(enriched(order(f"o{n}", f"c{n % 9}", "1")) for n in range(30)))
+            missing = eventually(lambda: ready(api.process.url).get("missing"))
+            runner.run(person.execute(mend))
+            api.wait_projected(60)
+            n_orders, n_letters = (api.value(f"SELECT count(*) FROM {one}") for one in ("orders", "dead_letters"))
+        runner.run(person.close())
+
+    assert "postgresql" in str(missing)
+    assert (n_orders, n_letters) == (30, 0)
 
 
 def _lags(api: Api) -> list[float]:

@@ -1,12 +1,16 @@
 """How many customers were kept, counted by PostgreSQL: fixtures that a person can count by hand."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from services.api.kpi.store import counting
 from shared.contracts.event import Customer, CustomerErased, OrderReturned
 from shared.contracts.identity import CustomerLinked
+from shared.postgres.pool import make_pool
+from shared.problem import ProblemError
 from tests.factories.records import enriched, order
 from tests.integration.api.conftest import Api
 
@@ -146,3 +150,13 @@ def test_an_empty_shop_is_told_as_such_and_nonsense_is_refused(api: Api) -> None
     assert (found["cohorts"], found["history_since"], found["second_purchase"]["n"]) == ([], None, 0)
     assert len(found["periods"]) == 13
     assert found["time_zone"] == "UTC"
+
+
+async def test_a_count_that_takes_too_long_is_ended_and_said(database_url: str) -> None:
+    async with make_pool(database_url) as pool:
+        with pytest.raises(ProblemError) as refused:
+            async with counting(pool, asyncio.Semaphore(1)) as connection:
+                await connection.execute("SET LOCAL statement_timeout = '50ms'")
+                await connection.execute("SELECT pg_sleep(60)")
+
+    assert refused.value.status == 503
