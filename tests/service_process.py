@@ -68,6 +68,13 @@ class ServiceProcess:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def twin(self, folder: Path) -> Self:
+        """Return another process of the same service, not started, with a port and a folder of its own."""
+        settings = {name: value for name, value in self._environment.items() if name.startswith("PULSELINE_")}
+        del settings["PULSELINE_STATE_DIR"], settings[f"PULSELINE_{self.name.upper()}_PORT"]
+        folder.mkdir(exist_ok=True)
+        return type(self)(self.name, settings, folder)
+
     def kill(self) -> None:
         """kill -9, as an outage would."""
         self._end(signal.SIGKILL)

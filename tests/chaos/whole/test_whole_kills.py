@@ -224,6 +224,41 @@ def wrongly_counted(system: System, told: list[dict[str, Any]]) -> list[tuple[st
     return [(one, n, n_shown[one]) for one, n in n_told.items() if n_shown[one] != n]
 
 
+async def judge(
+    system: System, bootstrap: str, prefix: str, database_url: str, sender: Sender, watcher: Watcher
+) -> None:
+    """Hold what is left of it all to the ledger, and the alerts to a clean replay of what came in."""
+    async with Log(bootstrap, prefix) as log:
+        await log.wait_handled("sentiment", "interactions")
+        # It lets time go on in the log: without it, what is handled is all that there will be.
+        await asyncio.to_thread(system.services["sentiment"].stop)
+        await log.wait_handled("churn_alerts", "interactions.enriched")
+        inputs = await log.read(await log.handled("sentiment", "interactions"))
+        alerts = [untraced(one) for part in await log.read(await log.ends("churn.alerts")) for one in part]
+
+    arrived = Counter(json.loads(value).get("id") for part in inputs for value in part)
+    assert set(arrived) - {None} == {event["id"] for event in sender.told}
+    assert set(alerts) == {one for part in inputs for one in replayed(part)}
+    assert set(alerts) == {one for part in inputs for one in replayed(without_repeats(part))}
+
+    database = await asyncpg.connect(database_url)
+    async with asyncio.timeout(PATIENCE_S):
+        while await database.fetchval("SELECT count(*) FROM alert_events") < len(set(alerts)):
+            await asyncio.sleep(0.5)
+    rows = await database.fetch("SELECT seq, is_historical FROM alert_events ORDER BY seq")
+    orders = await database.fetchrow("SELECT count(*) AS n, sum(amount) AS total FROM orders")
+    n_interactions = await database.fetchval("SELECT count(*) FROM interactions")
+    await database.close()
+    amounts = [Decimal(event["amount"]) for event in sender.told if event["type"] == "order.placed"]
+    assert len(rows) == len(set(alerts)) > 100
+    assert n_interactions == N_EVENTS
+    assert (orders["n"], orders["total"]) == (len(amounts), sum(amounts))
+    assert await asyncio.to_thread(wrongly_counted, system, sender.told) == []
+    shown = [row["seq"] for row in rows if not row["is_historical"]]
+    await asyncio.to_thread(eventually, lambda: len(watcher.seen) >= len(shown), PATIENCE_S)
+    assert watcher.seen == shown
+
+
 async def test_nothing_is_lost_or_doubled_whatever_is_killed(
     fresh_kafka: EmbeddedKafka, fresh_postgres: EmbeddedPostgres, topic_prefix: str, tmp_path: Path
 ) -> None:
@@ -233,32 +268,4 @@ async def test_nothing_is_lost_or_doubled_whatever_is_killed(
         sender.start()
         watcher.start()
         await asyncio.to_thread(kill_in_turn, system, fresh_kafka, fresh_postgres, sender)
-        async with Log(fresh_kafka.bootstrap, topic_prefix) as log:
-            await log.wait_handled("sentiment", "interactions")
-            # It lets time go on in the log: without it, what is handled is all that there will be.
-            await asyncio.to_thread(system.services["sentiment"].stop)
-            await log.wait_handled("churn_alerts", "interactions.enriched")
-            inputs = await log.read(await log.handled("sentiment", "interactions"))
-            alerts = [untraced(one) for part in await log.read(await log.ends("churn.alerts")) for one in part]
-
-        arrived = Counter(json.loads(value).get("id") for part in inputs for value in part)
-        assert set(arrived) - {None} == {event["id"] for event in sender.told}
-        assert set(alerts) == {one for part in inputs for one in replayed(part)}
-        assert set(alerts) == {one for part in inputs for one in replayed(without_repeats(part))}
-
-        database = await asyncpg.connect(fresh_postgres.url())
-        async with asyncio.timeout(PATIENCE_S):
-            while await database.fetchval("SELECT count(*) FROM alert_events") < len(set(alerts)):
-                await asyncio.sleep(0.5)
-        rows = await database.fetch("SELECT seq, is_historical FROM alert_events ORDER BY seq")
-        orders = await database.fetchrow("SELECT count(*) AS n, sum(amount) AS total FROM orders")
-        n_interactions = await database.fetchval("SELECT count(*) FROM interactions")
-        await database.close()
-        amounts = [Decimal(event["amount"]) for event in sender.told if event["type"] == "order.placed"]
-        assert len(rows) == len(set(alerts)) > 100
-        assert n_interactions == N_EVENTS
-        assert (orders["n"], orders["total"]) == (len(amounts), sum(amounts))
-        assert await asyncio.to_thread(wrongly_counted, system, sender.told) == []
-        shown = [row["seq"] for row in rows if not row["is_historical"]]
-        await asyncio.to_thread(eventually, lambda: len(watcher.seen) >= len(shown), PATIENCE_S)
-        assert watcher.seen == shown
+        await judge(system, fresh_kafka.bootstrap, topic_prefix, fresh_postgres.url(), sender, watcher)
