@@ -1,9 +1,7 @@
 """Builds the API service from its settings; the one place that reads them."""
 
 import asyncio
-import logging
 import random
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -47,6 +45,7 @@ from services.api.projection.retention import Retention
 from services.api.risk.routes import risk_routes
 from services.api.segment.routes import segment_routes
 from services.api.settings import ApiSettings
+from shared.background import endless
 from shared.clock import Clock, SystemClock
 from shared.connection.seal import SecretsKey
 from shared.health import health_routes
@@ -54,8 +53,6 @@ from shared.kafka.publisher import Publisher
 from shared.postgres.pool import make_pool, with_password_file
 from shared.topics import CHURN_ALERTS, CHURN_RISK, DEAD_LETTERS, ENRICHED
 from shared.tracing import make_tracing
-
-log = logging.getLogger(__name__)
 
 # The bulk lane may wait a little to gather a batch; an alert may not.
 _BULK_WAIT_MS = 100
@@ -124,7 +121,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     async def lifespan() -> AsyncIterator[None]:
         async with pool:
             background = [
-                asyncio.create_task(_endless(name, work()), name=name)
+                asyncio.create_task(endless(name, work()), name=name)
                 for name, work in (
                     ("projection of interactions", bulk.run),
                     ("projection of alerts", alerts.run),
@@ -218,14 +215,3 @@ def _mailer(settings: ApiSettings) -> SmtpMailer | None:
 
 def _day_overrides(path: Path | None) -> Overrides:
     return {} if path is None else msgspec.yaml.decode(path.read_bytes(), type=dict[str, DayOverrides])
-
-
-async def _endless(name: str, work: Any) -> None:
-    try:
-        await work
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        # A bug: the supervisor restarts a process that ends, and nobody would notice one that lives on half dead.
-        log.critical("background work ended", extra={"action": "background_ended", "work": name}, exc_info=True)
-        signal.raise_signal(signal.SIGTERM)

@@ -25,6 +25,7 @@ from services.ingest.identity.agent import HandleFollower
 from services.ingest.identity.table import HandleTable
 from services.ingest.metrics import IngestMetrics
 from services.ingest.settings import IngestSettings
+from shared.background import endless
 from shared.clock import Clock
 from shared.connection.document import load_connections
 from shared.connection.seal import SecretsKey
@@ -33,7 +34,7 @@ from shared.health import health_routes
 from shared.kafka.publisher import Publisher
 from shared.postgres import connections as connection_rows
 from shared.postgres.api_keys import ApiKeyRow, load_active_keys
-from shared.postgres.pool import make_pool, reading, transaction, with_password_file
+from shared.postgres.pool import make_pool, patiently, with_password_file
 from shared.rate import RateLimit
 from shared.tracing import TracedRequests, make_tracing
 
@@ -59,7 +60,7 @@ def build(
     pool = make_pool(database_url, max_size=2)
 
     async def load_keys() -> Sequence[ApiKeyRow]:
-        async with reading(pool) as connection:
+        async with patiently(pool) as connection:
             return await load_active_keys(connection)
 
     keys = KeyRing(load_keys, settings.state_dir / "ingest" / "keys.json", clock, settings.ingest_key_refresh_s)
@@ -76,16 +77,16 @@ def build(
     secrets_key = SecretsKey.from_file(settings.secrets_key_file) if settings.secrets_key_file else None
 
     async def load_rows() -> Sequence[connection_rows.ConnectionRow]:
-        async with reading(pool) as connection:
+        async with patiently(pool) as connection:
             return await connection_rows.load_connections(connection)
 
     async def begin_figures() -> dict[str, datetime]:
-        async with transaction(pool) as connection:
+        async with patiently(pool) as connection:
             await connection_rows.replace_file_connections(connection, book.told())
             return await connection_rows.last_received(connection)
 
     async def write_figures(rows: Sequence[connection_rows.FiguresRow]) -> None:
-        async with transaction(pool) as connection:
+        async with patiently(pool) as connection:
             await connection_rows.add_figures(connection, rows)
 
     refresh_s = settings.ingest_connection_refresh_s
@@ -111,13 +112,13 @@ def build(
         book.restore()
         async with pool, mail.open():
             background = [
-                asyncio.create_task(work)
-                for work in (
-                    keys.keep_fresh(),
-                    book.keep_fresh(),
-                    figures.keep_written(begin_figures, write_figures, refresh_s),
-                    connect(publisher),
-                    follower.run(),
+                asyncio.create_task(endless(name, work), name=name)
+                for name, work in (
+                    ("keys", keys.keep_fresh()),
+                    ("connections", book.keep_fresh()),
+                    ("figures", figures.keep_written(begin_figures, write_figures, refresh_s)),
+                    ("first contact with Kafka", connect(publisher)),
+                    ("identities", follower.run()),
                 )
             ]
             try:

@@ -70,10 +70,7 @@ class Replica(Generic[Row]):
         rows = await self._load()
         self._adopt(rows)
         self._is_current = True
-        encoded = msgspec.json.encode(list(rows))
-        if encoded != self._kept:
-            await asyncio.to_thread(self._write, encoded)
-            self._kept = encoded
+        await self._keep(msgspec.json.encode(list(rows)))
 
     async def keep_fresh(self) -> None:
         """Refresh for ever; an outage is logged once and waited out."""
@@ -99,6 +96,18 @@ class Replica(Generic[Row]):
                 return
             await asyncio.sleep(max(0.0, self._tried_at_s + _RELOAD_SPACING_S - asked_s))
             await self.refresh()
+
+    async def _keep(self, encoded: bytes) -> None:
+        """Write the snapshot where it is another; a full disk keeps the old one, and the next reading tries again."""
+        if encoded == self._kept:
+            return
+        try:
+            await asyncio.to_thread(self._write, encoded)
+        except OSError as error:
+            extra = {"action": f"{self._name}_snapshot_unwritable", "error": str(error)}
+            log.warning("the snapshot cannot be written", extra=extra)
+        else:
+            self._kept = encoded
 
     def _write(self, encoded: bytes) -> None:
         self._snapshot.parent.mkdir(parents=True, exist_ok=True)

@@ -179,6 +179,19 @@ async def reading(pool: Any) -> AsyncIterator[Any]:
         raise outage from error
 
 
+@asynccontextmanager
+async def patiently(pool: Any) -> AsyncIterator[Any]:
+    """Yield a connection inside a transaction for work that is tried again and again.
+
+    Raises `Unavailable` when the server is away, and for whatever people must mend there first.
+    """
+    try:
+        async with transaction(pool) as connection:
+            yield connection
+    except asyncpg.PostgresError as error:
+        raise Unavailable("postgresql", str(error)) from error
+
+
 def with_password_file(database_url: str, password_file: Path | None) -> str:
     """Return the address with the password from the file in place of its own, when there is a file."""
     if password_file is None:

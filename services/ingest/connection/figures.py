@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+from services.ingest.channel.draft import clean
 from services.ingest.metrics import IngestMetrics
 from shared.errors import Unavailable
 from shared.postgres.connections import FiguresRow
@@ -45,11 +46,11 @@ class Figures:
         """Count a refused delivery under `reason`, one of few; `detail` is kept of the last one only."""
         row = self._row(connection_id)
         counted = row.n_rejected_by_reason
-        label = reason[:_LONGEST_REASON]
+        label = clean(reason, _LONGEST_REASON)
         if label not in counted and len(counted) >= _MOST_REASONS:
             label = OTHER
         counted[label] = counted.get(label, 0) + 1
-        row.last_rejected_at, row.last_rejection_reason = now, detail[:_LONGEST_REASON]
+        row.last_rejected_at, row.last_rejection_reason = now, clean(detail, _LONGEST_REASON)
 
     async def keep_written(self, begin: Begin, write: Write, every_s: float) -> None:
         """Add to PostgreSQL for ever; `begin` runs once, when it first answers, and returns what was last seen when."""

@@ -5,6 +5,7 @@ Settings of such a connection: `listen_port` (and `listen_host`, `tls_certificat
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -26,6 +27,11 @@ from shared.clock import Clock
 from shared.connection.document import Connection
 from shared.contracts.event import EventBase
 
+log = logging.getLogger(__name__)
+
+# No server numbers its mailboxes so: UIDs of another validity count from the beginning.
+_NO_VALIDITY = -1
+
 
 class PositionFile:
     """A mailbox's position in a small file of the service's state folder."""
@@ -38,6 +44,11 @@ class PositionFile:
             return msgspec.json.decode(self._path.read_bytes(), type=Position)
         except FileNotFoundError:
             return None
+        except msgspec.DecodeError as error:
+            # The machine stopped while it was written. No mail is missed, and what was taken before is known by its id.
+            extra = {"action": "mail_position_unreadable", "path": str(self._path), "error": str(error)}
+            log.warning("reading the mailbox from its beginning", extra=extra)
+            return Position(_NO_VALIDITY, 0)
 
     async def save(self, position: Position) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 Accept = Callable[[Sequence[EventBase]], Awaitable[None]]
 _BATCH = 20
 _IDLE_SLICE_S = 2.0  # how long stopping may have to wait
-_FAILURES = (IMAPClientError, OSError, EOFError)
+# The last three are the library's, of answers it does not understand: one odd server ends nobody's polling.
+_FAILURES = (IMAPClientError, OSError, EOFError, ValueError, LookupError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)

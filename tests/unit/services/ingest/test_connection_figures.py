@@ -73,3 +73,15 @@ def test_last_delivery_is_told_as_an_instant() -> None:
     figures(registry).received("shop", NOW)
 
     assert registry.get_sample_value(SEEN, {"connection": "shop"}) == NOW.timestamp()
+
+
+async def test_a_reason_that_quotes_what_postgresql_cannot_hold_is_written_all_the_same() -> None:
+    counted, table = figures(), Table()
+    counted.rejected("shop", "odd", "/data/a\x00b\ud800: unknown member", NOW)
+
+    await counted.write_once(table.write)
+
+    [row] = table.rows
+    assert row.last_rejection_reason is not None
+    assert "\x00" not in row.last_rejection_reason
+    assert row.last_rejection_reason.encode().startswith(b"/data/ab")

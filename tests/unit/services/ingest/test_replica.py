@@ -1,0 +1,48 @@
+"""Rows kept for when PostgreSQL is away: a disk that takes nothing costs the snapshot, not the rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from services.ingest.channel.email.imap_poller import Position
+from services.ingest.connection.mail import PositionFile
+from services.ingest.replica import Replica
+from tests.fakes.clock import FakeClock
+
+
+class Row(msgspec.Struct, frozen=True):
+    name: str
+
+
+async def test_rows_are_followed_though_the_snapshot_cannot_be_written(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "ingest"
+    in_the_way.write_text("a file where the folder should be")
+    adopted: list[Sequence[Row]] = []
+    rows = [Row("first")]
+
+    async def load() -> Sequence[Row]:
+        return list(rows)
+
+    replica = Replica("rows", Row, load, adopted.append, in_the_way / "rows.json", FakeClock(), 0.0)
+    await replica.refresh()
+    rows.append(Row("second"))
+    await replica.refresh()
+    in_the_way.unlink()
+    await replica.refresh()
+
+    assert replica.is_current
+    assert adopted[1] == [Row("first"), Row("second")]
+    assert msgspec.json.decode((in_the_way / "rows.json").read_bytes(), type=list[Row]) == rows
+
+
+async def test_a_cut_off_position_reads_the_mailbox_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "mailbox.json"
+    store = PositionFile(path)
+    await store.save(Position(7, 12))
+    path.write_bytes(path.read_bytes()[:5])
+
+    position = await store.load()
+
+    assert position is not None
+    assert (position.validity != 7, position.uid) == (True, 0)
