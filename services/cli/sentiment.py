@@ -106,9 +106,9 @@ def explain(
 
     backend = load_backend(model)
     (judged,) = backend.analyse([text])
-    typer.echo(f"{judged.label} {judged.score:+.3f} ({judged.language})")
+    typer.echo(f"{judged.label} {judged.score:+z.3f} ({judged.language})")
     for reason in backend.explain(text, top):
-        typer.echo(f"{reason.polarity:+8.3f} polarity {reason.neutrality:+8.3f} neutrality  {reason.piece}")
+        typer.echo(f"{reason.polarity:+z8.3f} polarity {reason.neutrality:+z8.3f} neutrality  {reason.piece}")
 
 
 def _own_rows(paths: Sequence[Path]) -> list[LabelledText]:

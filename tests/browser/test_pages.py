@@ -227,6 +227,17 @@ def test_no_probability_is_told_as_certain(console: Console) -> None:
     assert told == ["<1%", "<1%", "1%", "50%", "99%", ">99%", ">99%"]
 
 
+def test_a_number_that_rounds_to_nothing_has_no_minus(console: Console) -> None:
+    page = console.open("#/settings", is_deaf=True)
+
+    told = page.evaluate(
+        "async () => { const { money, number, percent } = await import('./lib/text.mjs');"
+        " return [number(-0.004, { maximumFractionDigits: 2 }), percent(-0.004), money(-0.001), number(-1)] }"
+    )
+
+    assert told == ["0", "0%", "0.00", "\u22121"]
+
+
 def test_a_flood_of_dead_letters_of_one_kind_is_given_up_at_once(console: Console) -> None:
     reason = f"flood {next(numbers)}"
     outside(console.api.rows, _INSERT_FLOOD, 1_200, SystemClock().now(), reason)

@@ -1,5 +1,6 @@
 """Customers kept, on their page: shares with intervals, the present period marked, words where there are too few."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -69,6 +70,21 @@ def test_shares_have_intervals_and_the_present_month_has_none(console: Console) 
     expect(rows.filter(has_text="Mar 2026")).to_contain_text("not over yet")
     expect(page.get_by_role("region", name="By period of the first purchase")).to_contain_text("…")
     expect(page.locator(".second")).to_contain_text("within 90 days")
+    shares = re.findall(r"[\d.]+%", page.locator("main").inner_text())
+    assert [share for share in shares if not re.fullmatch(r"\d+\.\d%", share)] == []
+
+
+def test_a_phone_shows_the_share_kept_without_scrolling_sideways(console: Console) -> None:
+    page = opened(console, HABITS, WAITS, viewport=PHONE)
+    newest = answer(HABITS, WAITS).periods[-2]
+    assert newest.kept is not None
+
+    periods = page.get_by_role("region", name="From one period to the next")
+    box = periods.get_by_text(f"{100 * newest.kept.value:.1f}% (").first.bounding_box()
+
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["width"]
 
 
 def test_too_few_customers_give_counts_and_no_figure(console: Console) -> None:

@@ -85,8 +85,8 @@ def evaluate(part: tuple[Moods, tuple[Proof, ...]], moment: Moment, weight: floa
         threshold=round(mean_before - threshold, 3),
         contribution=round(weight * strength(fall / threshold), 4),
         evidence=ids_since(proofs, first * BLOCK_DAYS),
-        reason_en=f"the last {n_recent} texts sound worse than before ({mean:+.2f} against {mean_before:+.2f})",
-        reason_zh=f"近期{n_recent}条文字的情绪下滑（由{mean_before:+.2f}降至{mean:+.2f}）",
+        reason_en=f"the last {n_recent} texts sound worse than before ({mean:+z.2f} against {mean_before:+z.2f})",
+        reason_zh=f"近期{n_recent}条文字的情绪下滑（由{mean_before:+z.2f}降至{mean:+z.2f}）",
     )
     return Finding(signal, (recent[0].block + BLOCKS_RECENT) * BLOCK_DAYS)
 

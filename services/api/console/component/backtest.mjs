@@ -38,7 +38,7 @@ export function Backtest() {
 
 const decimals = (value) => (value == null ? t("none") : number(value, { minimumFractionDigits: 3, maximumFractionDigits: 3 }));
 
-const share = (ratio) => number(ratio, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const share = (ratio) => percent(ratio, 1);
 
 const FIGURES = [["n_alerts", number], ["precision", share], ["recall", share], ["f1", decimals], ["median_lead_days", number]];
 
@@ -50,8 +50,8 @@ function Report({ report: { options, data, rankings, rules, reliability, roc, ch
       start: date(options.start), horizon: days(options.horizon_days) })}</p>
     <section class="card"><dl class="facts across">
       <${Fact} label=${t("backtest.lead_days")} value=${days(ours.median_lead_days)} note=${compared(days(other?.median_lead_days ?? 0))} />
-      <${Fact} label=${t("backtest.precision")} value=${percent(ours.precision)} note=${compared(percent(other?.precision ?? 0))} />
-      <${Fact} label=${t("backtest.recall")} value=${percent(ours.recall)} note=${compared(percent(other?.recall ?? 0))} />
+      <${Fact} label=${t("backtest.precision")} value=${share(ours.precision)} note=${compared(share(other?.precision ?? 0))} />
+      <${Fact} label=${t("backtest.recall")} value=${share(ours.recall)} note=${compared(share(other?.recall ?? 0))} />
       <${Fact} label=${t("backtest.auc")} value=${decimals(rankings[0].auc)} note=${rankings[1] && t("backtest.recency", { value: decimals(rankings[1].auc) })} />
     </dl></section>
     <section class="card below"><h2>${t("backtest.rules")}</h2><table class="data compared">
@@ -64,7 +64,7 @@ function Report({ report: { options, data, rankings, rules, reliability, roc, ch
       <section class="card"><h2>${t("backtest.roc")}</h2><p class="hint">${t("backtest.roc.hint", { ours: decimals(rankings[0].auc), recency: decimals(rankings[1]?.auc) })}</p>
         ${roc.pulseline ? html`<${Chart} label=${t("backtest.roc")} height=${260} x=${UNIT} y=${UNIT}
           lines=${[{ points: [[0, 0], [1, 1]], kind: "faint" }, { points: roc.recency ?? [], kind: "other" }, { points: roc.pulseline }]} />` : html`<p class="hint">${t("backtest.nothing")}</p>`}</section>
-      <section class="card"><h2>${t("backtest.calibration")}</h2><p class="hint">${t("backtest.calibration.hint", { error: decimals(rankings[0].calibration_error), n: n_scored, rate: percent(churn, 1) })}</p>
+      <section class="card"><h2>${t("backtest.calibration")}</h2><p class="hint">${t("backtest.calibration.hint", { error: decimals(rankings[0].calibration_error), n: n_scored, rate: share(churn) })}</p>
         <${Calibration} bins=${reliability.filter(({ n }) => n > 0)} /></section>
     </div>
     ${seen?.length > 0 && html`<section class="card below"><h2>${t("backtest.seen")}</h2><p class="hint">${t("backtest.seen.hint")}</p>
@@ -89,5 +89,5 @@ function Calibration({ bins }) {
   return html`<${Chart} label=${t("backtest.calibration")} height=${260} x=${UNIT} y=${UNIT}
     lines=${[{ points: [[0, 0], [1, 1]], kind: "faint" }, { points: bins.map((bin) => [bin.mean_score, bin.observed]) }]}
     dots=${bins.map((bin) => ({ x: bin.mean_score, y: bin.observed, r: 3 + 5 * Math.sqrt(bin.n / most),
-      title: t("backtest.bin", { said: percent(bin.mean_score), came: percent(bin.observed), n: bin.n }) }))} />`;
+      title: t("backtest.bin", { said: share(bin.mean_score), came: share(bin.observed), n: bin.n }) }))} />`;
 }

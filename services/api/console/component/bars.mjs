@@ -7,7 +7,7 @@ export function Bars({ items, isSigned = false }) {
   const largest = Math.max(...items.map(({ value }) => Math.abs(value)), 1e-9);
   return html`<ul class=${`bars ${isSigned ? "signed" : ""}`}>
     ${items.map(({ key, label, value, note }) => html`<li key=${key}>
-      <div class="bar-label"><span dir="auto">${label}</span><b>${number(value, { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: isSigned ? "exceptZero" : "auto" })}</b></div>
+      <div class="bar-label"><span dir="auto">${label}</span><b>${number(value, { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: isSigned ? "exceptZero" : "negative" })}</b></div>
       <svg class=${value < 0 ? "bar less" : "bar"} viewBox="0 0 200 8" preserveAspectRatio="none" aria-hidden="true">
         <rect class="track" x="0" y="0" width="200" height="8" />
         ${isSigned

@@ -38,9 +38,9 @@ function Found({ found }) {
         <${Fact} label=${t("outcome.acted")} value=${bought(acted)} note=${range(acted.share) ?? t("outcome.few")} />
         <${Fact} label=${t("outcome.held")} value=${bought(held)} note=${range(held.share) ?? t("outcome.few")} />
         <${Fact} label=${t("outcome.waiting")} value=${number(acted.n_waiting + held.n_waiting)} note=${t("outcome.waiting.note", { held: held.n_waiting })} />
-        <${Fact} label=${t("outcome.worked")} value=${acted.n ? percent(acted.n_worked / acted.n) : t("outcome.nothing")} note=${t("outcome.worked.note", { held: held.n_worked })} />
+        <${Fact} label=${t("outcome.worked")} value=${acted.n ? percent(acted.n_worked / acted.n, 1) : t("outcome.nothing")} note=${t("outcome.worked.note", { held: held.n_worked })} />
       </dl>
-      ${!isDecided(whole) && found.n_more > 0 && html`<p class="hint below">${t("outcome.more", { n: found.n_more, points: points(found.worth_seeing) })}</p>`}
+      ${!isDecided(whole) && found.n_more > 0 && html`<p class="hint below">${t("outcome.more", { n: found.n_more, points: number(100 * found.worth_seeing, { maximumFractionDigits: 1 }) })}</p>`}
       ${found.n_later_alerts > 0 && html`<p class="hint below">${t("outcome.later", { n: found.n_later_alerts })}</p>`}
     </section>
     ${acted.n + held.n > 0 && DIMENSIONS.map(([dimension, name]) => html`<${Slices} key=${dimension} title=${t(`outcome.${dimension}`)} slices=${found[dimension]} name=${name} />`)}
@@ -74,6 +74,6 @@ function Whisker({ difference, scale }) {
 
 const isDecided = ({ verdict }) => verdict === "helped" || verdict === "harmed";
 const reach = ({ low, high }) => Math.max(Math.abs(low), Math.abs(high), 0.01);
-const points = (share) => number(100 * share, { maximumFractionDigits: 1 });
+const points = (share) => number(100 * share, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const bought = ({ n, n_bought: hits, share }) => (share ? `${percent(share.value, 1)} · ${number(hits)}/${number(n)}` : `${number(hits)}/${number(n)}`);
 const range = (share) => share && t("outcome.share", { low: percent(share.low, 1), high: percent(share.high, 1) });

@@ -60,13 +60,13 @@ function medianNote({ median, n, n_bought: bought }) {
 
 function Periods({ periods, by }) {
   const columns = [["active", "n_active"], ["new", "n_new"], ["kept", "n_kept"], ["back", "n_back"]];
-  return html`<section class="card below"><h2>${t("retention.periods")}</h2><div class="table-box" tabindex="0" role="region" aria-label=${t("retention.periods")}><table class="data heat">
+  return html`<section class="card below" aria-label=${t("retention.periods")}><h2>${t("retention.periods")}</h2><table class="data compared">
     <thead><tr><th scope="col">${t("retention.period")}</th>${columns.map(([key]) => html`<th scope="col" class="right" key=${key}>${t(`retention.${key}`)}</th>`)}
       <th scope="col" class="right">${t("retention.share")}</th></tr></thead>
     <tbody>${[...periods].reverse().map((one) => html`<tr key=${one.period}><th scope="row">${named(one.period, by)}</th>
-      ${columns.map(([key, member]) => html`<td class=${one.is_complete ? "right" : "right unsaid"} key=${key}>${number(one[member])}</td>`)}
-      <td class=${one.kept ? "right" : "right unsaid"}>${one.kept ? t("outcome.range", { value: percent(one.kept.value, 1), low: percent(one.kept.low, 1), high: percent(one.kept.high, 1) })
-        : t(one.is_complete ? "retention.few" : "retention.lasting")}</td></tr>`)}</tbody></table></div></section>`;
+      ${columns.map(([key, member]) => html`<td class=${one.is_complete ? "right" : "right unsaid"} key=${key} data-label=${t(`retention.${key}`)}>${number(one[member])}</td>`)}
+      <td class=${one.kept ? "right wide" : "right wide unsaid"} data-label=${t("retention.share")}>${one.kept ? t("outcome.range", { value: percent(one.kept.value, 1), low: percent(one.kept.low, 1), high: percent(one.kept.high, 1) })
+        : t(one.is_complete ? "retention.few" : "retention.lasting")}</td></tr>`)}</tbody></table></section>`;
 }
 
 function Cohorts({ found }) {
@@ -89,7 +89,7 @@ function Cell({ one, most }) {
   const { active, n_active: n, n: all } = one;
   if (active) {
     const title = t("retention.cell", { n, all, share: percent(active.value, 1), low: percent(active.low, 1), high: percent(active.high, 1) });
-    return html`<td class=${`right shade-${Math.ceil((SHADES * active.value) / most)}`} title=${title}>${percent(active.value)}</td>`;
+    return html`<td class=${`right shade-${Math.ceil((SHADES * active.value) / most)}`} title=${title}>${percent(active.value, 1)}</td>`;
   }
   return one.is_complete ? html`<td class="right unsaid" title=${t("retention.cell.few", { n, all })}>${number(n)}</td>`
     : html`<td class="right unsaid" title=${t("retention.sofar", { n, all })}>${number(n)}…</td>`;

@@ -59,9 +59,11 @@ export const sentence = (text) => text.charAt(0).toLocaleUpperCase() + text.slic
 /** Returns an amount that came with a risk; contracts leave the default currency out. */
 export const riskMoney = (value, risk) => money(value, risk?.currency ?? "USD");
 
-export const number = (value, options = {}) => formatter(Intl.NumberFormat, options).format(value).replace("-", "\u2212");
+/** Returns a number as the viewer's language writes it; what rounds to nothing has no sign. */
+export const number = (value, options = {}) =>
+  formatter(Intl.NumberFormat, { signDisplay: "negative", ...options }).format(value).replace("-", "\u2212");
 export const percent = (ratio, digits = 0) =>
-  number(ratio, { style: "percent", minimumFractionDigits: 0, maximumFractionDigits: digits });
+  number(ratio, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** Returns a probability as people may take it: what is worked out from data is never certain. */
 export const chance = (p) => (p >= 0.995 ? `>${percent(0.99)}` : p < 0.005 ? `<${percent(0.01)}` : percent(p));

@@ -107,6 +107,20 @@ def test_sentiment_slides_when_recent_texts_are_clearly_worse() -> None:
     assert judged(sentiment_sliding.RULE, (part, ()), 99) is None
 
 
+def test_a_mood_that_rounds_to_nothing_is_told_without_a_minus() -> None:
+    part = Moods()
+    for day in range(0, 100, 5):
+        part = sentiment_sliding.observe(part, day, -0.001)
+    for day in range(100, 110):
+        part = sentiment_sliding.observe(part, day, -0.7)
+
+    found = judged(sentiment_sliding.RULE, (part, ()), 109)
+
+    assert found is not None
+    assert found.signal.reason_en.endswith(" against +0.00)")
+    assert "（由+0.00降至-" in found.signal.reason_zh
+
+
 def test_moods_do_not_depend_on_the_order_of_texts() -> None:
     texts = [(3, 0.5), (250, -0.25), (12, 0.1), (255, 0.7), (100, -1.0)]
 
