@@ -33,6 +33,7 @@ Name = Literal[
     "level_changed",
     "unusual_end",
     "fixed_rule_as_good",
+    "few_judged",
     "few_churned",
 ]
 
@@ -67,12 +68,14 @@ def cautions(rankings: list[Ranking], rules: list[Rule], judged: Judged, *, has_
     if risk != risk:
         found.append(_NOTHING_JUDGED)
     if risk - recency < LEAST_GAIN:
-        found.append(_LITTLE_BEYOND_RECENCY)
+        found.append(_ALERTS_BEYOND_RECENCY if ours.f1 - fixed.f1 > LEAST_GAIN else _LITTLE_BEYOND_RECENCY)
     if error is not None and error > LARGEST_ERROR:
         found.append(_badly_calibrated(error))
     found += [max(shifts, key=lambda shift: abs(shift.gap)).caution()] if (shifts := list(_shifts(judged))) else []
     if ours.n_alerts and ours.f1 <= fixed.f1 and not has_capacity:
         found.append(_FIXED_RULE_AS_GOOD)
+    if len(judged.day) and _fewest_of_a_kind(judged) < FEWEST_CHURNED:
+        found.append(_FEW_JUDGED)
     if ours.n_silences and ours.n_churned < FEWEST_CHURNED:
         found.append(_FEW_CHURNED)
     return found
@@ -139,6 +142,11 @@ def _shifts(judged: Judged) -> Iterator[_Shift]:
             yield _Shift(int(judged.day[inside].min()), int(judged.day[inside].max()), gap)
 
 
+def _fewest_of_a_kind(judged: Judged) -> int:
+    """Return how many customers ever stayed away at a checkpoint, or ever came back: the fewer of the two."""
+    return min(len(np.unique(judged.customer[kind])) for kind in (judged.is_silent, ~judged.is_silent))
+
+
 def _badly_calibrated(error: float) -> Caution:
     return Caution(
         "badly_calibrated",
@@ -157,6 +165,18 @@ _LITTLE_BEYOND_RECENCY = Caution(
     "little_beyond_recency",
     "On this log the risk ranks hardly better than days of silence alone: there is little else in it to know.",
     "在这份数据上，风险的排序几乎不优于仅按沉默天数：其中没有更多可用的信息。",
+)
+_ALERTS_BEYOND_RECENCY = Caution(
+    "little_beyond_recency",
+    "On this log the risk ranks hardly better than days of silence alone; its alerts do better than the fixed rule's "
+    "all the same, for each customer is judged by his own rhythm.",
+    "在这份数据上，风险的排序几乎不优于仅按沉默天数；但预警仍优于固定规则，因为每位客户都按其自身节奏判断。",
+)
+_FEW_JUDGED = Caution(
+    "few_judged",
+    "Fewer than thirty customers stayed away, or came back, after the checkpoints judged: how the risk ranks here is "
+    "mostly chance.",
+    "被评估的检查点之后，未再购买或再次购买的客户不足三十位：此处的排序结果多半出于偶然。",
 )
 _FIXED_RULE_AS_GOOD = Caution(
     "fixed_rule_as_good",

@@ -40,6 +40,13 @@ def _of_horizon(plan: Plan, days: int) -> Why:
             f"预测期 {horizon} 天：平常购买间隔为 {gap:.1f} 天，本宜取 {plan.asked_days} 天；"
             f"但 {days} 天的订单不足以先学习、再看到如此长的沉默的结果。",
         )
+    if horizon < gap:
+        return Why(
+            f"Horizon {horizon} days: purchases usually come {gap:.1f} days apart, but the orders leave no room for a "
+            "longer one. Within it most customers buy nothing, whether they leave or not.",
+            f"预测期 {horizon} 天：平常购买间隔为 {gap:.1f} 天，但订单数据容不下更长的预测期；"
+            "在此期间，无论是否流失，多数客户都不会购买。",
+        )
     return Why(
         f"Horizon {horizon} days: {horizon / gap:.1f} times the usual {gap:.1f} days between purchases.",
         f"预测期 {horizon} 天：为平常购买间隔（{gap:.1f} 天）的 {horizon / gap:.1f} 倍。",

@@ -52,15 +52,28 @@ def test_a_log_that_tells_much_brings_no_caution() -> None:
         (found(auc=0.62, f1=0.6), ["little_beyond_recency"]),
         (found(auc=0.75, f1=0.6, error=0.051), ["badly_calibrated"]),
         (found(auc=0.75, f1=0.6, judged=weeks_of([0.5] * 4 + [0.7] * 4)), ["level_changed"]),
-        (found(auc=0.75, f1=0.6, judged=weeks_of([0.5] * 4 + [0.7] * 4, n_customers=20)), []),
+        (found(auc=0.75, f1=0.6, judged=weeks_of([0.5] * 4 + [0.7] * 4, n_customers=20)), ["few_judged"]),
         (found(auc=0.75, f1=0.48), ["fixed_rule_as_good"]),
         (found(auc=0.75, f1=0.6, n_churned=29), ["few_churned"]),
+        (found(auc=0.75, f1=0.6, judged=weeks_of([0.5] * 8, n_customers=58)), ["few_judged"]),
         (found(auc=0.61, f1=0.5), ["little_beyond_recency", "fixed_rule_as_good"]),
         (found(auc=0.75, f1=0.3, has_capacity=True), []),
     ],
 )
 def test_each_weakness_is_named(names: list[str], expected: list[str]) -> None:
     assert names == expected
+
+
+def test_alerts_that_beat_the_rule_are_told_where_the_ranking_does_not() -> None:
+    rankings = [Ranking("pulseline", 0.86, 0.01), Ranking("recency", 0.85, None)]
+
+    (better,), (alike,) = (
+        cautions(rankings, [Rule("a", quality(f1, 200)), Rule("b", quality(0.5, 200))], NOTHING, has_capacity=False)
+        for f1 in (0.6, 0.51)
+    )
+
+    assert "its alerts do better" in better.english
+    assert "hardly better than days of silence alone: there is little else" in alike.english
 
 
 def test_the_worst_weeks_are_told_with_their_gap() -> None:

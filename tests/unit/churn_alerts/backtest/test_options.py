@@ -89,6 +89,13 @@ def test_a_horizon_shorter_than_the_usual_gap_is_not_taken() -> None:
     assert "That takes orders of 288 days; these are of 199." in options.why[-1].english
 
 
+def test_a_horizon_shorter_than_the_gap_is_told() -> None:
+    options = choose(every(365, 1_400), Wishes())
+
+    assert options.horizon_days == 180
+    assert "leave no room for a longer one" in options.why[0].english
+
+
 def test_a_wished_horizon_is_kept_and_scored_early_enough_to_be_judged() -> None:
     options = choose(every(30, 373), Wishes(horizon_days=90))
 
