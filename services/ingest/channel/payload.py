@@ -6,6 +6,7 @@ Providers' documents are read through `member`, `text_of`, `object_of` and `list
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -34,6 +35,7 @@ _X_TIME = "%a %b %d %H:%M:%S %z %Y"
 
 def json_document(body: bytes) -> Json:
     """Return any JSON document; raise `PayloadError` when it is none, nests too deep or is not UTF-8."""
+    body = body.removeprefix(BOM_UTF8)  # Windows' writers put it first
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -848,3 +848,11 @@ def test_a_signature_counts_under_either_of_its_names(prefix: str) -> None:
     (event,) = CHANNELS["standard_webhooks"].parse(genuine, {})
 
     assert event.id == "msg_1"
+
+
+def test_a_byte_order_mark_before_the_document_is_passed_over() -> None:
+    body = b'\xef\xbb\xbf{"type": "interaction", "data": {"id": "1", "source": "shop", "customer": {"id": "c"}}}'
+
+    (event,) = CHANNELS["standard_webhooks"].parse(ChannelRequest(body=body, received_at=NOW), {})
+
+    assert event.id == "1"
