@@ -13,6 +13,9 @@ from services.ingest.identity.resolve import KnownHandles
 from shared.contracts.event import EventBase
 from shared.errors import Reject
 
+# A record has room for a million bytes; what the processors add to an event needs some of it.
+_MAX_EVENT_BYTES = 950_000
+
 
 @dataclass(slots=True)
 class Delivery:
@@ -29,14 +32,20 @@ def decide(
 
     The connection's id stands before the source, because two accounts of one provider may use the same message ids;
     without a connection (an API key sends) the source stays as it is. An
-    event that names nobody (a withheld caller, a foreign CloudEvent) is left out; its neighbours are taken.
+    event that names nobody (a withheld caller, a foreign CloudEvent), or that no record holds, is left out; its
+    neighbours are taken.
     """
     delivery = Delivery()
     for event in events:
         source = event.source if connection_id is None else f"{connection_id}:{event.source}"[:256]
         named = msgspec.structs.replace(event, source=source)
         try:
-            delivery.accepted.append(stamp(at_most_present(named, received_at), received_at, known))
+            stamped = stamp(at_most_present(named, received_at), received_at, known)
         except Reject as reject:
             delivery.left_out["nobody" if reject.pointer == "/customer" else "invalid"] += 1
+            continue
+        if len(stamped.value) > _MAX_EVENT_BYTES:
+            delivery.left_out["too_large"] += 1
+        else:
+            delivery.accepted.append(stamped)
     return delivery

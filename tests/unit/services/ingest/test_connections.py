@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from services.ingest.channel import ChannelRequest
+from services.ingest.channel.draft import draft
 from services.ingest.connection.decide import decide
 from services.ingest.connection.replays import ReplayGuard
 from shared.connection.document import ConnectionsError, load_connections
-from shared.contracts.event import Customer, Interaction
+from shared.contracts.event import Call, Customer, Interaction
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PROVIDERS = frozenset({"slack", "twilio"})
@@ -52,6 +55,27 @@ def test_list_holds_secrets_in_rotation(tmp_path: Path) -> None:
 def test_bad_file_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConnectionsError):
         load_connections(written(tmp_path, text), PROVIDERS)
+
+
+def test_event_that_no_record_holds_leaves_its_neighbours() -> None:
+    huge = structs.replace(message(1, Customer("c")), text="字" * 200_000, call=Call(transcript="字" * 200_000))
+
+    delivery = decide([huge, message(2, Customer("c"))], "team", NOW, {})
+
+    assert [one.event.id for one in delivery.accepted] == ["m-2"]
+    assert dict(delivery.left_out) == {"too_large": 1}
+
+
+def test_the_longest_text_of_a_provider_fits_a_record() -> None:
+    request = ChannelRequest(received_at=NOW)
+    said = [
+        draft(
+            request, platform="email", event_id=str(n), handles=["x:1"], text=character * 300_000, subject="😀" * 2_000
+        )
+        for n, character in enumerate("\x01😀")
+    ]
+
+    assert dict(decide(said, "mail", NOW, {}).left_out) == {}
 
 
 def test_event_that_names_nobody_leaves_its_neighbours() -> None:
