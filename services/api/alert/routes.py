@@ -127,7 +127,7 @@ def alert_routes(
             )
         )
 
-    def wanted(
+    async def wanted(
         principal: reader,
         severity: Severities = None,
         status: Statuses = None,
@@ -140,6 +140,10 @@ def alert_routes(
         def some(values: Any) -> frozenset[str] | None:
             return frozenset(values) if values else None
 
+        ids = None
+        if customer_id is not None:
+            async with reading(pool) as connection:
+                ids = await store.ids_of(connection, customer_id)
         return Filter(
             severities=some(severity),
             statuses=some(status),
@@ -147,7 +151,7 @@ def alert_routes(
             tiers=some(tier),
             types=some(event_type),
             assignee=assignee,
-            customer_id=customer_id,
+            customer_ids=ids,
             sees_held_out=principal.may("holdout:read"),
         )
 
@@ -156,7 +160,8 @@ def alert_routes(
         summary="Follow alert events as server-sent events",
         description="Each event has a global id. After a break send the last one as Last-Event-ID (browsers do) or "
         "`last_event_id`: none is lost and none repeated, on any API process. Without it the stream starts now. "
-        "Alerts about imported history are not streamed.",
+        "Alerts about imported history are not streamed. `customer_id` is the customer that the id stands for when the "
+        "request begins, also where it was merged into another.",
         responses=answers(None, "An endless stream of events", media_type="text/event-stream"),
     )
     async def stream(

@@ -236,6 +236,21 @@ async def live_events_after(connection: Any, event_id: int, limit: int) -> list[
     return [event_row(row) for row in rows]
 
 
+async def ids_of(connection: Any, customer_id: str) -> frozenset[str]:
+    """Return the ids under which events tell of the customer this id stands for today: his own, and of his alerts'."""
+    rows = await connection.fetch(
+        """
+        WITH now AS (
+            SELECT coalesce((SELECT merged_into FROM customers WHERE customer_id = $1::text), $1) AS customer_id
+        )
+        SELECT customer_id FROM now
+        UNION SELECT e.customer_id FROM now JOIN alerts a USING (customer_id) JOIN alert_events e USING (alert_id)
+        """,
+        customer_id,
+    )
+    return frozenset(row["customer_id"] for row in rows)
+
+
 async def history(connection: Any, alert_id: str) -> list[AlertEventRow]:
     """Return an alert's whole life, oldest first."""
     rows = await connection.fetch(

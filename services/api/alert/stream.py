@@ -50,7 +50,7 @@ class Filter(Struct, frozen=True):
     tiers: frozenset[str] | None = None
     types: frozenset[str] | None = None
     assignee: str | None = None
-    customer_id: str | None = None
+    customer_ids: frozenset[str] | None = None
     sees_held_out: bool = True
 
     def admits(self, about: "About") -> bool:
@@ -61,7 +61,7 @@ class Filter(Struct, frozen=True):
             and (self.tiers is None or about.tier in self.tiers)
             and (self.types is None or about.type in self.types)
             and (self.assignee is None or about.assignee == self.assignee)
-            and (self.customer_id is None or about.customer_id == self.customer_id)
+            and (self.customer_ids is None or about.customer_id in self.customer_ids)
             and (self.sees_held_out or not about.is_held_out)
         )
 

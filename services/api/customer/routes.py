@@ -166,7 +166,9 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
     @router.get(
         "/{customer_id:any_text}",
         summary="Everything about one customer",
-        description="An id that was merged into another answers with the customer it is now.",
+        description="An id that was merged into another answers with the customer it is now. The ids `at-risk` and "
+        "`export` have no page here, as these addresses are lists: `GET /v1/customers?q=` finds such a customer, and "
+        "its timeline and risk history have their usual addresses.",
         responses=answers(CustomerDetail, "The customer", 404),
     )
     async def one(principal: reader, customer_id: str) -> Response:

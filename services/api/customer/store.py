@@ -121,7 +121,8 @@ async def timeline(
 
 _TIMELINE = """
 SELECT event_key, event_id, source, type, occurred_at, received_at, channel, direction, conversation_id, actor_kind,
-       actor_id, subject, body, language, sentiment_label, sentiment_score, is_complaint, sentiment, event
+       actor_id, subject, body, language, sentiment_label, sentiment_score::numeric::float8 AS sentiment_score,
+       is_complaint, sentiment, event
 FROM interactions
 """
 
@@ -331,7 +332,7 @@ async def _sentiment_by_week(connection: Any, customer_id: str, until: datetime)
         """
         SELECT date_trunc('week', occurred_at, 'UTC') AS week_start, count(*) AS n,
                count(*) FILTER (WHERE sentiment_label = 'negative') AS n_negative,
-               avg(sentiment_score)::float8 AS mean_score
+               round(avg(sentiment_score::numeric), 4)::float8 AS mean_score
         FROM interactions
         WHERE customer_id = $1 AND sentiment_score IS NOT NULL AND direction IS DISTINCT FROM 'outbound'
             AND occurred_at > $2::timestamptz - make_interval(weeks => $3) AND occurred_at <= $2

@@ -59,6 +59,49 @@ def test_a_customer_shows_everything_its_events_said(api: Api) -> None:
     assert customer["engagement"]["inbound"]["d90"] == 1
 
 
+def test_scores_are_told_as_they_were_published(api: Api) -> None:
+    judged = [enriched(message(f"e{n}", "c1")) for n in range(3)]
+    scores = [-0.9218, 0.1, 0.0003]
+    told = [
+        structs.replace(one, sentiment=structs.replace(one.sentiment, score=score))  # type: ignore[type-var]
+        for one, score in zip(judged, scores, strict=True)
+    ]
+    api.publish(ENRICHED, *told)
+    api.wait_projected()
+
+    customer = api.get("/v1/customers/c1")
+    page = api.get("/v1/customers/c1/timeline")
+
+    assert sorted(item["sentiment_score"] for item in page["items"]) == sorted(scores)
+    assert sorted(item["sentiment_score"] for item in customer["timeline"]["items"]) == sorted(scores)
+    assert [week["mean_score"] for week in customer["sentiment_by_week"]] == [-0.2738]
+
+
+@pytest.mark.parametrize("customer_id", ["at-risk", "export"])
+def test_a_customer_named_like_a_list_is_found_where_the_reference_says(api: Api, customer_id: str) -> None:
+    api.publish(ENRICHED, enriched(message("e1", customer_id)))
+    api.wait_projected()
+
+    assert [hit["customer_id"] for hit in api.get("/v1/customers", q=customer_id)["items"]] == [customer_id]
+    assert [item["id"] for item in api.get(f"/v1/customers/{customer_id}/timeline")["items"]] == ["e1"]
+    assert api.get(f"/v1/customers/{customer_id}/risk-history")["customer_id"] == customer_id
+
+
+def test_alert_events_follow_links_as_lists_of_alerts_do(api: Api) -> None:
+    position = api.get("/v1/alerts")["last_event_id"]
+    api.publish(ALERTS, raised("a-old", "old"), raised("a-new", "new"), raised("a-other", "other"))
+    api.publish(ENRICHED, enriched(message("e1", "old")), enriched(message("n1", "new")), linked())
+    api.wait_projected()
+    api.publish(ALERTS, raised("a-late", "old"))
+    api.wait_projected()
+
+    for customer_id in ("old", "new"):
+        events = api.get("/v1/alerts/events", after=position, customer_id=customer_id)["items"]
+        listed = api.get("/v1/alerts", customer_id=customer_id)["items"]
+        assert sorted(event["alert_id"] for event in events) == ["a-late", "a-new", "a-old"]
+        assert {event["alert_id"] for event in events} == {alert["alert_id"] for alert in listed}
+
+
 def test_a_frequent_words_newest_text_is_found_before_a_thousand_old_ones(api: Api) -> None:
     old = (message(f"e{n}", text="要退款", occurred_at=NOON - timedelta(days=100)) for n in range(1_001))
     api.publish(ENRICHED, *map(enriched, old), enriched(message("new", "c2", text="我也要退款")))
