@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -32,20 +33,11 @@ class Counting:
         self.output_topics: Sequence[Topic] = (self._sink,)
         self.state_topic = Topic(changelog, "customer", "counters/1", "compact", None, (), ())
 
-    def decode(self, value: bytes) -> State:
-        event: State = decode(value)
-        return event
-
-    def event_time_ms(self, event: State) -> int:
-        at_ms: int = event["at_ms"]
-        return at_ms
-
-    def encode_state(self, state: State) -> bytes:
-        return encode(state)
-
-    def decode_state(self, value: bytes) -> State:
-        state: State = decode(value)
-        return state
+    # The codec's own functions, as the other engines call them: a method around each takes 50 ns of every event.
+    decode: Any = staticmethod(decode)
+    event_time_ms: Any = staticmethod(itemgetter("at_ms"))
+    encode_state: Any = staticmethod(encode)
+    decode_state: Any = staticmethod(decode)
 
     def decide(
         self, states: StateView[State], inputs: Sequence[Input[State]], _controls: ControlView

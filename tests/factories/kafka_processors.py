@@ -51,9 +51,10 @@ class Watch:
     output_topics: Sequence[Topic] = (NOTES,)
     forward_controls_to: Topic | None = NOTES
 
-    def __init__(self, patience_ms: int = 1_000, shortest_wake_ms: int = 100) -> None:
+    def __init__(self, patience_ms: int = 1_000, shortest_wake_ms: int = 100, longest_run: int = 0) -> None:
         self.patience_ms = patience_ms
         self.shortest_wake_ms = shortest_wake_ms
+        self.longest_run = longest_run
         self.decided_runs: list[int] = []
 
     def decode(self, value: bytes) -> Sighting:

@@ -215,14 +215,10 @@ async def test_a_state_that_outgrows_its_topic_stops() -> None:
         await engine.handle(0, [sighting(0, "a", 1_000)], _ours)
 
 
-class _Short(Watch):
-    """Its outputs come in pieces, ahead of the work."""
-
-    longest_run = 2
-
-
 def _short_engine(kafka: FakeKafka, registry: CollectorRegistry | None = None) -> Engine[Sighting, Seen]:
-    return Engine(_Short(), kafka, kafka, WorkerMetrics(registry or CollectorRegistry(), "watch"), FakeClock())
+    # Its outputs come in pieces, ahead of the work.
+    processor = Watch(longest_run=2)
+    return Engine(processor, kafka, kafka, WorkerMetrics(registry or CollectorRegistry(), "watch"), FakeClock())
 
 
 async def test_outputs_that_came_in_pieces_are_written_once_each_in_order_before_the_states() -> None:
@@ -245,14 +241,14 @@ async def test_outputs_that_came_in_pieces_are_written_once_each_in_order_before
 
 
 async def test_a_stop_leaves_nothing_of_the_pieces_before_it() -> None:
-    class Stopping(_Short):
+    class Stopping(Watch):
         def decide(self, states, inputs, controls):  # type: ignore[no-untyped-def]  # as Watch
             if inputs[0].offset >= 4:
                 raise Stop("goes no further")
             return super().decide(states, inputs, controls)
 
     kafka = FakeKafka()
-    engine = Engine(Stopping(), kafka, kafka, WorkerMetrics(CollectorRegistry(), "watch"), FakeClock())
+    engine = Engine(Stopping(longest_run=2), kafka, kafka, WorkerMetrics(CollectorRegistry(), "watch"), FakeClock())
 
     with pytest.raises(Stop, match="no further"):
         await engine.handle(0, [sighting(at, "a", 1_000 + at) for at in range(7)], _ours)
@@ -283,7 +279,7 @@ async def test_too_much_poison_leaves_nothing_of_the_pieces_before_it() -> None:
 
 
 async def test_an_output_that_outgrows_its_topic_stops_before_anything_is_written() -> None:
-    class Wordy(_Short):
+    class Wordy(Watch):
         def decide(self, states, inputs, controls):  # type: ignore[no-untyped-def]  # as Watch
             decisions = super().decide(states, inputs, controls)
             if inputs[0].offset >= 4:
@@ -291,7 +287,7 @@ async def test_an_output_that_outgrows_its_topic_stops_before_anything_is_writte
             return decisions
 
     kafka = FakeKafka()
-    engine = Engine(Wordy(), kafka, kafka, WorkerMetrics(CollectorRegistry(), "watch"), FakeClock())
+    engine = Engine(Wordy(longest_run=2), kafka, kafka, WorkerMetrics(CollectorRegistry(), "watch"), FakeClock())
 
     with pytest.raises(Stop, match="outgrown"):
         await engine.handle(0, [sighting(at, "a", 1_000 + at) for at in range(7)], _ours)

@@ -5,7 +5,7 @@ import pytest
 from shared.kafka.changelog import LoadedState
 from shared.kafka.partition import Forwarded, Partition, Work
 from shared.kafka.processor import NEVER_WAKES, Output
-from shared.kafka.rows import PARTITION_KEY, encode_row
+from shared.kafka.rows import PARTITION_KEY, encode_row, fence_of, state_of
 from tests.factories.kafka_processors import Note, Seen, Sighting, Watch, note_of, rules, sighting, tick
 from tests.fakes.kafka import FakeRecord
 
@@ -43,10 +43,7 @@ def test_a_run_without_timers_is_decided_in_one_call() -> None:
 
 
 def test_a_run_is_no_longer_than_the_processor_says() -> None:
-    class Short(Watch):
-        longest_run = 40
-
-    processor = Short(shortest_wake_ms=NEVER_WAKES, patience_ms=NEVER_WAKES)
+    processor = Watch(shortest_wake_ms=NEVER_WAKES, patience_ms=NEVER_WAKES, longest_run=40)
 
     work = _advance(_partition(processor), *(sighting(offset, "ab"[offset % 2], 10 * offset) for offset in range(100)))
 
@@ -55,13 +52,10 @@ def test_a_run_is_no_longer_than_the_processor_says() -> None:
 
 
 def test_outputs_of_a_run_come_ahead_of_the_work_they_belong_to() -> None:
-    class Short(Watch):
-        longest_run = 2
-
     records = [sighting(offset, "a", 1_000 + offset) for offset in range(5)]
 
-    *ahead, work = _partition(Short()).advance(records)
-    whole = _advance(_partition(Short()), *records)
+    *ahead, work = _partition(Watch(longest_run=2)).advance(records)
+    whole = _advance(_partition(Watch(longest_run=2)), *records)
 
     assert isinstance(work, Work)
     assert [len(piece) for piece in ahead if isinstance(piece, list)] == [2, 2]
@@ -69,13 +63,24 @@ def test_outputs_of_a_run_come_ahead_of_the_work_they_belong_to() -> None:
     assert (_ids(whole), whole.n_outputs) == (["0", "1", "2", "3", "4"], 5)
 
 
-def test_outputs_that_came_ahead_belong_to_the_next_work_and_to_no_later_one() -> None:
-    class Short(Watch):
-        longest_run = 4
+def test_a_key_has_one_row_with_its_last_state_and_the_fence_of_the_run_that_made_it() -> None:
+    records = [sighting(offset, key, 1_000 + offset) for offset, key in enumerate("abacac")]
 
+    work = _advance(_partition(Watch(longest_run=2)), *records)
+    whole = _advance(_partition(Watch()), *records)
+
+    *rows, partition_row = work.rows
+    assert [(key, value and fence_of(value)) for key, value, _, _ in rows] == [(b"a", 5), (b"b", 1), (b"c", 5)]
+    assert [value and state_of(value) for _, value, _, _ in rows] == [
+        value and state_of(value) for _, value, _, _ in whole.rows[:-1]
+    ]
+    assert partition_row == whole.rows[-1]
+
+
+def test_outputs_that_came_ahead_belong_to_the_next_work_and_to_no_later_one() -> None:
     records = [sighting(offset, f"k{offset:02}", 1_000 + 60 * offset) for offset in range(16)]
 
-    works = list(_partition(Short(), n_rows=5).works(records))
+    works = list(_partition(Watch(longest_run=4), n_rows=5).works(records))
 
     assert len(works) > 1
     assert [note_id for work in works for note_id in _ids(work)] == [str(offset) for offset in range(16)]
