@@ -23,7 +23,9 @@ class WholeNumbers:
     def __init__(self, values: Floats, least: int = _MANY) -> None:
         self._values = self._numbers = values
         self._at: NDArray[np.int64] | None = None
-        n_numbers = float(values.max()) + 1.0 if len(values) >= max(least, 1) else np.inf
+        if len(values) < least:
+            return
+        n_numbers = float(values.max(initial=0.0)) + 1.0
         if n_numbers >= len(values) or float(values.min()) < 0.0:
             return
         at = values.astype(np.int64)
