@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from services.sentiment.interaction import model as models
 from services.sentiment.interaction.features import N_BUCKETS, Hasher
 from services.sentiment.interaction.model import LinearModel
-from services.sentiment.training import corpus, prior
+from services.sentiment.training import corpus, everyday, phrases, prior
 from services.sentiment.training.clauses import clauses_of
 from services.sentiment.training.corpus import NEUTRAL, POSITIVE, UNLABELLED, LabelledText
+from services.sentiment.training.everyday import everyday_texts
 from services.sentiment.training.fit import Features, FitSettings, featurise, fit_heads
-from services.sentiment.training.phrases import SOURCES, written_texts
+from services.sentiment.training.phrases import written_texts
 from services.sentiment.training.prior import TeacherFiles, WordPrior
 from shared.errors import Reject
 
@@ -29,10 +30,12 @@ _PRUNE_BELOW: Final = 0.03
 _SCALE_QUANTILE: Final = 0.9999
 """int8 scaled at the very largest weight costs accuracy everywhere else; measured 2026-11-22."""
 _WRITTEN_IMPORTANCE: Final = 2.0
-_NEUTRALITY_SHARPNESS: Final = 0.88
-_NEUTRALITY_SHIFT: Final = -0.148
-"""The neutrality logit is multiplied by the first and moved by the second, so that texts are neutral as often as it
-says, on sources left out and on known ones. Chosen on both with `score`'s warmth, 2026-11-29, docs/sentiment.md."""
+_WRITTEN_SOURCES: Final = frozenset((*phrases.SOURCES, *everyday.SOURCES))
+_POLARITY_SHARPNESS: Final = 0.95
+_NEUTRALITY_SHARPNESS: Final = 0.8
+_NEUTRALITY_SHIFT: Final = -0.15
+"""Both logits are multiplied by the first two and neutrality's is moved by the third, so that a model is as sure as it
+is right, on sources left out and on known ones. Chosen on both with `score`'s warmth, 2026-11-29, docs/sentiment.md."""
 _UNLABELLED_IMPORTANCE: Final = 0.6
 """How much a head learns from the teacher alone where labels say nothing: neutrality on two-class corpora, polarity on
 neutral texts. Source: as above."""
@@ -81,7 +84,7 @@ def targets_of(rows: Sequence[LabelledText], soft: NDArray[np.float32] | None, s
     for source in np.unique(sources):
         labelled = (sources == source) & is_labelled
         importance = min(_MOST_IMPORTANT, (_TYPICAL_SOURCE / max(1, int(labelled.sum()))) ** 0.25)
-        if source in SOURCES:
+        if source in _WRITTEN_SOURCES:
             importance = _WRITTEN_IMPORTANCE
         importances[labelled, 0] = importance * (labels[labelled] != NEUTRAL)
         importances[labelled, 1] = importance * bool((labels[labelled] == NEUTRAL).any())
@@ -135,7 +138,7 @@ def _fitted(
     taught: Sequence[LabelledText], soft: NDArray[np.float32] | None, words: WordPrior, characters: NDArray[np.uint32]
 ) -> LinearModel:
     """Return the words' weights corrected by taught and written texts: first by the teacher alone, then by labels."""
-    rows = [*taught, *written_texts()]
+    rows = [*taught, *written_texts(), *everyday_texts()]
     features = featurise([row.text for row in rows], Hasher(characters))
     table, biases, settings = words.table(N_BUCKETS), words.biases, _SETTINGS
     if soft is not None:
@@ -148,12 +151,14 @@ def _fitted(
 
 
 def _sharpened(model: LinearModel) -> LinearModel:
-    """Return the model with its neutrality flatter and rarer; every weight that was worth keeping is kept."""
+    """Return the model flatter, and neutral more rarely; every weight that was worth keeping is kept."""
     polarity, neutrality = model.scales
     biases = model.biases.copy()
+    biases[:, models.POLARITY] *= _POLARITY_SHARPNESS
     biases[:, models.NEUTRALITY] = biases[:, models.NEUTRALITY] * _NEUTRALITY_SHARPNESS + _NEUTRALITY_SHIFT
     name = models.fingerprint(model.weights, biases)
-    return replace(model, name=name, scales=(polarity, neutrality * _NEUTRALITY_SHARPNESS), biases=biases)
+    scales = polarity * _POLARITY_SHARPNESS, neutrality * _NEUTRALITY_SHARPNESS
+    return replace(model, name=name, scales=scales, biases=biases)
 
 
 def _fitted_further(

@@ -19,6 +19,7 @@ from services.sentiment.interaction.features import Hasher
 from services.sentiment.interaction.model import load_model
 from services.sentiment.training import prior
 from services.sentiment.training.corpus import CORPORA, UNLABELLED, LabelledText, fingerprint, read_corpora
+from services.sentiment.training.everyday import everyday_texts
 from services.sentiment.training.fit import featurise
 from services.sentiment.training.phrases import written_texts
 from services.sentiment.training.prior import TeacherFiles, WordPrior
@@ -41,16 +42,17 @@ def word_views(corpora: list[LabelledText], jieba: Path) -> WordViews:
 
 
 def word_prior(words: WordViews, corpora: list[LabelledText]) -> WordPrior:
-    """Return the words' weights, fitted to the labels of the corpora and of the written texts."""
-    rows = [*corpora, *written_texts()]
+    """Return the words' weights, fitted to the labels of the corpora and of the texts written for this project."""
+    rows = [*corpora, *written_texts(), *everyday_texts()]
     targets = targets_of(rows, None)
     texts = featurise([row.text for row in rows], Hasher(load_model().characters))
     return words.prior(texts, targets.wanted, targets.importances)
 
 
 def write_soft_labels(rows: list[LabelledText], views: Views, files: TeacherFiles) -> None:
-    """Write the teacher's logits for all that it labels."""
-    files.soft_labels.write_bytes(prior.dump_soft_labels(fingerprint(rows), teacher_logits(rows, views)))
+    """Write the teacher's logits for rows; `views` has the everyday texts, which it learns from, after them."""
+    logits = teacher_logits([*rows, *everyday_texts()], views)[: len(rows)]
+    files.soft_labels.write_bytes(prior.dump_soft_labels(fingerprint(rows), logits))
 
 
 def write_folds(corpora: list[LabelledText], jieba: Path, out: Path) -> None:
@@ -59,12 +61,12 @@ def write_folds(corpora: list[LabelledText], jieba: Path, out: Path) -> None:
     The vocabulary, and the axes of the words' vectors, come from the texts of all sources; no label does.
     """
     out.mkdir(parents=True, exist_ok=True)
-    rows = taught_rows(corpora)
+    rows = [*taught_rows(corpora), *everyday_texts()]
     views, words = views_of(rows), word_views(corpora, jieba)
     for source in CORPORA:
         files = prior.files_without(source, out)
         kept = [number for number, row in enumerate(rows) if row.source != source]
-        others = [rows[number] for number in kept]
+        others = [rows[number] for number in kept if rows[number].source in CORPORA]
         write_soft_labels(others, views.at(np.array(kept)), files)
         fitted = word_prior(words, [row for row in others if row.label != UNLABELLED])
         files.word_prior.write_bytes(prior.dump_word_prior(fitted))
@@ -75,7 +77,7 @@ if __name__ == "__main__":
         case ["labels", folder]:
             texts = read_corpora(Path(folder), "train")
             taught = taught_rows(texts)
-            write_soft_labels(taught, views_of(taught), prior.SHIPPED)
+            write_soft_labels(taught, views_of([*taught, *everyday_texts()]), prior.SHIPPED)
         case ["words", folder, jieba]:
             texts = read_corpora(Path(folder), "train")
             shipped = word_prior(word_views(texts, Path(jieba)), texts)

@@ -25,7 +25,7 @@ def scorer() -> Scorer:
         ("complaints.en", "negative", 0.70),
         ("enquiries.zh", "neutral", 0.75),
         ("enquiries.en", "neutral", 0.95),
-        ("faults.zh", "negative", 0.75),
+        ("faults.zh", "negative", 0.55),
         ("faults.en", "negative", 0.60),
     ],
 )

@@ -1,3 +1,4 @@
+import collections
 import gzip
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,20 +17,53 @@ from services.sentiment.training import corpus, prior, train
 from services.sentiment.training.clauses import clauses_of
 from services.sentiment.training.corpus import LABELS, UNLABELLED, LabelledText, fingerprint, read_own
 from services.sentiment.training.evaluate import as_page, as_table, evaluate, report_of
+from services.sentiment.training.everyday import everyday_texts
 from services.sentiment.training.fit import featurise, fit_heads
 from services.sentiment.training.leave_out import left_out_reports
 from services.sentiment.training.phrases import written_texts
 from services.sentiment.training.teacher.heads import Views, teacher_logits
 from shared.errors import Reject
+from tests.shared_data import shared_data_dir
 
 PROBE = Path(train.__file__).parent / "probe"
 
 
+def letters(text: str) -> str:
+    return "".join(one for one in text.lower() if one.isalnum())
+
+
 def test_no_probe_sentence_is_among_the_written_training_texts() -> None:
-    probe = {line for file in PROBE.glob("*.txt") for line in file.read_text(encoding="utf-8").splitlines()}
+    probe = {letters(line) for file in PROBE.glob("*.txt") for line in file.read_text(encoding="utf-8").splitlines()}
 
     assert len(probe) == 620
-    assert probe.isdisjoint(row.text for row in written_texts())
+    assert probe.isdisjoint(letters(row.text) for row in (*written_texts(), *everyday_texts()))
+
+
+def test_no_everyday_text_is_a_held_out_text_of_a_corpus() -> None:
+    held_out = {letters(row.text) for row in corpus.read_corpora(shared_data_dir() / "sentiment", "heldout")}
+
+    assert len(held_out) > 40_000
+    assert held_out.isdisjoint(letters(row.text) for row in everyday_texts() if letters(row.text))
+
+
+def test_no_everyday_text_is_given_twice_and_labels_are_about_equally_frequent() -> None:
+    rows = everyday_texts()
+
+    assert len({letters(row.text) or row.text for row in rows}) == len(rows) > 10_000
+    counts = collections.Counter((row.source, row.label) for row in rows)
+    assert len(counts) == 6
+    for source in ("everyday.en", "everyday.zh"):
+        of_source = [counts[source, label] for label in range(3)]
+        assert min(of_source) > 0.9 * max(of_source)
+
+
+def test_everyday_texts_are_learned_from_without_a_teacher() -> None:
+    rows = [LabelledText("good", 2, "cr"), LabelledText("meh", 1, "everyday.en"), LabelledText("bad", 0, "everyday.en")]
+
+    targets = train.targets_of(rows, np.array([[0.5, 0.5]], np.float32))
+
+    assert targets.wanted[1:].tolist() == [[0, 1], [0, 0]]
+    assert (targets.importances[1:] > 0).tolist() == [[False, True], [True, True]]
 
 
 def test_written_texts_are_the_same_every_time() -> None:
@@ -178,6 +212,17 @@ def test_the_teacher_judges_clauses_by_what_it_learned_from_labels() -> None:
 
     assert logits[400, 0] > 1 > -1 > logits[400, 1]
     assert logits[401, 1] > 1
+
+
+def test_the_teacher_knows_what_no_line_parts() -> None:
+    chance = np.random.default_rng(1)
+    seen = chance.choice(np.array([-1, 1], np.float32), size=(6_000, 4))
+    rows = [LabelledText("", 2 if one[0] == one[1] else 0, "sst") for one in seen]
+
+    logits = teacher_logits(rows, Views(seen, seen, seen))
+
+    alike = seen[:, 0] == seen[:, 1]
+    assert logits[alike, 0].min() > 0 > logits[~alike, 0].max()
 
 
 def test_a_row_with_an_unknown_label_is_named(tmp_path: Path) -> None:
