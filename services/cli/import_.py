@@ -49,7 +49,7 @@ def orders(
     customer_column: Annotated[str, typer.Option()] = "customer_id",
     time_column: Annotated[str, typer.Option()] = "time",
     event_column: Annotated[str, typer.Option(help="Holds purchase or return; may be absent.")] = "event",
-    amount_column: Annotated[str, typer.Option()] = "amount",
+    amount_column: Annotated[str, typer.Option(help="Numbers with a decimal point, like 1234.50.")] = "amount",
     order_column: Annotated[str, typer.Option(help="Order number; may be absent.")] = "order_id",
     currency_column: Annotated[str, typer.Option()] = "currency",
     batch: Batch = 2000,

@@ -130,7 +130,7 @@ def parse_amount(value: str, column: str) -> str:
     try:
         amount = Decimal(value.strip())
     except InvalidOperation as error:
-        raise Reject(f"{value!r} is not a number", column) from error
+        raise Reject(f"{value!r} is not a number; amounts are written like 1234.50", column) from error
     if not amount.is_finite():
         raise Reject(f"{value!r} is not a finite number", column)
     return f"{amount:f}"

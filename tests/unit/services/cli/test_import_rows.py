@@ -63,3 +63,10 @@ def test_interaction_row_defaults_to_an_inbound_chat() -> None:
     event = interaction_event(row, InteractionColumns(), RowIds(), source="s", zone=UTC)
 
     assert (event["channel"], event["direction"], event["text"]) == ("chat", "inbound", "嗯")
+
+
+def test_an_amount_with_a_decimal_comma_is_refused_saying_how_amounts_are_written() -> None:
+    row = Row(2, {"customer_id": "c", "time": "2026-11-22 08:00", "amount": "12,50"})
+
+    with pytest.raises(Reject, match=r"'12,50' is not a number; amounts are written like 1234\.50"):
+        order_event(row, OrderColumns(), RowIds(), source="s", currency="EUR", zone=UTC)
