@@ -25,8 +25,7 @@ from bench.engine.__main__ import usage_of
 from bench.engine.broker import broker, count_outputs, create_topics, output_stretch
 from bench.sentiment import WORDS_EN, WORDS_ZH, made_up
 from services.sentiment.engagement.counters import observe
-from services.sentiment.engagement.packed import Packed, encode_kept
-from services.sentiment.engagement.run import Run
+from services.sentiment.engagement.tally import Tally
 from services.sentiment.interaction.backend import load_backend
 from services.sentiment.interaction.decide import judged_text
 from services.sentiment.training.corpus import read_corpora
@@ -134,7 +133,7 @@ def stages(made: Sequence[tuple[str, bytes]]) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     spent: dict[str, float] = {}
-    kept: dict[str, Packed] = {}
+    tallies: dict[str, Tally] = {}
     for some in _batches(made):
         clock = time.process_time()
 
@@ -150,18 +149,19 @@ def stages(made: Sequence[tuple[str, bytes]]) -> None:
         lap("sentiment, aspects")
         seen = [observe(event, sentiment) for event, sentiment in zip(decoded, judged, strict=True)]
         lap("engagement: observe")
-        run = Run()
+        counted = []
         for (customer, _), one in zip(some, seen, strict=True):
-            run.add(customer, kept.get(customer), one)
+            tallies[customer] = tally = tallies[customer].copy() if customer in tallies else Tally()
+            tally.add(one)
+            counted.append(tally)
         lap("engagement: add")
-        derived = run.close()
-        kept.update(run.going)
+        derived = [tally.engagement() for tally in counted]
         lap("engagement: derive")
         for sentiment, snapshot in zip(judged, derived, strict=True):
             encode([sentiment, snapshot])
         lap("encode enriched")
-        for going in run.going.values():
-            encode_kept(going)
+        for customer in {customer for customer, _ in some}:
+            tallies[customer].encode()
         lap("encode state")
     n_events = min(len(made), 60_000)
     for stage, seconds in spent.items():

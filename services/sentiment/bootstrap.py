@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from services.sentiment.engagement.packed import Kept
+from services.sentiment.engagement.tally import Tally
 from services.sentiment.interaction.agent import Heard, SentimentProcessor
 from services.sentiment.interaction.backend import load_backend
 from services.sentiment.metrics import SentimentMetrics
@@ -12,7 +12,7 @@ from shared.kafka.worker import Worker, WorkerSettings
 from shared.tracing import make_tracing
 
 
-def build(settings: SentimentSettings, registry: CollectorRegistry, clock: Clock) -> Worker[Heard, Kept]:
+def build(settings: SentimentSettings, registry: CollectorRegistry, clock: Clock) -> Worker[Heard, Tally]:
     """Return the worker, ready to run."""
     backend = load_backend(settings.sentiment_model)
     SentimentMetrics(registry).model.info({"name": backend.name})

@@ -9,9 +9,8 @@ from msgspec.structs import replace
 from services.churn_alerts.customer.agent import ChurnAlerts
 from services.churn_alerts.customer.state import CustomerState, decode_state
 from services.ingest.event.decide import stamp
-from services.sentiment.engagement.derive import engagement
 from services.sentiment.engagement.model import EngagementState
-from services.sentiment.engagement.packed import Kept, plain
+from services.sentiment.engagement.tally import Tally, engagement
 from services.sentiment.identity.decide import whole
 from services.sentiment.interaction.agent import SentimentProcessor
 from services.sentiment.interaction.model import SHIPPED_ARTEFACT
@@ -147,8 +146,8 @@ class World:
         return Links() if state is None or state.links is None else state.links
 
     def engagement(self, key: str) -> EngagementState | None:
-        kept: Kept | None = self.sentiment[self.place(key)].partition.states.get(key)
-        return None if kept is None else plain(kept)
+        tally: Tally | None = self.sentiment[self.place(key)].partition.states.get(key)
+        return None if tally is None else tally.state()
 
     def n_contacts(self, key: str) -> int:
         """Return how many orders the customer's published engagement counts."""

@@ -12,9 +12,9 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from services.sentiment.engagement.counters import merge
-from services.sentiment.engagement.derive import engagement
 from services.sentiment.engagement.model import EngagementState
 from services.sentiment.engagement.state import decode_state, encode_state
+from services.sentiment.engagement.tally import engagement
 from services.sentiment.identity.model import Effect, Notice, Owner, Post, Step
 from shared.clock import from_ms, to_ms
 from shared.contracts.event import CustomerErased, CustomerMerged, EventBase

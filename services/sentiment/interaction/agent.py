@@ -1,18 +1,15 @@
 """The sentiment processor: interactions in; enriched interactions, engagement and identities out."""
 
 from collections.abc import Sequence
-from itertools import chain
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from services.sentiment.engagement.counters import added, knows, observe
-from services.sentiment.engagement.derive import engagement
+from services.sentiment.engagement.counters import observe
 from services.sentiment.engagement.model import EngagementState
-from services.sentiment.engagement.packed import Kept, encode_kept, packed, plain
-from services.sentiment.engagement.run import Run
 from services.sentiment.engagement.state import decode_state
+from services.sentiment.engagement.tally import Tally, engagement
 from services.sentiment.identity.decide import claims, erase, erasure_of, hear, merged_by_company, new_customer, whole
 from services.sentiment.identity.model import Effect, Notice, Post, Step
 from services.sentiment.interaction.backend import Backend
@@ -39,8 +36,6 @@ from shared.topics import ENGAGEMENT, ENRICHED, IDENTITIES, INTERACTIONS, Topic
 _SCHEMA = ("schema", ENRICHED.schema.encode())
 _EVENT_HEADERS = (("schema", INTERACTIONS.schema.encode()),)
 _ROUTING = frozenset((LINKED_ID_HEADER, PATH_HEADER, AWAITED_HEADER))
-# Such an event does more than count.
-_ABOUT_IDENTITY = (CustomerMerged, CustomerErased)
 _NOT_PASSED_ON = _ROUTING | {_SCHEMA[0]}
 _path_decoder = msgspec.json.Decoder(list[Hop])
 Heard = EventBase | IdentityCommand
@@ -80,146 +75,73 @@ class SentimentProcessor:
     def event_time_ms(self, event: Heard) -> int:
         return to_ms(event.occurred_at if isinstance(event, EventBase) else event.at)
 
-    def encode_state(self, state: Kept) -> bytes:
-        return encode_kept(state)
+    def encode_state(self, state: Tally) -> bytes:
+        return state.encode()
 
-    def decode_state(self, value: bytes) -> Kept:
-        return decode_state(value)
+    def decode_state(self, value: bytes) -> Tally:
+        return Tally.of(decode_state(value))
 
     def decide(
         self,
-        states: StateView[Kept],
+        states: StateView[Tally],
         inputs: Sequence[Input[Heard]],
         controls: ControlView,
-    ) -> Decisions[Kept]:
+    ) -> Decisions[Tally]:
         """Return one enriched event for each input that is new, the engagement it leads to, and what links demand."""
         del controls
         sentiments = self._judge(inputs)
-        decisions: Decisions[Kept] = Decisions()
-        told: list[list[Output]] = [[]] * len(inputs)
-        apart = self._count_together(states, inputs, sentiments, told, decisions.states)
-        if apart:
-            for at, one in enumerate(inputs):
-                if one.key in apart:
-                    told[at] = self._decide_alone(one, sentiments[at], states, decisions.states)
-        decisions.outputs.extend(chain.from_iterable(told))
+        decisions: Decisions[Tally] = Decisions()
+        known, publish = decisions.states, decisions.outputs.append
+        for one, sentiment in zip(inputs, sentiments, strict=True):
+            key, event = one.key, one.event
+            tally = known[key] if key in known else states.get(key)
+            if isinstance(event, EventBase) and not isinstance(event, CustomerMerged):
+                passed_on, is_routed = _passed_on(one.headers)
+                linked_id = _linked_id(one) if is_routed else ""
+                if tally is None:
+                    erased = _erased(key, states, known)
+                    links = None if erased is None else Links(erased=erased)
+                else:
+                    links = tally.links
+                if links is not None:
+                    if links.erased is not None and links.erased.covers(event):
+                        continue
+                    if links.awaited and is_routed:
+                        links = went_after(key, links, _hops(one, AWAITED_HEADER))
+                        if tally is not None and links is not tally.links:
+                            tally = _to_change(key, tally, known)
+                            tally.links = links
+                if links is not None or linked_id:
+                    elsewhere = _elsewhere(one, links, linked_id)
+                    if elsewhere is not None:
+                        publish(elsewhere)
+                        continue
+                if tally is None and links is not None:
+                    known[key] = tally = Tally.of(EngagementState(links=links))
+                effects = self._count(one, event, sentiment, tally, linked_id, passed_on, decisions)
+            else:
+                if tally is None:
+                    erased = _erased(key, states, known)
+                else:
+                    erased = None if tally.links is None else tally.links.erased
+                effects = self._hear(one, tally, erased, known)
+            for effect in effects:
+                publish(_output(key, effect))
         return decisions
 
-    def wake(self, states: StateView[Kept], keys: Sequence[str], due_ms: int, controls: ControlView) -> Decisions[Kept]:
+    def wake(
+        self, states: StateView[Tally], keys: Sequence[str], due_ms: int, controls: ControlView
+    ) -> Decisions[Tally]:
         """Nothing here waits for time."""
         del states, keys, due_ms, controls
         return Decisions()
 
-    def _count_together(
-        self,
-        states: StateView[Kept],
-        inputs: Sequence[Input[Heard]],
-        sentiments: Sequence[Sentiment | None],
-        told: list[list[Output]],
-        known: dict[str, Kept | None],
-    ) -> set[str]:
-        """Count the events of all customers of whom nothing but counting is asked, and set what is told of each.
-
-        Return the keys of the others: of whom something is said about identity, who have a past to be looked at, or
-        whose events come out of order.
-        """
-        run = Run()
-        counted: list[tuple[int, Headers]] = []
-        apart: set[str] = set()
-        for at, (one, sentiment) in enumerate(zip(inputs, sentiments, strict=True)):
-            key, event = one.key, one.event
-            if key in apart:
-                continue
-            headers, is_routed = _passed_on(one.headers)
-            if is_routed or not isinstance(event, EventBase) or isinstance(event, _ABOUT_IDENTITY):
-                apart.add(key)
-                continue
-            kept = run.going.get(key)
-            if kept is None:
-                state = states.get(key)
-                if state is None:
-                    erased = _erased(key, states, known)
-                    state = None if erased is None else new_customer(erased)
-                if state is not None:
-                    if _is_entangled(state):
-                        apart.add(key)
-                        continue
-                    kept = packed(state)
-            if kept is not None and kept.links is not None:
-                erased = kept.links.erased
-                if erased is not None and erased.covers(event):
-                    continue
-            is_new = run.add(key, kept, observe(event, sentiment))
-            if is_new is None:
-                apart.add(key)
-            elif is_new:
-                counted.append((at, headers))
-        if not apart.isdisjoint(run.going):
-            run.drop(apart)
-            counted = [(at, headers) for at, headers in counted if inputs[at].key not in apart]
-        for (at, headers), counters in zip(counted, run.close(), strict=True):
-            one = inputs[at]
-            key, event = one.key, one.event
-            enriched = _Spliced(
-                event=Raw(one.raw),
-                engagement=counters,
-                origin=Origin(one.partition, one.offset),
-                sentiment=sentiments[at],
-            )
-            told[at] = outputs = [Output(ENRICHED, key, encode(enriched), headers)]
-            if isinstance(event, EventBase) and event.customer.handles:
-                going = run.going[key]
-                going.links, effects = claims(key, going.links, event)
-                outputs += [_output(key, effect) for effect in effects]
-        known.update(run.going)
-        return apart
-
-    def _decide_alone(
-        self,
-        one: Input[Heard],
-        sentiment: Sentiment | None,
-        states: StateView[Kept],
-        known: dict[str, Kept | None],
-    ) -> list[Output]:
-        """Return what is told of one input, and set what is known of its customer from then on."""
-        key, event = one.key, one.event
-        kept = known[key] if key in known else states.get(key)
-        state = None if kept is None else plain(kept)
-        if not isinstance(event, EventBase) or isinstance(event, CustomerMerged):
-            if state is None:
-                erased = _erased(key, states, known)
-            else:
-                erased = None if state.links is None else state.links.erased
-            return [_output(key, effect) for effect in self._hear(one, state, erased, known)]
-        headers, is_routed = _passed_on(one.headers)
-        linked_id = _linked_id(one) if is_routed else ""
-        if state is None:
-            erased = _erased(key, states, known)
-            links = None if erased is None else Links(erased=erased)
-        else:
-            links = state.links
-        if links is not None:
-            if links.erased is not None and links.erased.covers(event):
-                return []
-            if links.awaited and is_routed:
-                links = went_after(key, links, _hops(one, AWAITED_HEADER))
-                if state is not None and links is not state.links:
-                    known[key] = state = replace(state, links=links)
-        if links is not None or linked_id:
-            elsewhere = _elsewhere(one, links, linked_id)
-            if elsewhere is not None:
-                return [elsewhere]
-        if state is None:
-            state = EngagementState(links=links)
-            if links is not None:
-                known[key] = state
-        return self._count(one, event, sentiment, state, linked_id, headers, known)
-
     def _hear(
-        self, one: Input[Heard], state: EngagementState | None, erased: Erased | None, known: dict[str, Kept | None]
+        self, one: Input[Heard], tally: Tally | None, erased: Erased | None, known: dict[str, Tally | None]
     ) -> Sequence[Effect]:
         """Do what a record about identity demands of the customer."""
         key, event = one.key, one.event
+        state = None if tally is None else tally.state()
         if isinstance(event, CustomerMerged):
             post = merged_by_company(event)
             is_own = post.to_id == key
@@ -231,7 +153,7 @@ class SentimentProcessor:
             if isinstance(event, HistoryErased) and step.state is None and state is not None:
                 _remember(key, erasure_of(event), known)
         if step.state is not state:
-            known[key] = step.state
+            known[key] = None if step.state is None else Tally.of(step.state)
         return step.effects
 
     def _count(
@@ -239,43 +161,44 @@ class SentimentProcessor:
         one: Input[Heard],
         event: EventBase,
         sentiment: Sentiment | None,
-        state: EngagementState,
+        tally: Tally | None,
         linked_id: str,
         headers: Headers,
-        known: dict[str, Kept | None],
-    ) -> list[Output]:
+        decisions: Decisions[Tally],
+    ) -> Sequence[Effect]:
         """Add an event to the history it belongs to, and tell what the customer's engagement is with it."""
-        key = one.key
+        key, known = one.key, decisions.states
         seen = observe(event, sentiment)
-        if linked_id:
-            part = state.parts.get(linked_id, EngagementState())
+        if linked_id and tally is not None:
+            part = Tally.of(tally.parts.get(linked_id, EngagementState()))
             is_erased = part.links is not None and part.links.erased is not None and part.links.erased.covers(event)
-            if is_erased or knows(part, seen):
-                return []
-            state = replace(state, parts={**state.parts, linked_id: added(part, seen)})
-        elif knows(state, seen):
-            return []
+            if is_erased or part.knows(seen):
+                return ()
+            part.add(seen)
+            tally = _to_change(key, tally, known)
+            tally.parts = {**tally.parts, linked_id: part.state()}
         else:
-            state = added(state, seen)
-        known[key] = state
+            if tally is not None and tally.knows(seen):
+                return ()
+            tally = _to_change(key, tally, known)
+            tally.add(seen)
         enriched = _Spliced(
             event=Raw(one.raw),
-            engagement=engagement(whole(state)),
+            engagement=engagement(whole(tally.state())) if tally.parts else tally.engagement(),
             origin=Origin(one.partition, one.offset),
             sentiment=sentiment,
             linked_id=linked_id or None,
         )
-        outputs = [Output(ENRICHED, key, encode(enriched), headers)]
-        effects: Sequence[Effect] = ()
+        decisions.outputs.append(Output(ENRICHED, key, encode(enriched), headers))
         if isinstance(event, CustomerErased):
-            effects = erase(key, state, event).effects
+            step = erase(key, tally.state(), event)
             known[key] = None
             _remember(key, erasure_of(event), known)
-        elif event.customer.handles:
-            links, effects = claims(key, state.links, event)
-            known[key] = replace(state, links=links)
-        outputs += [_output(key, effect) for effect in effects]
-        return outputs
+            return step.effects
+        if event.customer.handles:
+            tally.links, effects = claims(key, tally.links, event)
+            return effects
+        return ()
 
     def _judge(self, inputs: Sequence[Input[Heard]]) -> list[Sentiment | None]:
         texts = [judged_text(one.event) if isinstance(one.event, EventBase) else "" for one in inputs]
@@ -286,24 +209,24 @@ class SentimentProcessor:
         return judged
 
 
-def _is_entangled(state: Kept) -> bool:
-    """Return whether an event of the customer may be somebody else's, or somebody else's may be among his."""
-    if isinstance(state, EngagementState) and state.parts:
-        return True
-    links = state.links
-    return links is not None and bool(links.merged_into or links.awaited)
+def _to_change(key: str, tally: Tally | None, known: dict[str, Tally | None]) -> Tally:
+    """Return the customer's tally, which may be added to: one of this run, not the one that others see."""
+    if tally is None or known.get(key) is not tally:
+        tally = Tally() if tally is None else tally.copy()
+        known[key] = tally
+    return tally
 
 
-def _erased(key: str, states: StateView[Kept], known: dict[str, Kept | None]) -> Erased | None:
+def _erased(key: str, states: StateView[Tally], known: dict[str, Tally | None]) -> Erased | None:
     """Return the erasure of a customer of whom nothing else is kept, if there was one."""
     memory = erased_key(key)
-    kept = known[memory] if memory in known else states.get(memory)
-    return None if kept is None or kept.links is None else kept.links.erased
+    tally = known[memory] if memory in known else states.get(memory)
+    return None if tally is None or tally.links is None else tally.links.erased
 
 
-def _remember(key: str, erased: Erased, known: dict[str, Kept | None]) -> None:
+def _remember(key: str, erased: Erased, known: dict[str, Tally | None]) -> None:
     """Keep that the customer was erased, under a key that does not tell who that was."""
-    known[erased_key(key)] = new_customer(erased)
+    known[erased_key(key)] = Tally.of(new_customer(erased))
 
 
 def _linked_id(one: Input[Heard]) -> str:

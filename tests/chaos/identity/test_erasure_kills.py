@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from services.churn_alerts.customer.state import decode_state as decode_customer
-from services.sentiment.engagement.derive import engagement
 from services.sentiment.engagement.state import decode_state as decode_engagement
+from services.sentiment.engagement.tally import engagement
 from services.sentiment.identity.decide import whole
 from shared.contracts.alert import AlertCleared, AlertRaised, AlertRecord
 from shared.contracts.event import (

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from services.churn_alerts.customer.state import decode_state as decode_customer
-from services.sentiment.engagement.derive import engagement
 from services.sentiment.engagement.state import decode_state as decode_engagement
+from services.sentiment.engagement.tally import engagement
 from services.sentiment.identity.decide import whole
 from shared.contracts.codec import encode
 from shared.contracts.event import Customer, CustomerIdentified, CustomerMerged, OrderPlaced

@@ -1,42 +1,19 @@
 """Engagement is a set of events: order and repetition change nothing, and counts can be recounted by hand."""
 
 import random
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from services.sentiment.engagement.counters import added, knows, merge, observe
-from services.sentiment.engagement.derive import engagement
-from services.sentiment.engagement.model import (
-    DAY_MS,
-    ID_BYTES,
-    SCORE_UNIT,
-    WINDOW_DAYS,
-    Day,
-    EngagementState,
-    Observation,
-)
-from services.sentiment.engagement.packed import Kept, encode_kept, packed
-from services.sentiment.engagement.run import Run
+from services.sentiment.engagement.counters import merge, observe
+from services.sentiment.engagement.model import DAY_MS, WINDOW_DAYS, EngagementState, Observation
 from services.sentiment.engagement.state import decode_state, encode_state
-from shared.contracts.codec import encode
+from services.sentiment.engagement.tally import Tally, engagement
 from shared.contracts.enriched import AspectHit, Sentiment
-from shared.contracts.event import (
-    EVENT_CLASSES,
-    Actor,
-    ActorKind,
-    Channel,
-    Customer,
-    Direction,
-    EventBase,
-    Interaction,
-    TicketOpened,
-)
+from shared.contracts.event import Actor, ActorKind, Channel, Customer, Direction, EventBase, Interaction, TicketOpened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COMPLAINT = Sentiment(
@@ -80,11 +57,16 @@ def observation(
     return observe(event, COMPLAINT if complaint else None)
 
 
-def folded(seen: Iterable[Observation], state: EngagementState = EngagementState()) -> EngagementState:  # noqa: B008
+def tallied(seen: list[Observation]) -> Tally:
+    tally = Tally()
     for one in seen:
-        if not knows(state, one):
-            state = added(state, one)
-    return state
+        if not tally.knows(one):
+            tally.add(one)
+    return tally
+
+
+def folded(seen: list[Observation]) -> EngagementState:
+    return tallied(seen).state()
 
 
 @given(st.lists(observations, max_size=25), st.randoms(use_true_random=False))
@@ -97,7 +79,7 @@ def test_order_and_repetition_change_nothing(seen: list[Observation], chance: ra
 
 @given(st.lists(observations, min_size=1, max_size=25))
 def test_windows_equal_a_recount(seen: list[Observation]) -> None:
-    derived = engagement(folded(seen))
+    derived = tallied(seen).engagement()
 
     unique = {one.id: one for one in seen}.values()
     newest = max(one.at_ms for one in unique) // DAY_MS
@@ -121,113 +103,60 @@ def test_windows_equal_a_recount(seen: list[Observation]) -> None:
     assert derived.longest_silence_days == round(max(gaps, default=0) / DAY_MS, 2)
 
 
+@given(st.lists(observations, max_size=25), st.sets(st.integers(0, 24)))
+def test_what_is_kept_up_to_date_equals_what_is_counted_anew(seen: list[Observation], restarts: set[int]) -> None:
+    tally = Tally()
+    for number, one in enumerate(seen):
+        if number in restarts:
+            tally = Tally.of(decode_state(tally.encode()))
+        if not tally.knows(one):
+            tally.add(one)
+        assert tally.engagement() == engagement(tally.state())
+        assert tally.encode() == encode_state(tally.state())
+
+
 @given(st.lists(observations, max_size=25), st.randoms(use_true_random=False))
 def test_equal_events_in_any_order_give_equal_bytes(seen: list[Observation], chance: random.Random) -> None:
     shuffled = list(seen)
     chance.shuffle(shuffled)
 
-    assert encode_state(folded(shuffled)) == encode_state(folded(seen))
+    assert tallied(shuffled).encode() == tallied(seen).encode()
 
 
-said = st.builds(
-    Observation,
-    st.integers(0, 30).map(lambda number: number.to_bytes(ID_BYTES, "big")),
-    st.integers(0, 40),
-    st.integers(0, len(EVENT_CLASSES) - 1),
-    st.none() | st.integers(0, 23),
-    st.booleans(),
-    st.booleans(),
-    st.none() | st.sampled_from([0, -8_000]) | st.integers(-SCORE_UNIT, SCORE_UNIT),
-    st.none() | st.sets(st.integers(0, 7), max_size=2).map(lambda codes: tuple(sorted(codes))),
+@given(st.lists(observations, min_size=1, max_size=25))
+def test_adding_to_a_copy_leaves_the_original_as_it_was(seen: list[Observation]) -> None:
+    *before, last = seen
+    original = tallied(before)
+    bytes_before, derived_before = original.encode(), original.engagement()
+
+    original.copy().add(last)
+
+    assert (original.encode(), original.engagement()) == (bytes_before, derived_before)
+
+
+@given(
+    st.lists(observations, max_size=12),
+    st.lists(st.lists(observations, max_size=12), min_size=2, max_size=4),
+    st.randoms(use_true_random=False),
 )
-instants = st.integers(0, 10 * DAY_MS) | st.integers(0, 300 * DAY_MS) | st.sampled_from([DAY_MS, 20_000 * DAY_MS])
-# Customers, and runs of (customer, event).
-logs = st.lists(
-    st.lists(
-        st.tuples(st.sampled_from("abc"), st.builds(lambda one, at_ms: replace(one, at_ms=at_ms), said, instants)),
-        max_size=20,
-    ),
-    max_size=4,
-)
-
-
-@given(logs, st.booleans())
-def test_a_run_leads_to_what_its_events_do_one_by_one(
-    log: list[list[tuple[str, Observation]]], is_stored: bool
+def test_copies_that_go_different_ways_do_not_see_each_other(
+    before: list[Observation], ways: list[list[Observation]], chance: random.Random
 ) -> None:
-    kept: dict[str, Kept] = {}
-    alone: dict[str, EngagementState] = {}
-    for events in log:
-        run, told = Run(), []
-        for key, seen in events:
-            known, before = alone.get(key, EngagementState()), kept.get(key)
-            is_new = run.add(key, None if before is None else packed(before), seen)
-            assert is_new is (None if seen.at_ms == 0 else not knows(known, seen))
-            if is_new:
-                alone[key] = added(known, seen)
-                told.append(engagement(alone[key]))
+    original = tallied(before)
+    copies = [(original.copy(), iter(way)) for way in ways]
+    going = list(copies)
+    while going:
+        tally, way = chance.choice(going)
+        one = next(way, None)
+        if one is None:
+            going.remove((tally, way))
+        elif not tally.knows(one):
+            tally.add(one)
+            tally.encode()
 
-        assert list(map(encode, run.close())) == list(map(encode, told))
-        for key, going in run.going.items():
-            assert encode_kept(going) == encode_state(alone[key])
-            anew = packed(alone[key])
-            # Both have their newest day as bytes then.
-            encode_kept(anew)
-            assert going == anew
-            kept[key] = decode_state(encode_kept(going)) if is_stored else going
-
-
-@given(logs)
-def test_a_run_changes_nothing_that_was_kept(log: list[list[tuple[str, Observation]]]) -> None:
-    kept: dict[str, Kept] = {}
-    for events in log:
-        run, before = Run(), {key: encode_kept(state) for key, state in kept.items()}
-        for key, seen in events:
-            run.add(key, packed(kept[key]) if key in kept else None, seen)
-        run.close()
-
-        assert {key: encode_kept(state) for key, state in kept.items()} == before
-        kept.update(run.going)
-
-
-@given(logs, st.sets(st.sampled_from("abc")))
-def test_customers_that_are_dropped_from_a_run_leave_no_trace(
-    log: list[list[tuple[str, Observation]]], dropped: set[str]
-) -> None:
-    run, without = Run(), Run()
-    for key, seen in chain.from_iterable(log):
-        run.add(key, None, seen)
-        if key not in dropped:
-            without.add(key, None, seen)
-    run.drop(dropped)
-
-    assert run.close() == without.close()
-    assert run.going == without.going
-
-
-def test_counts_that_outgrow_their_bits_are_whole() -> None:
-    many = 3_000_000
-    day = Day(b"", DAY_MS, DAY_MS, {6: many}, {0: many}, {}, many, many)
-    state = EngagementState(1, DAY_MS, DAY_MS, {1: day})
-    one = observation(1, 0, channel="chat")
-    run = Run()
-
-    run.add("c", packed(state), replace(one, at_ms=2 * DAY_MS))
-
-    assert run.close() == [engagement(added(state, replace(one, at_ms=2 * DAY_MS)))]
-
-
-def test_a_trend_over_decades_in_one_run_is_exact() -> None:
-    run, state, told = Run(), EngagementState(), []
-    for years in range(0, 60, 20):
-        for days in range(3):
-            seen = observation(years, days * 1_440, complaint=days == 1)
-            seen = replace(seen, at_ms=(365 * years + 10 + 7 * days) * DAY_MS, score=100 * days)
-            run.add("c", None, seen)
-            state = added(state, seen)
-            told.append(engagement(state))
-
-    assert run.close() == told
+    for (tally, _), added in zip(copies, ways, strict=True):
+        alone = tallied([*before, *added])
+        assert (tally.encode(), tally.engagement()) == (alone.encode(), alone.engagement())
 
 
 @given(st.lists(observations, max_size=15), st.lists(observations, max_size=15))

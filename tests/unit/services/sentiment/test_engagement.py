@@ -3,9 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.sentiment.engagement.counters import added, observe
-from services.sentiment.engagement.derive import engagement
-from services.sentiment.engagement.model import EngagementState
+from services.sentiment.engagement.counters import observe
+from services.sentiment.engagement.tally import Tally
 from services.sentiment.interaction.decide import judged_text
 from shared.contracts.enriched import AspectHit, Engagement, Sentiment
 from shared.contracts.event import Actor, Call, Customer, Interaction
@@ -26,10 +25,10 @@ def message(at: datetime = AT, **changes: Any) -> Interaction:
 
 
 def after(*messages: tuple[Interaction, Sentiment | None]) -> Engagement:
-    state = EngagementState()
+    tally = Tally()
     for event, sentiment in messages:
-        state = added(state, observe(event, sentiment))
-    return engagement(state)
+        tally.add(observe(event, sentiment))
+    return tally.engagement()
 
 
 def test_complaint_is_counted_by_aspect_and_window() -> None:
