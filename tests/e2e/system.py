@@ -53,7 +53,7 @@ class System:
 
     def client(self) -> Client:
         """Return a client that waits out restarts."""
-        return Client(self.services["ingest"].url, self.key, retry=RetryPolicy(attempts=60, base_s=0.1, longest_s=1.0))
+        return Client(self.services["ingest"].url, self.key, retry=RetryPolicy(attempts=240, base_s=0.1, longest_s=1.0))
 
     def send(self, *events: Mapping[str, Any]) -> None:
         with self.client() as client:

@@ -140,9 +140,16 @@ def few(source: str, positive: str, negative: str) -> list[LabelledText]:
     ]
 
 
+@pytest.fixture
+def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit learns from the corpora and a few written texts alone: the others take most of a minute."""
+    monkeypatch.setattr(train, "everyday_texts", list)
+
+
 CORPORA_OF_TWO = [*few("cr", "xylo", "quib"), *few("sst", "good", "awful"), LabelledText("the wug", 1, "sst")]
 
 
+@pytest.mark.usefixtures("few_texts")
 def test_a_model_without_a_source_learns_nothing_of_it() -> None:
     characters = load_model().characters
 
@@ -155,6 +162,7 @@ def test_a_model_without_a_source_learns_nothing_of_it() -> None:
     assert train.train_without("sst", CORPORA_OF_TWO, characters).weights[0, word] > 0
 
 
+@pytest.mark.usefixtures("few_texts")
 def test_each_source_is_judged_by_a_model_fitted_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "CORPORA", ("cr", "sst"))
     for source, (positive, negative) in {"cr": ("xylo", "quib"), "sst": ("quib", "xylo")}.items():
@@ -174,6 +182,7 @@ def test_leaving_out_takes_no_model(tmp_path: Path) -> None:
     assert "--leave-out" in told.output
 
 
+@pytest.mark.usefixtures("few_texts")
 def test_a_teacher_that_never_saw_the_source_takes_part(tmp_path: Path) -> None:
     characters = load_model().characters
     files = prior.files_without("cr", tmp_path)
