@@ -2,7 +2,7 @@
 
 A public corpus is one source: its labels hang together with its topics, its lengths and its share of neutral texts.
 These texts spread the same three labels over many domains, praise and blame without any word of feeling among them.
-None is in a public corpus or a probe; a test checks the probes.
+None is a probe or a held-out text of a public corpus; tests check both.
 """
 
 from collections.abc import Iterator
