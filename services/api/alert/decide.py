@@ -89,7 +89,7 @@ def decide_record(alert: Alert | None, record: AlertRecord, holdout_ratio: float
         case AlertCleared() if alert is not None:
             return [Cleared(at=record.at, actor=ENGINE, revision=record.revision, reason=record.reason)]
         case _:
-            # Cleared before it was ever seen: its raise has left the topic, so there is nothing to show.
+            # Cleared before it was ever seen: there is nothing to show yet.
             return []
 
 

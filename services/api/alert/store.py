@@ -2,6 +2,7 @@
 
 The only writer of `alerts` and `alert_events`. Whoever changes an alert locks its row first and the log second, so
 nobody waits in a circle; the log's lock is held until commit, so event ids appear in the order they were given out.
+Who writes the engine's records takes one more lock before both: two partitions may tell of one alert.
 """
 
 from collections.abc import Sequence
@@ -23,30 +24,61 @@ from services.api.alert.schemas import (
     Who,
     alert_view,
 )
-from shared.contracts.alert import AlertRecord
+from shared.contracts.alert import AlertCleared, AlertRecord
 from shared.contracts.codec import encode
 
-# Any constant that nothing else in the product locks by.
+# Any constants that nothing else in the product locks by.
 _LOG_LOCK = 7_305_003
+_RECORDS_LOCK = 7_305_004
 CHANNEL = "pulseline_alert_events"
 
 _alert_decoder = msgspec.json.Decoder(Alert)
+_cleared_decoder = msgspec.json.Decoder(AlertCleared)
 _route_decoder = msgspec.json.Decoder(Route)
 
 Step = tuple[Alert, AlertEvent]
 
 
 async def append_records(connection: Any, records: Sequence[AlertRecord], holdout_ratio: float = 0.0) -> int:
-    """Decide and append the engine's records, in order, within the caller's transaction; returns the events added."""
+    """Decide and append the engine's records, in order, within the caller's transaction; returns the events added.
+
+    The alert of a customer who was joined to another is raised in one partition and cleared in the other's. A clearance
+    that is read before its raise waits for it.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _RECORDS_LOCK)
     alerts = await lock(connection, [record.alert_id for record in records])
+    early = await _take_early(connection, [record.alert_id for record in records if record.alert_id not in alerts])
     steps: list[Step] = []
     for record in records:
-        alert = alerts.get(record.alert_id)
-        for event in decide_record(alert, record, holdout_ratio):
-            alert = alerts[record.alert_id] = fold(alert, event)
-            steps.append((alert, event))
+        alert_id = record.alert_id
+        if alert_id not in alerts and isinstance(record, AlertCleared):
+            early[alert_id] = max(record, early.get(alert_id, record), key=lambda one: one.revision)
+            continue
+        alert = alerts.get(alert_id)
+        for known in (record, *filter(None, [early.pop(alert_id, None)])):
+            for event in decide_record(alert, known, holdout_ratio):
+                alert = alerts[alert_id] = fold(alert, event)
+                steps.append((alert, event))
+    await _keep_early(connection, list(early.values()))
     await append(connection, steps)
     return len(steps)
+
+
+async def _take_early(connection: Any, alert_ids: Sequence[str]) -> dict[str, AlertCleared]:
+    """Return the clearances that wait for the raises of these alerts, by alert; they wait no longer."""
+    if not alert_ids:
+        return {}
+    rows = await connection.fetch(
+        "DELETE FROM early_clearances WHERE alert_id = ANY($1::text[]) RETURNING alert_id, record", alert_ids
+    )
+    return {row["alert_id"]: _cleared_decoder.decode(row["record"]) for row in rows}
+
+
+async def _keep_early(connection: Any, clearances: Sequence[AlertCleared]) -> None:
+    await connection.executemany(
+        "INSERT INTO early_clearances (alert_id, customer_id, record) VALUES ($1, $2, $3)",
+        [(cleared.alert_id, cleared.customer_id, encode(cleared)) for cleared in clearances],
+    )
 
 
 async def append_due(connection: Any, now: datetime, expires_after: timedelta, limit: int = 500) -> int:

@@ -44,7 +44,14 @@ _LAST_MONTH = (2100, 12)
 
 # Rows of these belong to whose history they are, whoever he is linked to; of the others to whom they name.
 _ERASED_HISTORIES = ("interactions", "orders", "handles", "sentiment_labels", "alerts")
-_ERASED_TABLES = ("notification_jobs", "alert_timers", "alert_events", "customer_risk_daily", "customers")
+_ERASED_TABLES = (
+    "notification_jobs",
+    "alert_timers",
+    "alert_events",
+    "early_clearances",
+    "customer_risk_daily",
+    "customers",
+)
 
 Month = tuple[int, int]
 MovedRow = TypeVar("MovedRow", InteractionRow, OrderRow)

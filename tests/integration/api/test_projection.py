@@ -3,17 +3,20 @@
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec import structs
 
+from services.api.alert.store import append_records
 from services.api.interaction.search import text_terms
 from services.api.projection.store import drop_months_before
+from shared.contracts.alert import AlertRecord
 from shared.contracts.enriched import EnrichedEvent
 from shared.contracts.event import Customer, CustomerErased, CustomerIdentified
 from shared.contracts.identity import CustomerLinked, CustomerUnlinked, HistoryErased, LinkConflicted
 from shared.postgres.pool import open_connection
-from tests.factories.records import NOON, customer_risk, enriched, message, order, raised
+from tests.factories.records import NOON, cleared, customer_risk, enriched, message, order, raised
 from tests.integration.api.conftest import Api
 from tests.stored import tables_that_hold
 
@@ -169,6 +172,70 @@ def test_an_erased_customer_leaves_no_row_and_does_not_come_back(api: Api) -> No
 
     for table in ("customers", "interactions", "orders", "handles", "alerts", "alert_events"):
         assert api.value(f"SELECT count(*) FROM {table}") == 0, table
+
+
+def test_an_alert_whose_end_is_read_before_its_raise_is_told_once_and_ended(api: Api) -> None:
+    # Who was joined to another leaves the raise in his own partition; the other's, which ends it, may be read first.
+    api.publish(ALERTS, cleared("a1", "new", reason="merged"), cleared("a2", "new", reason="merged"))
+    api.wait_projected()
+    api.publish(ALERTS, raised("a1", "old"), cleared("a1", "new", reason="merged"), raised("a3", "old"))
+    api.wait_projected()
+    api.publish(ALERTS, raised("a2", "old"))
+    api.wait_projected()
+
+    alerts = {alert["alert_id"]: alert for alert in api.get("/v1/alerts")["items"]}
+    events = api.rows("SELECT alert_id, type FROM alert_events ORDER BY seq")
+
+    assert {name: alert["resolution"] for name, alert in alerts.items()} == {"a1": "merged", "a2": "merged", "a3": None}
+    assert [(row["alert_id"], row["type"]) for row in events] == [
+        ("a1", "alert.raised"), ("a1", "alert.cleared"), ("a3", "alert.raised"), ("a2", "alert.raised"),
+        ("a2", "alert.cleared"),
+    ]  # fmt: skip
+    assert api.value("SELECT count(*) FROM early_clearances") == 0
+
+
+def test_an_alert_raised_anew_is_not_ended_by_an_older_end(api: Api) -> None:
+    api.publish(ALERTS, cleared("a1", revision=2))
+    api.wait_projected()
+    api.publish(ALERTS, raised("a1", revision=3))
+    api.wait_projected()
+
+    [alert] = api.get("/v1/alerts")["items"]
+    assert alert["resolved_at"] is None
+
+
+def test_an_end_and_its_raise_that_are_written_at_once_meet(api: Api) -> None:
+    alerts: list[tuple[AlertRecord, AlertRecord]] = [
+        (raised(f"a{n}", "old"), cleared(f"a{n}", "new")) for n in range(20)
+    ]
+
+    asyncio.run(_write_side_by_side(api.database_url, alerts))
+
+    assert api.value("SELECT count(*) FROM alerts WHERE status = 'resolved'") == len(alerts)
+
+
+async def _write_side_by_side(database_url: str, alerts: list[tuple[AlertRecord, AlertRecord]]) -> None:
+    one, other = [await open_connection(database_url) for _ in range(2)]
+
+    async def write(connection: Any, record: AlertRecord) -> None:
+        async with connection.transaction():
+            await append_records(connection, [record])
+
+    try:
+        for begun, ended in alerts:
+            await asyncio.gather(write(one, ended), write(other, begun))
+    finally:
+        await one.close()
+        await other.close()
+
+
+def test_an_end_that_waits_for_its_raise_goes_with_who_is_erased(api: Api) -> None:
+    api.publish(ALERTS, cleared("a1", "gone"))
+    api.wait_projected()
+    api.publish(ENRICHED, erased("gone"))
+    api.wait_projected()
+
+    assert asyncio.run(tables_that_hold(api.database_url, "gone")) == []
 
 
 def erased(customer_id: str) -> EnrichedEvent:
