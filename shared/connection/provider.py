@@ -1,6 +1,6 @@
 """Every provider of channels: what a connection to it needs, told in English and Chinese. Pure."""
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -45,6 +45,15 @@ def _provider(
     )
 
 
+def port_of(value: Any) -> int | None:
+    """Return the port a setting means, a number or its digits; None when it is no port."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= _PORT_DIGITS:
+        value = int(value)
+    is_port = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65_535
+    return value if is_port else None
+
+
+_PORT_DIGITS = 5
 _MAIL = ("language", "own_addresses")
 FILE_ONLY_SETTINGS: Final = frozenset({"listen_host", "listen_port", "tls_certificate", "tls_key"})
 """Settings that open a port or read a file of the machine ingest runs on: the operator's, never the API's."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 
 
 class MailboxServer:
@@ -14,8 +15,8 @@ class MailboxServer:
         self._has_idle = has_idle
         self._server: asyncio.Server | None = None
 
-    async def start(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+    async def start(self, tls: ssl.SSLContext | None = None) -> int:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key, lo
 from msgspec import Struct
 
 from shared.connection.document import Secret
-from shared.connection.provider import FILE_ONLY_SETTINGS, PROVIDERS, ProviderSpec
+from shared.connection.provider import FILE_ONLY_SETTINGS, PROVIDERS, ProviderSpec, port_of
 from shared.errors import Reject
 
 _ED25519_KEY_BYTES = 32
@@ -100,8 +100,7 @@ def _joined(current: Secret, previous: Secret | None) -> Secret:
 
 def _setting_fault(name: str, value: Any) -> str | None:
     if name == "imap_port":
-        is_port = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65_535
-        return None if is_port else "is a port, 1 to 65535"
+        return "is a port, 1 to 65535" if port_of(value) is None else None
     if name == "own_addresses" and isinstance(value, list):
         is_list = len(value) <= 64 and all(_is_text(item) and "@" in item for item in value)
         return None if is_list else "is a list of at most 64 addresses"

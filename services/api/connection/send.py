@@ -14,6 +14,7 @@ from services.api.connection.decide import Credentials
 from services.api.connection.sample import CannotSignError, Moment, Sample, sample
 from services.api.connection.schemas import ConnectionTestResult
 from shared.clock import Clock
+from shared.connection.provider import port_of
 from shared.connection.seal import TEST_HEADER, SecretsKey
 from shared.ids import new_request_id
 
@@ -88,9 +89,13 @@ class ConnectionTester:
     async def _test_mailbox(self, subject: Subject) -> ConnectionTestResult:
         if "imap_host" not in subject.settings:
             return failed("mail_only", "Mail comes in by SMTP: send one to an allowed recipient, then see the figures.")
+        port = port_of(subject.settings.get("imap_port", imaplib.IMAP4_SSL_PORT))
+        if port is None:
+            return failed("mailbox_refused", "imap_port is a port, 1 to 65535: ingest leaves this mailbox alone.")
         try:
-            n_mails = await asyncio.to_thread(_mails_in, subject)
-        except (imaplib.IMAP4.error, OSError) as error:
+            n_mails = await asyncio.to_thread(_mails_in, subject, port)
+        except (imaplib.IMAP4.error, OSError, ValueError) as error:
+            # The last is a name or a password that the protocol cannot carry.
             return failed("mailbox_refused", f"{subject.settings['imap_host']}: {error}"[:500])
         return ConnectionTestResult(ok=True, detail=f"The mailbox opens; it holds {n_mails} mails.")
 
@@ -125,12 +130,11 @@ class _Problem(msgspec.Struct):
     detail: str
 
 
-def _mails_in(subject: Subject) -> int:
+def _mails_in(subject: Subject, port: int) -> int:
     """Return how many mails the polled folder holds. Raises imaplib's errors and OSError."""
     settings = subject.settings
-    host, port = str(settings["imap_host"]), int(settings.get("imap_port", 993))
     password = subject.credentials.current.get("imap_password", "")
-    with imaplib.IMAP4_SSL(host, port, ssl_context=ssl.create_default_context(), timeout=_TIMEOUT_S) as client:
+    with imaplib.IMAP4_SSL(str(settings["imap_host"]), port, ssl_context=ssl.create_default_context(), timeout=_TIMEOUT_S) as client:
         client.login(str(settings.get("imap_username", "")), password if isinstance(password, str) else password[0])
         status, counted = client.select(_quoted(str(settings.get("imap_folder", "INBOX"))), readonly=True)
         if status != "OK":

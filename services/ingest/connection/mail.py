@@ -16,6 +16,7 @@ import msgspec
 
 from services.ingest.channel.email.imap_poller import ImapPoller, Mailbox, Position
 from services.ingest.channel.email.smtp_listener import Accept, SmtpListener
+from services.ingest.channel.ports import setting
 from services.ingest.connection.book import ConnectionBook
 from services.ingest.connection.decide import decide
 from services.ingest.connection.figures import Figures
@@ -23,8 +24,10 @@ from services.ingest.event.send import EventSender
 from services.ingest.identity.resolve import KnownHandles
 from services.ingest.metrics import IngestMetrics
 from services.ingest.trace import request_traceparent
+from shared.background import endless
 from shared.clock import Clock
-from shared.connection.document import Connection
+from shared.connection.document import Connection, ConnectionsError
+from shared.connection.provider import port_of
 from shared.contracts.event import EventBase
 
 log = logging.getLogger(__name__)
@@ -85,26 +88,33 @@ class MailDoors:
         self._clock = clock
         self._state_dir = state_dir
         self._pollers: dict[str, _RunningPoller] = {}
+        self._refused: dict[str, Connection] = {}
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[dict[str, int]]:
-        """Run every door inside the block; yields the listeners' ports by connection."""
-        listeners: dict[str, SmtpListener] = {}
+        """Run every door inside the block; yields the listeners' ports by connection.
+
+        Raises `ConnectionsError` for a listener that has no port. A mailbox whose settings cannot be used is refused
+        alone: told in the log and among the connection's figures, and taken up when they are changed.
+        """
+        listeners: list[SmtpListener] = []
         ports: dict[str, int] = {}
-        watch = asyncio.create_task(self._keep_polling())
         try:
             for connection in self._book.known.values():
                 if connection.provider == "smtp" and "listen_port" in connection.settings:
-                    listener = self._listener(connection)
+                    port, listener = _port(connection, "listen_port"), self._listener(connection)
                     host = str(connection.settings.get("listen_host", "127.0.0.1"))
-                    ports[connection.id] = await listener.start(host, int(connection.settings["listen_port"]))
-                    listeners[connection.id] = listener
-            yield ports
+                    ports[connection.id] = await listener.start(host, port)
+                    listeners.append(listener)
+            watch = asyncio.create_task(endless("mailboxes", self._keep_polling()))
+            try:
+                yield ports
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, *self._end(set(self._pollers)), return_exceptions=True)
         finally:
-            watch.cancel()
-            for listener in listeners.values():
+            for listener in listeners:
                 await listener.stop()
-            await asyncio.gather(watch, *self._end(set(self._pollers)), return_exceptions=True)
 
     async def _keep_polling(self) -> None:
         while True:
@@ -119,10 +129,21 @@ class MailDoors:
             await asyncio.gather(*self._end(gone))
             for connection in wanted.values():
                 if connection.id not in self._pollers:
-                    stop = asyncio.Event()
-                    task = asyncio.create_task(self._poller(connection).run(stop))
-                    self._pollers[connection.id] = _RunningPoller(connection, stop, task)
+                    self._begin(connection)
             await self._book.changed.wait()
+
+    def _begin(self, connection: Connection) -> None:
+        try:
+            poller = self._poller(connection)
+        except ConnectionsError as error:
+            if self._refused.get(connection.id) != connection:
+                self._refused[connection.id] = connection
+                self._figures.rejected(connection.id, str(error), str(error), self._clock.now())
+                extra = {"action": "mailbox_refused", "connection": connection.id, "reason": str(error)}
+                log.error("a mailbox's settings cannot be used", extra=extra)
+            return
+        stop = asyncio.Event()
+        self._pollers[connection.id] = _RunningPoller(connection, stop, asyncio.create_task(poller.run(stop)))
 
     def _end(self, connection_ids: set[str]) -> list[asyncio.Task[None]]:
         ended = [self._pollers.pop(connection_id) for connection_id in connection_ids]
@@ -142,9 +163,10 @@ class MailDoors:
         mailbox = Mailbox(
             host=str(settings["imap_host"]),
             username=str(settings.get("imap_username", "")),
-            password=str(credentials.get("imap_password", "")),
+            # During a rotation the first is in force.
+            password=setting(credentials, "imap_password") or "",
             folder=str(settings.get("imap_folder", "INBOX")),
-            port=int(settings.get("imap_port", 993)),
+            port=_port(connection, "imap_port") if "imap_port" in settings else 993,
             tls=ssl.create_default_context(),
         )
         store = PositionFile(self._state_dir / "ingest" / f"mailbox-{connection.id}.json")
@@ -162,3 +184,11 @@ class MailDoors:
             self._metrics.ignored(connection.id, delivery.left_out)
 
         return accept
+
+
+def _port(connection: Connection, name: str) -> int:
+    """Return a setting that is a port. Raises `ConnectionsError`."""
+    port = port_of(connection.settings[name])
+    if port is None:
+        raise ConnectionsError(f"{connection.id}: {name} is a port, 1 to 65535, not {connection.settings[name]!r:.80}")
+    return port

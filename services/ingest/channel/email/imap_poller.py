@@ -116,6 +116,10 @@ class ImapPoller:
             except (Unavailable, *_FAILURES) as error:
                 log.warning("mailbox unavailable", extra={"action": "mailbox_unavailable", "reason": str(error)})
                 await _sleep_or_stop(stop, retry_s)
+            except Exception:
+                # A bug, of ours or of the library: it is told, and ends neither this mailbox nor the others.
+                log.exception("mailbox failed", extra={"action": "mailbox_failed"})
+                await _sleep_or_stop(stop, retry_s)
 
     async def _take(self, mail: Fetched) -> None:
         now = self._clock.now()
