@@ -26,7 +26,7 @@ from services.api.alert.schemas import (
     CausesOverTime,
     alert_view,
 )
-from services.api.alert.stream import AlertFeed, AlertStream, Filter
+from services.api.alert.stream import AlertFeed, AlertStream, Filter, Place
 from services.api.auth.guard import Guard
 from services.api.auth.idempotency import once
 from services.api.auth.rights import Principal, Scope
@@ -140,10 +140,6 @@ def alert_routes(
         def some(values: Any) -> frozenset[str] | None:
             return frozenset(values) if values else None
 
-        ids = None
-        if customer_id is not None:
-            async with reading(pool) as connection:
-                ids = await store.ids_of(connection, customer_id)
         return Filter(
             severities=some(severity),
             statuses=some(status),
@@ -151,7 +147,7 @@ def alert_routes(
             tiers=some(tier),
             types=some(event_type),
             assignee=assignee,
-            customer_ids=ids,
+            customer_id=customer_id,
             sees_held_out=principal.may("holdout:read"),
         )
 
@@ -160,8 +156,10 @@ def alert_routes(
         summary="Follow alert events as server-sent events",
         description="Each event has a global id. After a break send the last one as Last-Event-ID (browsers do) or "
         "`last_event_id`: none is lost and none repeated, on any API process. Without it the stream starts now. "
-        "Alerts about imported history are not streamed. `customer_id` is the customer that the id stands for when the "
-        "request begins, also where it was merged into another.",
+        "Alerts about imported history are not streamed. `customer_id` is the customer that the id stands for, also "
+        "where it is merged into another while the stream is open. Where the log does not reach as far as the id you "
+        "send, as after a restore from a backup, the stream begins with an event `resync` whose id and `last_event_id` "
+        "is the newest there is, and goes on from there: read lists of alerts anew.",
         responses=answers(None, "An endless stream of events", media_type="text/event-stream"),
     )
     async def stream(
@@ -178,7 +176,8 @@ def alert_routes(
     @router.get(
         "/events",
         summary="Follow alert events by long poll",
-        description="The same feed as /v1/alerts/stream: pass the `last_event_id` of the answer as the next `after`.",
+        description="The same feed as /v1/alerts/stream: pass the `last_event_id` of the answer as the next `after`. "
+        "An answer with a lower one than you sent says that the log does not reach as far (the stream's `resync`).",
         responses=answers(AlertEventPage, "Events after the given id, empty when none came in time"),
     )
     async def events(
@@ -189,15 +188,17 @@ def alert_routes(
     ) -> Response:
         loop = clock.monotonic
         give_up_at = loop() + wait_s
-        cursor = await feed.newest_id() if after is None else after
-        with feed.client():
+        place = Place(await feed.newest_id() if after is None else after, admitted)
+        with feed.client(place):
+            if not await feed.begin(place):
+                give_up_at = loop()
             while True:
-                entries, cursor = await feed.after(cursor, admitted)
+                entries, place.cursor = await feed.after(place.cursor, place.wanted)
                 remaining = give_up_at - loop()
                 if entries or remaining <= 0 or feed.is_closed:
                     break
-                await feed.wait(cursor, remaining)
-        return json_response({"items": [entry.row for entry in entries], "last_event_id": cursor})
+                await feed.wait(place.cursor, remaining)
+        return json_response({"items": [entry.row for entry in entries], "last_event_id": place.cursor})
 
     @router.get(
         "/causes",

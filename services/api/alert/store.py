@@ -7,7 +7,7 @@ Who writes the engine's records takes one more lock before both: two partitions 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -255,32 +255,61 @@ async def last_event_id(connection: Any) -> int:
     return int(await connection.fetchval("SELECT coalesce(max(seq), 0) FROM alert_events"))
 
 
-async def live_events_after(connection: Any, event_id: int, limit: int) -> list[AlertEventRow]:
-    """Return live events newer than `event_id`, oldest first; imported history is not among them."""
+async def greatest_event_id(connection: Any) -> int:
+    """Return the greatest event id ever given out, also of an event since erased: the next one is greater."""
+    return int(await connection.fetchval("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM alert_events_seq"))
+
+
+async def live_events_after(connection: Any, event_id: int, limit: int) -> list[tuple[AlertEventRow, str]]:
+    """Return live events newer than `event_id`, oldest first, each with who its alert belongs to now.
+
+    Imported history is not among them.
+    """
     rows = await connection.fetch(
         """
-        SELECT seq, type, alert_id, customer_id, version, at, actor, event, alert FROM alert_events
-        WHERE seq > $1 AND NOT is_historical ORDER BY seq LIMIT $2
+        SELECT e.seq, e.type, e.alert_id, e.customer_id, e.version, e.at, e.actor, e.event, e.alert,
+               coalesce(a.customer_id, e.customer_id) AS owner
+        FROM alert_events e LEFT JOIN alerts a USING (alert_id)
+        WHERE e.seq > $1 AND NOT e.is_historical ORDER BY e.seq LIMIT $2
         """,
         event_id,
         limit,
     )
-    return [event_row(row) for row in rows]
+    return [(event_row(row), row["owner"]) for row in rows]
 
 
-async def ids_of(connection: Any, customer_id: str) -> frozenset[str]:
-    """Return the ids under which events tell of the customer this id stands for today: his own, and of his alerts'."""
+class KnownAs(NamedTuple):
+    """Who an id stands for `now`, and all `ids` under which events tell of him: his own, and those of his alerts'."""
+
+    now: str
+    ids: frozenset[str]
+
+
+async def known_as(connection: Any, customer_id: str) -> KnownAs:
     rows = await connection.fetch(
         """
         WITH now AS (
             SELECT coalesce((SELECT merged_into FROM customers WHERE customer_id = $1::text), $1) AS customer_id
         )
-        SELECT customer_id FROM now
-        UNION SELECT e.customer_id FROM now JOIN alerts a USING (customer_id) JOIN alert_events e USING (alert_id)
+        SELECT customer_id, customer_id AS id FROM now
+        UNION SELECT now.customer_id, e.customer_id
+        FROM now JOIN alerts a USING (customer_id) JOIN alert_events e USING (alert_id)
         """,
         customer_id,
     )
-    return frozenset(row["customer_id"] for row in rows)
+    return KnownAs(rows[0]["customer_id"], frozenset(row["id"] for row in rows))
+
+
+async def customers_now(connection: Any, customer_ids: Sequence[str]) -> dict[str, str]:
+    """Return the customer that each id stands for today."""
+    rows = await connection.fetch(
+        """
+        SELECT asked, coalesce(c.merged_into, asked) AS now
+        FROM unnest($1::text[]) AS asked LEFT JOIN customers c ON c.customer_id = asked
+        """,
+        customer_ids,
+    )
+    return {row["asked"]: row["now"] for row in rows}
 
 
 async def history(connection: Any, alert_id: str) -> list[AlertEventRow]:

@@ -42,7 +42,10 @@ _WAITS: tuple[type[BaseException], ...] = (*OUTAGE_ERRORS, Unavailable)
 
 
 class Filter(Struct, frozen=True):
-    """Which events a client wants; None is all. Values are those of the alert after the event."""
+    """Which events a client wants; None is all. Values are those of the alert after the event.
+
+    `customer_id` is as it was asked for, `customer_ids` what the feed knows this customer to go by.
+    """
 
     severities: frozenset[str] | None = None
     statuses: frozenset[str] | None = None
@@ -50,7 +53,8 @@ class Filter(Struct, frozen=True):
     tiers: frozenset[str] | None = None
     types: frozenset[str] | None = None
     assignee: str | None = None
-    customer_ids: frozenset[str] | None = None
+    customer_id: str | None = None
+    customer_ids: frozenset[str] = frozenset()
     sees_held_out: bool = True
 
     def admits(self, about: "About") -> bool:
@@ -61,7 +65,7 @@ class Filter(Struct, frozen=True):
             and (self.tiers is None or about.tier in self.tiers)
             and (self.types is None or about.type in self.types)
             and (self.assignee is None or about.assignee == self.assignee)
-            and (self.customer_ids is None or about.customer_id in self.customer_ids)
+            and (self.customer_id is None or about.customer_id in self.customer_ids or about.owner in self.customer_ids)
             and (self.sees_held_out or not about.is_held_out)
         )
 
@@ -76,10 +80,11 @@ class _Attributes(Struct, frozen=True):
 
 
 class About(NamedTuple):
-    """What a filter looks at."""
+    """What a filter looks at. `owner` is who the alert belonged to when the event was read, after merges."""
 
     type: str
     customer_id: str
+    owner: str
     severity: str
     status: str
     cause: str
@@ -98,10 +103,10 @@ class Entry(NamedTuple):
 _attributes = msgspec.json.Decoder(_Attributes)
 
 
-def entry_of(row: AlertEventRow) -> Entry:
+def entry_of(row: AlertEventRow, owner: str) -> Entry:
     """Return an event with its server-sent-events frame; JSON has no line breaks, so one data line holds it."""
     known = _attributes.decode(row.alert)
-    about = About(row.type, row.customer_id, *structs.astuple(known))
+    about = About(row.type, row.customer_id, owner, *structs.astuple(known))
     frame = b"id: %d\nevent: %s\ndata: %s\n\n" % (row.id, row.type.encode(), msgspec.json.encode(row))
     return Entry(row.id, about, row, frame)
 
@@ -109,12 +114,15 @@ def entry_of(row: AlertEventRow) -> Entry:
 class Place:
     """Where a client stands in the feed."""
 
-    __slots__ = ("cursor", "waker", "wanted")
+    __slots__ = ("cursor", "customer_now", "restart", "waker", "wanted")
 
     def __init__(self, cursor: int, wanted: Filter) -> None:
         self.cursor = cursor
         self.wanted = wanted
         self.waker: asyncio.Future[bytes] | None = None
+        # Who the customer asked for is today; None until `begin` or the follower has looked.
+        self.customer_now: str | None = None
+        self.restart = 0
 
 
 class AlertFeed:
@@ -132,6 +140,8 @@ class AlertFeed:
         self._changed = asyncio.Event()
         self._frames: dict[tuple[int, Filter], tuple[bytes, int]] = {}
         self._parked: dict[Filter, set[Place]] = {}
+        self._asked: dict[str, set[Place]] = {}
+        self._n_restarts = 0
         self._n_clients = 0
         self._failure: str | None = "not started"
         self.is_closed = False
@@ -156,16 +166,33 @@ class AlertFeed:
         """End all streams, so that the process can stop; clients reconnect elsewhere with their last id."""
         self.is_closed = True
         self._changed.set()
-        for places in self._parked.values():
-            for place in places:
-                _wake(place, b"")
-        self._parked.clear()
+        self._wake_all()
 
     async def newest_id(self) -> int:
         """Return the id a client that wants only what is to come starts after."""
         async with reading(self._pool) as connection:
             # An erasure may have taken the newest events away; ids never go back all the same.
             return max(self._newest, await store.last_event_id(connection))
+
+    async def begin(self, place: Place) -> bool:
+        """Learn what the place's customer goes by, and whether the log reaches as far as its cursor.
+
+        Returns false when it does not, as after a restore from a backup: what comes next may have a lower id, so the
+        place now stands at the newest event there is.
+        """
+        place.restart, place.customer_now, asked = self._n_restarts, None, place.wanted.customer_id
+        if asked is None and place.cursor <= self._newest:
+            return True
+        async with reading(self._pool) as connection:
+            if asked is not None:
+                known = await store.known_as(connection, asked)
+                # The follower may have looked in the meantime, and knows better.
+                if place.customer_now is None:
+                    self._rename(place, known)
+            if place.cursor <= max(self._newest, await store.greatest_event_id(connection)):
+                return True
+            place.cursor = await store.last_event_id(connection)
+        return False
 
     async def after(self, cursor: int, wanted: Filter) -> tuple[list[Entry], int]:
         """Return the wanted events after `cursor`, oldest first, and the id up to which they are complete."""
@@ -177,13 +204,15 @@ class AlertFeed:
         known = self._newest
         async with reading(self._pool) as connection:
             rows = await store.live_events_after(connection, cursor, _PIECE)
-        entries = [entry_of(row) for row in rows]
-        complete_to = max(cursor, rows[-1].id if rows else 0, known if len(rows) < _PIECE else 0)
+        entries = [entry_of(row, owner) for row, owner in rows]
+        complete_to = max(cursor, entries[-1].id if entries else 0, known if len(rows) < _PIECE else 0)
         return [entry for entry in entries if wanted.admits(entry.about)], complete_to
 
     async def next_frames(self, place: Place) -> bytes:
         """Return the next wanted frames, at most a piece of them; empty when the place was nudged or all ends."""
         while not self.is_closed:
+            if place.restart != self._n_restarts and not await self.begin(place):
+                return resync_frame(place.cursor)
             if self._floor is not None and place.cursor >= self._newest:
                 return await self._parked_at(place)
             key = (place.cursor, place.wanted)
@@ -236,15 +265,22 @@ class AlertFeed:
         return True
 
     @contextlib.contextmanager
-    def client(self) -> Iterator[None]:
+    def client(self, place: Place) -> Iterator[None]:
         """Count a client in and out. Raises `Unavailable` when there are too many."""
+        asked = place.wanted.customer_id
         if self._n_clients >= self._max_clients:
             raise Unavailable("stream", f"{self._max_clients} clients are connected already", retry_after_s=10)
         self._n_clients += 1
         self._metrics.stream_clients.set(self._n_clients)
+        if asked is not None:
+            self._asked.setdefault(asked, set()).add(place)
         try:
             yield
         finally:
+            if asked is not None:
+                self._asked[asked].discard(place)
+                if not self._asked[asked]:
+                    del self._asked[asked]
             self._n_clients -= 1
             self._metrics.stream_clients.set(self._n_clients)
 
@@ -257,8 +293,8 @@ class AlertFeed:
             notified = asyncio.Event()
             await connection.add_listener(store.CHANNEL, lambda *_: notified.set())
             connection.add_termination_listener(lambda *_: notified.set())
-            if self._floor is None:
-                self._floor = self._newest = await store.last_event_id(connection)
+            if self._floor is None or self._newest > await store.greatest_event_id(connection):
+                self._start_at(await store.last_event_id(connection))
             while True:
                 notified.clear()
                 await self._read(connection)
@@ -274,15 +310,55 @@ class AlertFeed:
             # A server that is frozen, or behind a cut cable, keeps the connection open and never answers.
             async with asyncio.timeout(_LONGEST_READ_S):
                 rows = await store.live_events_after(connection, self._newest, _PIECE)
+                if rows:
+                    await self._follow_merges(connection)
             if not rows:
                 return
             started = asyncio.get_running_loop().time()
-            await self._hand_out(self._append([entry_of(row) for row in rows]))
+            await self._hand_out(self._append([entry_of(row, owner) for row, owner in rows]))
             spent = asyncio.get_running_loop().time() - started
             spacing = min(self._n_clients * _SPACING_S_PER_CLIENT, _LONGEST_SPACING_S)
             await asyncio.sleep(max(0.0, spacing - spent))
             if len(rows) < _PIECE:
                 return
+
+    def _start_at(self, newest: int) -> None:
+        """Begin with what comes after `newest`; clients that have seen more are told."""
+        if self._floor is not None:
+            extra = {"action": "feed_restarts", "newest_known": self._newest, "newest": newest}
+            log.warning("the alert log ends before what was read of it", extra=extra)
+            self._n_restarts += 1
+        self._ring.clear()
+        self._frames.clear()
+        self._floor = self._newest = newest
+        self._wake_all()
+
+    async def _follow_merges(self, connection: Any) -> None:
+        """Look, after events were read and before they are handed out, who the customers asked for are by now."""
+        if not self._asked:
+            return
+        now = await store.customers_now(connection, list(self._asked))
+        for asked, customer_now in now.items():
+            places = [place for place in self._asked.get(asked, ()) if place.customer_now != customer_now]
+            if places:
+                known = await store.known_as(connection, asked)
+                for place in places:
+                    self._rename(place, known)
+
+    def _rename(self, place: Place, known: store.KnownAs) -> None:
+        is_parked = place in self._parked.get(place.wanted, ())
+        if is_parked:
+            self._leave(place)
+        place.customer_now = known.now
+        place.wanted = structs.replace(place.wanted, customer_ids=known.ids)
+        if is_parked:
+            self._parked.setdefault(place.wanted, set()).add(place)
+
+    def _wake_all(self) -> None:
+        for places in self._parked.values():
+            for place in places:
+                _wake(place, b"")
+        self._parked.clear()
 
     async def _hand_out(self, woken: Sequence[tuple[Place, bytes]]) -> None:
         for number, (place, body) in enumerate(woken, 1):
@@ -321,6 +397,11 @@ class AlertFeed:
         return woken
 
 
+def resync_frame(newest: int) -> bytes:
+    """Return what tells a client that the log goes on from `newest`, and what it holds may be of a future undone."""
+    return b'id: %d\nevent: resync\ndata: {"last_event_id":%d}\n\n' % (newest, newest)
+
+
 def _wake(place: Place, body: bytes) -> None:
     if place.waker is not None and not place.waker.done():
         place.waker.set_result(body)
@@ -336,11 +417,14 @@ class AlertStream(Response):
         del self.headers["content-length"]
         self._feed = feed
         self._place = Place(cursor, wanted)
+        self._first = b"retry: 1000\n: connected\n\n"
         self._heartbeat_s = heartbeat_s
         self._stall_s = stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        with self._feed.client():
+        with self._feed.client(self._place):
+            if not await self._feed.begin(self._place):
+                self._first += resync_frame(self._place.cursor)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             sending = asyncio.create_task(self._send(send))
             leaving = asyncio.create_task(_disconnected(receive))
@@ -360,7 +444,7 @@ class AlertStream(Response):
             watch.end()
 
         try:
-            await push(b"retry: 1000\n: connected\n\n")
+            await push(self._first)
             while not self._feed.is_closed:
                 body = await self._feed.next_frames(self._place)
                 if not self._feed.is_closed or body:

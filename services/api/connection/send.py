@@ -19,6 +19,7 @@ from shared.connection.seal import TEST_HEADER, SecretsKey
 from shared.ids import new_request_id
 
 _TIMEOUT_S = 10.0
+_IMAPS_PORT = 993
 # Ingest may still be about to read what was just written; it does so every two seconds.
 _PATIENCE_S = 8.0
 _PAUSE_S = 0.5
@@ -89,7 +90,7 @@ class ConnectionTester:
     async def _test_mailbox(self, subject: Subject) -> ConnectionTestResult:
         if "imap_host" not in subject.settings:
             return failed("mail_only", "Mail comes in by SMTP: send one to an allowed recipient, then see the figures.")
-        port = port_of(subject.settings.get("imap_port", imaplib.IMAP4_SSL_PORT))
+        port = port_of(subject.settings.get("imap_port", _IMAPS_PORT))
         if port is None:
             return failed("mailbox_refused", "imap_port is a port, 1 to 65535: ingest leaves this mailbox alone.")
         try:
@@ -134,7 +135,9 @@ def _mails_in(subject: Subject, port: int) -> int:
     """Return how many mails the polled folder holds. Raises imaplib's errors and OSError."""
     settings = subject.settings
     password = subject.credentials.current.get("imap_password", "")
-    with imaplib.IMAP4_SSL(str(settings["imap_host"]), port, ssl_context=ssl.create_default_context(), timeout=_TIMEOUT_S) as client:
+    with imaplib.IMAP4_SSL(
+        str(settings["imap_host"]), port, ssl_context=ssl.create_default_context(), timeout=_TIMEOUT_S
+    ) as client:
         client.login(str(settings.get("imap_username", "")), password if isinstance(password, str) else password[0])
         status, counted = client.select(_quoted(str(settings.get("imap_folder", "INBOX"))), readonly=True)
         if status != "OK":

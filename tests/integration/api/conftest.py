@@ -90,6 +90,10 @@ class Api:
     def rows(self, query: str, *arguments: Any) -> list[Any]:
         return asyncio.run(_rows(self.database_url, query, arguments))
 
+    def execute(self, script: str) -> None:
+        """Run several statements, as a database administrator would."""
+        asyncio.run(_execute(self.database_url, script))
+
     def value(self, query: str, *arguments: Any) -> Any:
         return self.rows(query, *arguments)[0][0]
 
@@ -133,6 +137,14 @@ async def _rows(database_url: str, query: str, arguments: Sequence[Any]) -> list
     connection = await asyncpg.connect(database_url)
     try:
         return list(await connection.fetch(query, *arguments))
+    finally:
+        await connection.close()
+
+
+async def _execute(database_url: str, script: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(script)
     finally:
         await connection.close()
 

@@ -58,7 +58,8 @@ export function openStream(path, lastEventId, { onEvent, onGap }) {
     };
     const parser = new Parser((event) => {
       if (event.id !== "") cursor = event.id;
-      if (event.data !== "") onEvent(event.name, JSON.parse(event.data), event.id);
+      if (event.name === "resync") onGap(() => {}).catch(() => {});
+      else if (event.data !== "") onEvent(event.name, JSON.parse(event.data), event.id);
     });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     try {
