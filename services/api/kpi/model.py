@@ -59,16 +59,16 @@ class Slice(Struct, frozen=True, kw_only=True):
 By = Literal["month", "quarter", "year"]
 
 
-class Habit(NamedTuple):
-    """Customers who first bought in one period and since then in the same ones.
+class Bought(NamedTuple):
+    """Customers who bought in period `number`, alike in the period of their first purchase and in the one before.
 
-    Periods are numbered from the one before the first that is shown, which is 1; 0 is all the time before it. Bit i of
-    `active` is set for who bought in period i. `first_day` is the earliest first purchase of these customers.
+    Periods are numbered from the one before the first that is shown, which is 1; 0 is all the time before it.
+    `was_before`: they bought in period `number` - 1 as well.
     """
 
     first: int
-    active: int
-    first_day: date
+    number: int
+    was_before: bool
     n: int
 
 
@@ -82,6 +82,14 @@ class Wait(NamedTuple):
     has_bought: bool
     is_over: bool
     n: int
+
+
+class Purchases(NamedTuple):
+    """Who bought when, and how long new customers waited to buy again. `since`: the day of the first purchase known."""
+
+    bought: list[Bought]
+    waits: list[Wait]
+    since: date | None
 
 
 class PeriodFigures(Struct, frozen=True, kw_only=True):

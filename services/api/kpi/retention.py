@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from services.api.kpi.decide import ENOUGH
 from services.api.kpi.model import (
     Age,
+    Bought,
     By,
     Cohort,
-    Habit,
     Median,
     PeriodFigures,
     Repeat,
@@ -21,7 +21,7 @@ from services.api.kpi.model import (
 from services.api.kpi.survival import kaplan_meier, median
 from shared.interval import Estimate, wilson
 
-_MONTHS: dict[By, int] = {"month": 1, "quarter": 3, "year": 12}
+MONTHS: dict[By, int] = {"month": 1, "quarter": 3, "year": 12}
 _MILESTONES = (7, 14, 30, 60, 90, 120, 180, 270, 365, 540, 730)
 # The number of the first period that is shown; the one before it is needed to say who of it was kept.
 SHOWN = 2
@@ -43,21 +43,21 @@ class Span(NamedTuple):
 def span(by: By, n_complete: int, as_of: datetime, zone: ZoneInfo) -> Span:
     """Return the period before the shown ones, `n_complete` complete ones and the present one."""
     today = as_of.astimezone(zone).date()
-    length = _MONTHS[by]
+    length = MONTHS[by]
     newest = (today.year * 12 + today.month - 1) // length * length
     months = range(newest - (n_complete + 1) * length, newest + 1, length)
     return Span([date(month // 12, month % 12 + 1, 1) for month in months], today, zone)
 
 
-def period_figures(habits: Sequence[Habit], days: Sequence[date]) -> list[PeriodFigures]:
+def period_figures(bought: Sequence[Bought], days: Sequence[date]) -> list[PeriodFigures]:
     """Return who was new, kept and back in each shown period."""
     figures = []
     for number in range(SHOWN, len(days) + 1):
-        bought = [habit for habit in habits if habit.active >> number & 1]
-        n_active = sum(habit.n for habit in bought)
-        n_new = sum(habit.n for habit in bought if habit.first == number)
-        n_kept = sum(habit.n for habit in bought if habit.active >> (number - 1) & 1)
-        n_before = sum(habit.n for habit in habits if habit.active >> (number - 1) & 1)
+        active = [one for one in bought if one.number == number]
+        n_active = sum(one.n for one in active)
+        n_new = sum(one.n for one in active if one.first == number)
+        n_kept = sum(one.n for one in active if one.was_before)
+        n_before = sum(one.n for one in bought if one.number == number - 1)
         is_complete = number < len(days)
         figures.append(
             PeriodFigures(
@@ -74,17 +74,17 @@ def period_figures(habits: Sequence[Habit], days: Sequence[date]) -> list[Period
     return figures
 
 
-def cohorts(habits: Sequence[Habit], days: Sequence[date]) -> list[Cohort]:
+def cohorts(bought: Sequence[Bought], days: Sequence[date]) -> list[Cohort]:
     """Return the cohorts of the shown periods, those without anybody left out."""
     found = []
     for first in range(SHOWN, len(days) + 1):
-        members = [habit for habit in habits if habit.first == first]
-        if n := sum(habit.n for habit in members):
+        members = [one for one in bought if one.first == first]
+        if n := sum(one.n for one in members if one.number == first):
             ages = [
                 _age(
                     number - first,
                     n,
-                    sum(one.n for one in members if one.active >> number & 1),
+                    sum(one.n for one in members if one.number == number),
                     is_complete=number < len(days),
                 )
                 for number in range(first + 1, len(days) + 1)

@@ -1,7 +1,6 @@
 """Key figures over HTTP: whether acting on alerts helped, and how many customers were kept."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -12,10 +11,10 @@ from starlette.responses import Response
 from services.api.address import Instant
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
+from services.api.kpi import buyers, store
 from services.api.kpi import retention as kept
-from services.api.kpi import store
 from services.api.kpi.decide import compare, n_more, slices
-from services.api.kpi.model import By, Habit, Wait
+from services.api.kpi.model import By, Purchases
 from services.api.kpi.schemas import Outcome, Retention
 from services.api.openapi import answers, json_response
 from shared.clock import Clock
@@ -109,11 +108,14 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
         seen = as_of or clock.now()
         shown = kept.span(by, periods, seen, days_of)
         async with store.counting(pool, gate) as connection:
-            habits, waits = await store.buying_habits(
-                connection, shown.starts, seen, shown.today, zone, horizon_days, kept.SHOWN
-            )
-        # A large shop has tens of thousands of habits.
-        answer = await asyncio.to_thread(_retention, habits, waits, shown, seen, by, horizon_days)
+            if as_of is None and await buyers.catch_up(connection, zone, seen):
+                found = await buyers.purchases(connection, shown.days, kept.MONTHS[by], shown.today, horizon_days)
+            else:
+                found = await store.buying_habits(
+                    connection, shown.starts, seen, shown.today, zone, horizon_days, kept.SHOWN
+                )
+        # A large shop has tens of thousands of waits.
+        answer = await asyncio.to_thread(_retention, found, shown, seen, by, horizon_days)
         if as_of is None and clock.monotonic() - began > _WORTH_KEEPING_S:
             for known in [known for known, (at, _) in answered.items() if began - at >= _KEPT_S]:
                 del answered[known]
@@ -123,19 +125,17 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
     return router
 
 
-def _retention(
-    habits: Sequence[Habit], waits: Sequence[Wait], shown: kept.Span, as_of: datetime, by: By, horizon_days: int
-) -> Retention:
-    cohorts = kept.cohorts(habits, shown.days)
+def _retention(found: Purchases, shown: kept.Span, as_of: datetime, by: By, horizon_days: int) -> Retention:
+    cohorts = kept.cohorts(found.bought, shown.days)
     return Retention(
         as_of=as_of,
         by=by,
         time_zone=shown.zone.key,
         horizon_days=horizon_days,
-        history_since=min((habit.first_day for habit in habits), default=None),
-        periods=kept.period_figures(habits, shown.days),
+        history_since=found.since,
+        periods=kept.period_figures(found.bought, shown.days),
         cohorts=cohorts,
         by_age=kept.by_age(cohorts),
-        repeat=kept.repeat(waits, horizon_days),
-        second_purchase=kept.second_purchase(waits),
+        repeat=kept.repeat(found.waits, horizon_days),
+        second_purchase=kept.second_purchase(found.waits),
     )

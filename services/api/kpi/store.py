@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from services.api.alert.model import CLOCK, ENGINE
-from services.api.kpi.model import Cell, Habit, Wait
+from services.api.kpi.model import Bought, Cell, Purchases, Wait
 from shared.postgres.pool import transaction
 from shared.problem import ProblemError
 
@@ -89,11 +89,11 @@ async def buying_habits(
     time_zone: str,
     horizon_days: int,
     first_shown: int,
-) -> tuple[list[Habit], list[Wait]]:
+) -> Purchases:
     """Return who bought in which of the periods that begin at `starts`, and how long new customers waited to buy again.
 
     New are those who first bought in period `first_shown` or later. Days are local; the present one is not over, so
-    waits end with the day before.
+    waits end with the day before. Looks at every order; services/api/kpi/buyers.py knows the present without.
     """
     await connection.execute(f"SET LOCAL work_mem = '{_WORK_MEMORY}'")
     rows = await connection.fetch(
@@ -111,15 +111,20 @@ async def buying_habits(
                            AND at < $3::date::timestamp AT TIME ZONE $4
                    ) END AS second_at
             FROM buyers
+        ), habits AS MATERIALIZED (
+            SELECT first, active, min(first_day) AS first_day, count(*) AS n FROM people GROUP BY first, active
         )
-        SELECT 'habit' AS what, first, active, min(first_day) AS first_day, count(*) AS n,
-               NULL::int AS days, NULL::boolean AS has_bought, NULL::boolean AS is_over
-        FROM people GROUP BY first, active
+        SELECT 'bought' AS what, first, number, active >> (number - 1) & 1 = 1 AS was_before, sum(n)::bigint AS n,
+               NULL::int AS days, NULL::boolean AS has_bought, NULL::boolean AS is_over, NULL::date AS since
+        FROM habits CROSS JOIN generate_series(1, cardinality($1::timestamptz[])) AS number
+        WHERE active >> number & 1 = 1 GROUP BY 2, 3, 4
         UNION ALL
         SELECT 'wait', NULL, NULL, NULL, count(*),
                coalesce((second_at AT TIME ZONE $4)::date, $3::date - 1) - first_day AS days,
-               second_at IS NOT NULL AS has_bought, $3::date - 1 - first_day >= $5 AS is_over
-        FROM people WHERE first >= $6::int AND first_day < $3::date GROUP BY days, has_bought, is_over
+               second_at IS NOT NULL AS has_bought, $3::date - 1 - first_day >= $5 AS is_over, NULL
+        FROM people WHERE first >= $6::int AND first_day < $3::date GROUP BY 6, 7, 8
+        UNION ALL
+        SELECT 'since', NULL, NULL, NULL, NULL, NULL, NULL, NULL, min(first_day) FROM habits
         """,
         starts,
         as_of,
@@ -128,6 +133,13 @@ async def buying_habits(
         horizon_days,
         first_shown,
     )
-    habits = [Habit(row["first"], row["active"], row["first_day"], row["n"]) for row in rows if row["what"] == "habit"]
-    waits = [Wait(row["days"], row["has_bought"], row["is_over"], row["n"]) for row in rows if row["what"] == "wait"]
-    return habits, waits
+    return purchases_of(rows)
+
+
+def purchases_of(rows: Sequence[Any]) -> Purchases:
+    """Return what rows say that tell by `what` they are: who bought, who waited, or since when."""
+    return Purchases(
+        [Bought(r["first"], r["number"], r["was_before"], r["n"]) for r in rows if r["what"] == "bought"],
+        [Wait(r["days"], r["has_bought"], r["is_over"], r["n"]) for r in rows if r["what"] == "wait"],
+        next(r["since"] for r in rows if r["what"] == "since"),
+    )

@@ -12,6 +12,7 @@ from services.api.alert.store import append_records, move_alerts
 from services.api.identity.model import LinkChange
 from services.api.identity.store import add_conflicts, apply_link, forget_links, roots
 from services.api.interaction.search import text_terms, tsvector
+from services.api.kpi import buyers
 from services.api.projection.model import (
     Changes,
     CustomerChange,
@@ -484,6 +485,7 @@ async def _erase(connection: Any, erasure: Erasure) -> None:
     for table in _ERASED_TABLES:
         await connection.execute(f"DELETE FROM {table} WHERE customer_id = $1", customer_id)  # noqa: S608
     await forget_links(connection, customer_id)
+    await buyers.forget(connection, customer_id)
     # Who did what and when stays; about whom does not.
     await connection.execute(
         """

@@ -25,7 +25,7 @@ _PROJECTED = """customers, handles, interactions, orders, customer_links, link_e
     erasures, customer_risk_daily, alerts,
     alert_events, dead_letters, idempotency_keys, audit_log, sentiment_labels, notification_endpoints,
     notification_jobs, connections, file_connections, connection_figures, connection_rejections, policies,
-    alert_timers, segments, alert_presence"""
+    alert_timers, segments, alert_presence, buyers_changed, buyers, buyer_periods, buyer_waits"""
 
 
 class Api:

@@ -7,24 +7,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.kpi.model import Habit, Wait
+from services.api.kpi.model import Bought, Wait
 from services.api.kpi.retention import by_age, cohorts, period_figures, repeat, second_purchase, span
 
 DAYS = [date(2025, 12, 1), date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)]
-OLD, JANUARY, FEBRUARY = date(2025, 12, 5), date(2026, 1, 10), date(2026, 2, 10)
-# Bits from the right: before December, December, January, February, March.
-HABITS = [
-    Habit(1, 0b00110, OLD, 30),
-    Habit(1, 0b01010, OLD, 10),
-    Habit(2, 0b00100, JANUARY, 60),
-    Habit(2, 0b01100, JANUARY, 30),
-    Habit(2, 0b10100, JANUARY, 10),
-    Habit(3, 0b01000, FEBRUARY, 5),
+
+
+def customers(n: int, *numbers: int) -> list[Bought]:
+    """Customers who bought in the periods of these numbers: 0 before December, 1 December, 2 January, …"""
+    return [Bought(numbers[0], number, number - 1 in numbers, n) for number in numbers]
+
+
+BOUGHT = [
+    *customers(30, 1, 2),
+    *customers(10, 1, 3),
+    *customers(60, 2),
+    *customers(30, 2, 3),
+    *customers(10, 2, 4),
+    *customers(5, 3),
 ]
 
 
 def test_a_month_has_its_new_kept_and_returning_customers() -> None:
-    january, february, march = period_figures(HABITS, DAYS)
+    january, february, march = period_figures(BOUGHT, DAYS)
 
     assert (january.n_active, january.n_new, january.n_kept, january.n_back, january.n_before) == (130, 100, 30, 0, 40)
     assert (february.n_active, february.n_new, february.n_kept, february.n_back) == (45, 5, 30, 10)
@@ -35,7 +40,7 @@ def test_a_month_has_its_new_kept_and_returning_customers() -> None:
 
 
 def test_a_cohort_is_followed_and_the_present_month_is_no_fall() -> None:
-    january, february = cohorts(HABITS, DAYS)
+    january, february = cohorts(BOUGHT, DAYS)
 
     assert (january.period, january.n) == (date(2026, 1, 1), 100)
     assert [(age.age, age.is_complete, age.n_active) for age in january.ages] == [(1, True, 30), (2, False, 10)]
@@ -46,7 +51,7 @@ def test_a_cohort_is_followed_and_the_present_month_is_no_fall() -> None:
 
 
 def test_ages_together_are_of_cohorts_that_have_been_through_them() -> None:
-    (first,) = by_age(cohorts(HABITS, DAYS))
+    (first,) = by_age(cohorts(BOUGHT, DAYS))
 
     assert (first.age, first.n, first.n_active) == (1, 100, 30)
 
@@ -85,27 +90,26 @@ def test_too_few_give_counts_alone() -> None:
     assert second_purchase(few).within == []
 
 
-habits = st.lists(
+people = st.lists(
     st.builds(
-        lambda first, later, n: Habit(first, 1 << first | later << first & 0b11111, OLD, n),
-        st.integers(0, 4),
-        st.integers(0, 31),
+        lambda numbers, n: customers(n, *sorted(numbers)),
+        st.sets(st.integers(0, 4), min_size=1),
         st.integers(1, 80),
     ),
     max_size=12,
-)
+).map(lambda groups: [one for group in groups for one in group])
 
 
-@given(habits)
-def test_every_customer_of_a_month_is_new_kept_or_back(told: list[Habit]) -> None:
+@given(people)
+def test_every_customer_of_a_month_is_new_kept_or_back(told: list[Bought]) -> None:
     for figures in period_figures(told, DAYS):
         assert min(figures.n_new, figures.n_kept, figures.n_back) >= 0
         assert figures.n_kept <= figures.n_before
         assert figures.n_active == figures.n_new + figures.n_kept + figures.n_back
 
 
-@given(habits)
-def test_new_customers_are_the_cohorts(told: list[Habit]) -> None:
+@given(people)
+def test_new_customers_are_the_cohorts(told: list[Bought]) -> None:
     sizes = {cohort.period: cohort.n for cohort in cohorts(told, DAYS)}
 
     assert {figures.period: figures.n_new for figures in period_figures(told, DAYS) if figures.n_new} == sizes
