@@ -51,7 +51,7 @@ async def advance(connection: Any, now: datetime, limit: int = BATCH) -> bool:
     await _sum_up(connection, ids, summary["time_zone"], now)
     is_built = len(ids) < limit
     await connection.execute(
-        "UPDATE buyer_summary SET built_to = $1, is_built = $2", ids[-1] if ids else summary["built_to"], is_built
+        "UPDATE buyer_summary SET built_to = $1, is_built = $2", "" if is_built else ids[-1], is_built
     )
     return not is_built
 
@@ -74,6 +74,8 @@ async def forget(connection: Any, customer_id: str) -> None:
     """Leave nothing of a customer whose orders were erased; orders of others that are his are noted again."""
     await _lock(connection)
     await connection.execute("DELETE FROM buyers_changed WHERE customer_id = $1", customer_id)
+    # Should he be where building has come to, it begins again: summing up somebody twice changes nothing.
+    await connection.execute("UPDATE buyer_summary SET built_to = '' WHERE built_to = $1", customer_id)
     if (time_zone := await _time_zone(connection)) is not None:
         await _sum_up(connection, [customer_id], time_zone, _BEFORE_ALL)
 

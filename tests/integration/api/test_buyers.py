@@ -188,6 +188,24 @@ async def test_behind_an_import_the_summary_is_not_answered(shop: Shop) -> None:
     assert not is_caught_up
 
 
+async def test_somebody_erased_where_building_has_come_to_leaves_nothing(shop: Shop, database_url: str) -> None:
+    await shop.project(*(enriched(order(f"o{n}", f"somebody{n}", "10", NOW - timedelta(days=9))) for n in range(3)))
+    await shop.connection.execute("DELETE FROM buyers_changed")
+    await buyers.claim(shop.connection, "UTC")
+    await shop.advance(limit=1)
+
+    gone = CustomerErased(id="x", source="shop", occurred_at=NOW, customer=Customer("somebody0"))
+    await shop.project(enriched(gone))
+    found = await tables_that_hold(database_url, "somebody0")
+    while await shop.advance(limit=1):
+        pass
+
+    assert found == []
+    summed, counted = await shop.told("month", "UTC")
+    assert summed == counted
+    assert summed[0][-1].n_active == 2
+
+
 async def test_somebody_erased_leaves_nothing_at_once(shop: Shop, database_url: str) -> None:
     await buyers.claim(shop.connection, "UTC")
     await shop.project(enriched(order("o1", "somebody", "10", NOW - timedelta(days=9))))
