@@ -1,9 +1,9 @@
 """Who bought in which months, summed up, so that counting kept customers need not look at every order.
 
-Writer of buyers_changed is a trigger on orders: whatever changes them (new ones, links, erasures, repairs by hand), whose
-they are is noted in the same transaction. services/api/kpi/buyers.py is the only writer of the others; it takes up what
-is noted, and sums up the orders that were there before in small steps while the service runs. Creating the triggers
-locks orders for a moment; nothing is counted here.
+Writer of buyers_changed is a trigger on orders: whatever changes them (new ones, links, erasures, repairs by hand),
+whose they are is noted in the same transaction. services/api/kpi/buyers.py is the only writer of the others; it takes
+up what is noted, and sums up the orders that were there before in small steps while the service runs. Creating the
+triggers locks orders for a moment; nothing is counted here.
 """
 
 from alembic import op
