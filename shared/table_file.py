@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
@@ -14,6 +15,15 @@ from typing import IO, cast
 # What reading raises of a file that is compressed and cut off, damaged, or no gzip at all.
 DAMAGED: tuple[type[Exception], ...] = (EOFError, zlib.error, gzip.BadGzipFile)
 _CHUNK = 1 << 20
+_ASCII = re.compile("[\0-\x7f]+")
+# Of letters that are not ASCII, so many at least are everyday ones where a file is GB 18030: .94 of a simplified text,
+# .76 of rare given names, .61 of a traditional text; of a traditional text in Big5 read as GB 18030 .40, and of German,
+# French and Spanish words in Windows-1252 none to a half (2026-11-29).
+_LEAST_EVERYDAY_RATIO = 0.51
+
+
+class UnknownEncoding(UnicodeError):
+    """A file is no text we can be sure of; the message says in which line, and what to do."""
 
 
 def decompressed(raw: IO[bytes]) -> IO[bytes]:
@@ -64,7 +74,7 @@ def utf_16_of(beginning: bytes) -> str | None:
 def encoding_of(path: Path) -> str:
     """Return UTF-8 with or without BOM, UTF-16 where it begins so, else GB 18030, by reading the whole file.
 
-    Raises UnicodeDecodeError when it is no text in any of them, and DAMAGED.
+    Raises `UnknownEncoding` when it is no text in any of them, UnicodeDecodeError for UTF-16 cut off, and DAMAGED.
     """
     with path.open("rb") as raw, decompressed(raw) as plain:
         utf_16 = utf_16_of(plain.read(2))
@@ -73,9 +83,28 @@ def encoding_of(path: Path) -> str:
     try:
         _read_through(path, "utf-8-sig")
     except UnicodeDecodeError:
-        _read_through(path, "gb18030")
+        check_gb18030(path)
         return "gb18030"
     return "utf-8-sig"
+
+
+def check_gb18030(path: Path) -> None:
+    """Return when a file that is not UTF-8 reads as GB 18030, and not only because nearly any bytes do.
+
+    Raises `UnknownEncoding`: Windows-1252, Big5 and others would be taken for Chinese that nobody writes.
+    """
+    n_letters = n_everyday = 0
+    try:
+        with open_text(path, "gb18030") as text:
+            while chunk := text.read(_CHUNK):
+                letters = _ASCII.sub("", chunk)
+                n_letters += len(letters)
+                # GB 2312 is the everyday part, two bytes a letter.
+                n_everyday += len(letters.encode("gb2312", "ignore")) // 2
+    except UnicodeDecodeError as error:
+        raise _unknown(path) from error
+    if n_everyday < _LEAST_EVERYDAY_RATIO * n_letters:
+        raise _unknown(path)
 
 
 @contextmanager
@@ -89,3 +118,17 @@ def _read_through(path: Path, encoding: str) -> None:
     with open_text(path, encoding) as text:
         while text.read(_CHUNK):
             pass
+
+
+def _unknown(path: Path) -> UnknownEncoding:
+    with path.open("rb") as raw, decompressed(raw) as plain:
+        for number, line in enumerate(plain, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                around = line[max(0, error.start - 20) : error.start + 20].strip().decode("cp1252", "replace")
+                return UnknownEncoding(
+                    f"{path.name} is no text in UTF-8, UTF-16 or GB 18030; line {number} is the first that is not, and "
+                    f"reads {around!r} as Windows-1252. Save it as CSV UTF-8"
+                )
+    return UnknownEncoding(f"{path.name} is no text in UTF-8, UTF-16 or GB 18030; save it as CSV UTF-8")

@@ -4,14 +4,16 @@ import codecs
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, cast
 
 import msgspec
 import typer
 
 from services.cli.counted import counted
 from shared.contracts.enriched import Aspect, Sentiment, SentimentLabel, TextLanguage, Urgency
+from shared.table_file import DAMAGED, decompressed
 
 # About a thousand texts of 60 characters.
 _BYTES_AT_ONCE = 64 * 1024
@@ -45,6 +47,20 @@ class _Line(msgspec.Struct):
     text: str | None = None
 
 
+class _Bytes:
+    """Turns lines into text, and counts those that are no UTF-8: what stood there is lost, the rest is judged."""
+
+    def __init__(self) -> None:
+        self.n_damaged = 0
+
+    def decode(self, line: bytes) -> str:
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            self.n_damaged += 1
+            return line.decode("utf-8", "replace")
+
+
 def classify(
     file: Annotated[str, typer.Argument(help="File with one text a line, or - for standard input.")] = "-",
     jsonl: Annotated[bool, typer.Option("--jsonl", help='Lines are JSON objects with a member "text".')] = False,
@@ -55,44 +71,58 @@ def classify(
     """Judge the sentiment of texts: one line in, one JSON line out, in the same order.
 
     A line that is no JSON object is answered with its number and what is wrong with it; the rest is judged, and
-    the exit code is 1.
+    the exit code is 1. Files may be gzip. Texts are UTF-8; lines that are not are counted at the end.
     """
     from services.sentiment.interaction.backend import load_backend
 
     backend = load_backend(model)
     encode = msgspec.json.Encoder().encode
-    unread = 0
+    unread, read = 0, _Bytes()
     with _opened(file) as source:
-        for texts in _batches(source, jsonl):
+        for texts in _batches(source, jsonl, read):
             judged = iter(backend.analyse([text for text in texts if isinstance(text, str)]))
             lines = [encode(_classified(next(judged)) if isinstance(text, str) else text) for text in texts]
             unread += sum(isinstance(text, Unread) for text in texts)
             sys.stdout.buffer.write(b"\n".join([*lines, b""]))
             sys.stdout.buffer.flush()
+    if read.n_damaged:
+        told = f"{counted(read.n_damaged, 'line')} not in UTF-8, judged by what could be read of them"
+        typer.echo(f"{told}; convert the file, as with iconv -f GB18030 -t UTF-8", err=True)
     if unread:
         typer.echo(f"{counted(unread, 'line')} could not be read", err=True)
         raise typer.Exit(1)
 
 
-def _opened(file: str) -> BinaryIO:
+@contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
     if sys.stdout is None:
         raise typer.BadParameter("standard output is closed")
     if file == "-":
         if sys.stdin is None:
             raise typer.BadParameter("standard input is closed; name a file")
-        return sys.stdin.buffer
+        yield sys.stdin.buffer
+        return
     try:
-        return Path(file).open("rb")
+        raw = Path(file).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise typer.BadParameter(f"cannot read {file}: {error.strerror}") from error
+    with raw:
+        try:
+            # What another program writes into, as in <(command), cannot be looked into before it is read.
+            yield cast("BinaryIO", decompressed(raw) if raw.seekable() else raw)
+        except DAMAGED as error:
+            raise typer.BadParameter(f"{file} is damaged or cut off: {error}") from error
 
 
-def _batches(source: BinaryIO, is_jsonl: bool) -> Iterator[list[str | Unread]]:
+def _batches(source: BinaryIO, is_jsonl: bool, read: _Bytes) -> Iterator[list[str | Unread]]:
     number = 0
     for lines in _as_they_come(source):
         if not number:
             lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
-        yield [_text(line, number + n) if is_jsonl else _plain(line) for n, line in enumerate(lines, 1)]
+        yield [
+            _text(line, number + n, read) if is_jsonl else read.decode(line.rstrip(b"\r"))
+            for n, line in enumerate(lines, 1)
+        ]
         number += len(lines)
 
 
@@ -128,14 +158,10 @@ def _read(source: BinaryIO) -> bytes:
     return chunk
 
 
-def _plain(line: bytes) -> str:
-    return line.rstrip(b"\r").decode("utf-8", "replace")
-
-
-def _text(line: bytes, number: int) -> str | Unread:
+def _text(line: bytes, number: int, read: _Bytes) -> str | Unread:
     if not line.strip():
         return ""
-    repaired = line.decode("utf-8", "replace")
+    repaired = read.decode(line)
     try:
         return msgspec.json.decode(repaired, type=_Line).text or ""
     except RecursionError:

@@ -27,7 +27,7 @@ from services.cli.import_rows import (
     order_event,
 )
 from shared.errors import Reject
-from shared.table_file import DAMAGED, encoding_of, open_text, read_head
+from shared.table_file import DAMAGED, UnknownEncoding, encoding_of, open_text, read_head
 
 app = typer.Typer(help="Import history. It builds state and notifies nobody.", no_args_is_help=True)
 
@@ -216,6 +216,8 @@ def _readable(file: Path) -> Iterator[None]:
     """Say in a sentence what makes a file unreadable."""
     try:
         yield
+    except UnknownEncoding as error:
+        raise typer.BadParameter(str(error)) from error
     except UnicodeDecodeError as error:
         raise typer.BadParameter(
             f"{file.name} is no text in UTF-8, UTF-16 or GB 18030; save it as CSV UTF-8"

@@ -1,5 +1,6 @@
 """What a reader must know before he trusts a backtest: how the risk was wrong on this log, or told nothing."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import sqrt
@@ -35,7 +36,9 @@ Name = Literal[
     "fixed_rule_as_good",
     "few_judged",
     "few_churned",
+    "several_currencies",
 ]
+_SHOWN_CURRENCIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,23 @@ def cautions(rankings: list[Ranking], rules: list[Rule], judged: Judged, *, has_
     if ours.n_silences and ours.n_churned < FEWEST_CHURNED:
         found.append(_FEW_CHURNED)
     return found
+
+
+def several_currencies(n_in_currency: Counter[str]) -> list[Caution]:
+    """Return what to know where a column names more than one currency."""
+    counted = Counter({name: n for name, n in n_in_currency.items() if name})
+    if len(counted) < 2:
+        return []
+    shares = ", ".join(f"{name} {n / counted.total():.1%}" for name, n in counted.most_common(_SHOWN_CURRENCIES))
+    return [
+        Caution(
+            "several_currencies",
+            f"The amounts are in several currencies ({shares}) and were added as they stand: what a customer is worth "
+            "and what changes in spending say of him are wrong across them. Convert the amounts into one currency, or "
+            "backtest each currency's orders alone.",
+            f"金额含多种币种（{shares}），均按数字直接相加：跨币种的客户价值与消费变化因此不可靠。请先换算成同一币种，或按币种分别回测。",
+        )
+    ]
 
 
 def unusual_end(history: History, policy: SilencePolicy, last_day: int) -> list[Caution]:

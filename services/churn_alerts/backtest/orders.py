@@ -21,7 +21,7 @@ from services.churn_alerts.backtest.amounts import (
 from services.churn_alerts.backtest.times import EPOCH_ORDINAL, FieldOrder, PlainTimes, TimeForm, Times, TimeSurvey
 from services.churn_alerts.customer.history import CustomerDays
 from services.churn_alerts.customer.model import PurchaseDay
-from shared.table_file import DAMAGED, Head, decompressed, read_head, utf_16_of
+from shared.table_file import DAMAGED, Head, UnknownEncoding, check_gb18030, decompressed, read_head, utf_16_of
 
 PURCHASES = frozenset({"", "purchase", "purchased", "order", "order.placed", "sale"})
 RETURNS = frozenset({"return", "returned", "order.returned", "refund"})
@@ -31,7 +31,7 @@ PROGRESS_ROWS = 5_000
 STRAY_GAP_DAYS = 400
 MAX_STRAY_RATIO = 0.001
 LEAST_DAYS_FOR_STRAYS = 20
-COLUMNS = ("customer_id", "time", "event", "amount")
+COLUMNS = ("customer_id", "time", "event", "amount", "currency")
 ORDER_IDS = ("order_id", "order_no", "invoice_no", "invoice", "transaction_id", "basket_id")
 MAX_LINES_RATIO = 0.1
 
@@ -61,6 +61,7 @@ class Orders:
     """Purchases and returns by customer id, days since 1970-01-01 UTC. `time_form` is the finest form of time seen.
 
     Rows without a customer, such as sales to guests, are left out and counted apart from those that cannot be read.
+    `n_in_currency` counts the amounts by what a column `currency` names; they are added as they stand.
     """
 
     purchases: dict[str, dict[int, int | None]] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Orders:
     date_order: FieldOrder = "year first"
     amount_form: AmountForm = AS_PROGRAMS_WRITE
     columns_ignored: list[str] = field(default_factory=list)
+    n_in_currency: Counter[str] = field(default_factory=Counter)
 
     def customers(self) -> list[CustomerDays]:
         """Return every customer with a purchase, by id, with purchase days and return days in order."""
@@ -92,12 +94,12 @@ class Orders:
 def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) -> Orders:
     """Return the orders of a CSV file, plain or gzip, in any row order; `on_progress` hears bytes read so far.
 
-    Columns customer_id and time, optionally event (purchase or return) and amount; others are ignored. Times are ISO
-    8601 dates or date-times, or what else `Times` reads; without an offset they count as UTC. A purchase of negative
-    amount is a return, as in credit notes. Where times or amounts are not written as programs write them, the whole
-    columns are seen first, and say how they are to be read. Rows equal in all columns are the same order again where
-    an order stands on one row (`_Repeated`). UTF-8 with or without BOM, UTF-16, else GB 18030; comma, semicolon, tab
-    or bar.
+    Columns customer_id and time, optionally event (purchase or return), amount and currency; others are ignored. Times
+    are ISO 8601 dates or date-times, or what else `Times` reads; without an offset they count as UTC. A purchase of
+    negative amount is a return, as in credit notes. Where times or amounts are not written as programs write them, the
+    whole columns are seen first, and say how they are to be read. Rows equal in all columns are the same order again
+    where an order stands on one row (`_Repeated`). UTF-8 with or without BOM, UTF-16, else GB 18030; comma, semicolon,
+    tab or bar.
 
     Raises `UnreadableOrders` when a needed column is missing, times or amounts can be read in two ways, more than 5 %
     of the rows cannot be read, or the file is cut off or no text.
@@ -110,7 +112,10 @@ def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) ->
         try:
             return _read(path, "utf-8-sig", on_progress)
         except UnicodeDecodeError:
+            check_gb18030(path)
             return _read(path, "gb18030", on_progress)
+    except UnknownEncoding as error:
+        raise UnreadableOrders(str(error)) from error
     except UnicodeError as error:
         raise UnreadableOrders(f"{path.name} is no text in UTF-8, UTF-16 or GB 18030; save it as CSV UTF-8") from error
     except DAMAGED as error:
@@ -220,7 +225,7 @@ def _take_rows(
     n_names, n_head_lines = len(table.head.names), table.head.n_lines
     first_lines: dict[int, int] = {}
     id_at, time_at = table.at["customer_id"], table.at["time"]
-    event_at, amount_at = table.at.get("event"), table.at.get("amount")
+    event_at, amount_at, currency_at = table.at.get("event"), table.at.get("amount"), table.at.get("currency")
     day_of, cents_of = times.day_of, amounts.cents
     is_return_of: dict[str, bool] = {}
     forms: set[TimeForm] = set()
@@ -253,6 +258,8 @@ def _take_rows(
                 orders.rejected.append(RejectedRow(n_head_lines + rows.line_num, reason))
             continue
         forms.add(form)
+        if currency_at is not None and cents is not None and currency_at < n_cells:
+            orders.n_in_currency[row[currency_at].strip().upper()] += 1
         is_back = is_return or (cents is not None and cents < 0)
         is_repeat = repeated.see(row, (customer_id, is_back), time, form)
         if is_back:

@@ -1,12 +1,13 @@
 """A replay in figures: what `report.json` holds and `report.html` draws."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.churn_alerts.backtest.caution import Caution, Judged, cautions, unusual_end
+from services.churn_alerts.backtest.caution import Caution, Judged, cautions, several_currencies, unusual_end
 from services.churn_alerts.backtest.contacts import Contacts
 from services.churn_alerts.backtest.measure import (
     Ranking,
@@ -137,7 +138,7 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
             "rejected": [{"line": entry.line, "reason": entry.reason} for entry in orders.rejected],
             "date_order": orders.date_order,
             "decimal_sign": orders.amount_form.decimal,
-            "currency": orders.amount_form.currency,
+            "currency": orders.amount_form.currency or _only(orders.n_in_currency),
             "columns_ignored": orders.columns_ignored,
             "first_day": iso(replay.first_day),
             "last_day": iso(last_day),
@@ -180,8 +181,13 @@ def summarise(history: History, replay: Replay, orders: Orders, contacts: Contac
                 has_capacity=options.alerts_per_day is not None,
             ),
             *unusual_end(history, policy, last_day),
+            *several_currencies(orders.n_in_currency),
         ],
     )
+
+
+def _only(n_in_currency: Mapping[str, int]) -> str:
+    return next(iter(n_in_currency)) if len(n_in_currency) == 1 else ""
 
 
 def _rules(history: History, replay: Replay) -> list[Rule]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.table_file import DAMAGED, Head, delimiter_of, encoding_of, open_text, read_head
+from shared.table_file import DAMAGED, Head, UnknownEncoding, delimiter_of, encoding_of, open_text, read_head
 
 TABLE = "customer_id,time\r\n王五,2026-01-01\r\n"
 
@@ -25,8 +25,53 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "table"
     path.write_bytes(bytes(range(128, 256)) * 20)
 
-    with pytest.raises(UnicodeDecodeError):
+    with pytest.raises(UnknownEncoding):
         encoding_of(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Jürgen Müller", "cp1252"),
+        ("François Lefèbvre, très déçu", "cp1252"),
+        ("São Paulo", "cp1252"),
+        ("Ich möchte das zurückgeben, die Größe stimmt nicht", "cp1252"),
+        ("這個產品的品質非常差，客服態度也不好，我要求退款並且投訴", "big5"),
+        ("Привет, где мой заказ", "cp1251"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_what_only_decodes_as_gb18030_is_refused_with_its_line(
+    tmp_path: Path, text: str, encoding: str, pack: type[bytes]
+) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(pack(f"customer_id,time\nc1,2026-01-01\n{text},2026-01-01\n".encode(encoding)))
+
+    with pytest.raises(UnknownEncoding, match=r"line 3 is the first .* Save it as CSV UTF-8"):
+        encoding_of(path)
+
+
+def test_the_line_refused_is_shown_as_windows_1252_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    path.write_bytes("customer_id,time\nMüller,2026-01-01\n".encode("cp1252"))
+
+    with pytest.raises(UnknownEncoding, match="Müller"):
+        encoding_of(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "欧阳娜娜 张玥 李喆 王堃 陈珺 刘昇 赵祎 周芃 吴旸 郑翀 孙淼 胡晗 林煊 何昊 郭玮 马骁 罗茜",
+        "這個產品的品質非常差，客服態度也不好，我要求退款並且投訴。物流太慢了，等了兩個星期還沒有收到貨",
+        "Müller 与 王五，退款",
+    ],
+)
+def test_rare_names_and_traditional_characters_are_gb18030(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(f"customer_id,time\n{text},2026-01-01\n".encode("gb18030"))
+
+    assert encoding_of(path) == "gb18030"
 
 
 def test_a_file_that_is_cut_off_is_damaged(tmp_path: Path) -> None:

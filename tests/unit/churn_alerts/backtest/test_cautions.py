@@ -1,9 +1,11 @@
 """A report says so itself when a log gives little reason to trust its risks, or more than the plain rule."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from services.churn_alerts.backtest.caution import Caution, Judged, cautions, unusual_end
+from services.churn_alerts.backtest.caution import Caution, Judged, cautions, several_currencies, unusual_end
 from services.churn_alerts.backtest.measure import AlertQuality, Ranking, Rule
 from services.churn_alerts.backtest.options import Wishes, choose
 from services.churn_alerts.backtest.orders import Orders
@@ -120,3 +122,15 @@ def test_a_closure_at_the_end_is_seen_before_any_outcome() -> None:
 
     assert told.name == "unusual_end"
     assert "from 2025-01-08 on, customers came back" in told.english
+
+
+@pytest.mark.parametrize("counted", [{}, {"EUR": 3}, {"EUR": 3, "": 2}])
+def test_one_currency_brings_no_caution(counted: dict[str, int]) -> None:
+    assert several_currencies(Counter(counted)) == []
+
+
+def test_several_currencies_are_told_with_their_shares() -> None:
+    [caution] = several_currencies(Counter({"CNY": 1, "USD": 3}))
+
+    assert "USD 75.0%, CNY 25.0%" in caution.english
+    assert "USD 75.0%, CNY 25.0%" in caution.chinese

@@ -201,15 +201,25 @@ def test_utf_16_as_spreadsheets_save_it_is_read(tmp_path: Path) -> None:
     assert list(orders.purchases) == ["客户"]
 
 
+def test_amounts_are_counted_by_the_currency_a_column_names(tmp_path: Path) -> None:
+    rows = "a,2024-01-01,5,eur\na,2024-01-02,,usd\nb,2024-01-03,7, USD \nb,2024-01-04,8,EUR\n"
+
+    orders = read(tmp_path, f"customer_id,time,amount,currency\n{rows}")
+
+    assert orders.n_in_currency == {"EUR": 2, "USD": 1}
+    assert orders.columns_ignored == []
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (gzip.compress(b"customer_id,time\n" + b"a,2024-01-01\n" * 9_000)[:60], "damaged or cut off"),
         (b"\x1f\x8bnot gzip at all", "damaged or cut off"),
         (b"customer_id,time\na\xff\xff,2024-01-01\n", "no text in UTF-8, UTF-16 or GB 18030"),
+        ("customer_id,time\nMüller,2024-01-01\n".encode("cp1252"), "line 2 .* 'Müller.*Save it as CSV UTF-8"),
         (b'customer_id,time\n"' + b"a" * 200_000 + b'",2024-01-01\n', "no CSV: field larger than"),
     ],
-    ids=["cut off", "no gzip", "no text", "huge field"],
+    ids=["cut off", "no gzip", "no text", "windows-1252", "huge field"],
 )
 def test_what_is_no_order_file_is_explained(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(UnreadableOrders, match=message):

@@ -1,5 +1,6 @@
 """`pulseline classify` and `pulseline sentiment`, as a person calls them."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -48,10 +49,34 @@ def test_bad_json_lines_are_answered_in_their_place() -> None:
     assert result.exit_code == 1
 
 
-def test_bytes_that_are_no_utf8_are_still_judged() -> None:
-    result = runner.invoke(app, ["-"], input=b"\xff\xfe bad \xe9\n")
+@pytest.mark.parametrize("options", [[], ["--jsonl"]])
+def test_bytes_that_are_no_utf8_are_still_judged_and_told(options: list[str]) -> None:
+    lines = [b'{"text": "great!"}', '{"text": "物流太慢了"}'.encode("gb18030"), b'{"text": "bad \xe9"}']
+
+    result = runner.invoke(app, ["-", *options], input=b"\n".join(lines))
 
     assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 3
+    assert "2 lines not in UTF-8" in result.stderr
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "texts.gz"
+    file.write_bytes(gzip.compress(b"great!\n") + gzip.compress(b"terrible, it broke\n"))
+
+    result = runner.invoke(app, [str(file)])
+
+    assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["positive", "negative"]
+
+
+def test_a_compressed_file_cut_off_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "texts.gz"
+    file.write_bytes(gzip.compress(b"great!\n" * 10_000)[:-20])
+
+    result = runner.invoke(app, [str(file)])
+
+    assert result.exit_code == 2
+    assert "damaged or cut off" in result.stderr
 
 
 def test_json_lines_that_begin_with_a_byte_order_mark_are_read() -> None:

@@ -67,6 +67,16 @@ def test_a_spreadsheets_export_is_imported(ingest: Ingest, encoding: str, delimi
     assert [event["customer"]["id"] for event in ingest.events] == ["王五", "c2"]
 
 
+def test_an_export_in_windows_1252_is_refused_with_line_and_remedy(ingest: Ingest) -> None:
+    result = imported(ingest, "customer_id,time,amount\nMüller,2026-11-01,12\n".encode("cp1252"))
+
+    told = " ".join(result.output.replace("│", " ").split())
+    assert result.exit_code == 2
+    assert "line 2 is the first that is not" in told
+    assert "Save it as CSV UTF-8" in told
+    assert ingest.events == []
+
+
 def test_an_import_of_nothing_fails(ingest: Ingest) -> None:
     result = imported(ingest, b"customer_id,time,amount\nc1,2026-11-01,12\n", "--currency", "money")
 
