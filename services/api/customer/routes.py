@@ -166,9 +166,15 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
     @router.get(
         "/{customer_id:any_text}",
         summary="Everything about one customer",
-        description="An id that was merged into another answers with the customer it is now. The ids `at-risk` and "
-        "`export` have no page here, as these addresses are lists: `GET /v1/customers?q=` finds such a customer, and "
-        "its timeline and risk history have their usual addresses.",
+        description="An id that was merged into another answers with the customer it is now. For the ids `at-risk` and "
+        "`export`, whose addresses here are lists, `/v1/customers/{customer_id}/profile` answers the same.",
+        responses=answers(CustomerDetail, "The customer", 404),
+    )
+    @router.get(
+        "/{customer_id:any_text}/profile",
+        name="profile",
+        summary="Everything about one customer, whatever the id",
+        description="The same as `/v1/customers/{customer_id}`, at an address that no list has.",
         responses=answers(CustomerDetail, "The customer", 404),
     )
     async def one(principal: reader, customer_id: str) -> Response:

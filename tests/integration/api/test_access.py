@@ -27,6 +27,7 @@ TABLE: dict[tuple[str, str], str | None] = {
     ("GET", "/v1/segments/{segment_id}"): "customers:read",
     ("PUT", "/v1/segments/{segment_id}"): "segments:write",
     ("DELETE", "/v1/segments/{segment_id}"): "segments:write",
+    ("GET", "/v1/customers/{customer_id}/profile"): "customers:read",
     ("GET", "/v1/customers/{customer_id}/timeline"): "customers:read",
     ("GET", "/v1/customers/{customer_id}/risk-history"): "customers:read",
     ("GET", "/v1/kpis/outcome"): "holdout:read",

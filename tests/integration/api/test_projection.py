@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from msgspec import structs
@@ -80,14 +81,16 @@ def test_scores_are_told_as_they_were_published(api: Api) -> None:
     assert [week["mean_score"] for week in customer["sentiment_by_week"]] == [-0.2738]
 
 
-@pytest.mark.parametrize("customer_id", ["at-risk", "export"])
-def test_a_customer_named_like_a_list_is_found_where_the_reference_says(api: Api, customer_id: str) -> None:
+@pytest.mark.parametrize("customer_id", ["at-risk", "export", "profile", "a/profile", "a b?c#d%2F"])
+def test_every_customer_has_a_page_whatever_the_id(api: Api, customer_id: str) -> None:
+    address = f"/v1/customers/{quote(customer_id, safe='')}"
     api.publish(ENRICHED, enriched(message("e1", customer_id)))
     api.wait_projected()
 
     assert [hit["customer_id"] for hit in api.get("/v1/customers", q=customer_id)["items"]] == [customer_id]
-    assert [item["id"] for item in api.get(f"/v1/customers/{customer_id}/timeline")["items"]] == ["e1"]
-    assert api.get(f"/v1/customers/{customer_id}/risk-history")["customer_id"] == customer_id
+    assert api.get(f"{address}/profile")["customer_id"] == customer_id
+    assert [item["id"] for item in api.get(f"{address}/timeline")["items"]] == ["e1"]
+    assert api.get(f"{address}/risk-history")["customer_id"] == customer_id
 
 
 def test_alert_events_follow_links_as_lists_of_alerts_do(api: Api) -> None:

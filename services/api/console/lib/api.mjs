@@ -87,7 +87,7 @@ export const api = {
   leave: (id) => call("DELETE", `/v1/alerts/${one(id)}/presence`, { isLast: true }),
 
   customers: (query, abort) => call("GET", "/v1/customers", { query, signal: abort }),
-  customer: (id) => call("GET", `/v1/customers/${one(id)}`),
+  customer: (id) => call("GET", `/v1/customers/${one(id)}/profile`),
   timeline: (id, query) => call("GET", `/v1/customers/${one(id)}/timeline`, { query }),
   riskHistory: (id) => call("GET", `/v1/customers/${one(id)}/risk-history`),
   atRisk: (query) => call("GET", "/v1/customers/at-risk", { query }),
