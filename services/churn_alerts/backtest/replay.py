@@ -20,6 +20,7 @@ from services.churn_alerts.customer.due import NEVER, InForce, SilencePolicy, fi
 from services.churn_alerts.customer.fit import REFIT_EVERY_DAYS, fit, is_publishable
 from services.churn_alerts.customer.generation import Generation
 from services.churn_alerts.customer.history import History
+from services.churn_alerts.customer.level import kept, with_level
 from services.churn_alerts.customer.load import threshold_for
 from services.churn_alerts.customer.score import risk
 
@@ -92,11 +93,11 @@ def published(
     n_workers = min(os.cpu_count() or 1, _MOST_FITS_AT_ONCE) if len(history.day) >= large_rows else 1
     with _fits(history, start, policy, days, n_workers) as fits:
         for day, fitted in zip(days, fits, strict=True):
-            candidate = replace(fitted, version=len(schedule) + 1)
+            candidate = with_level(replace(fitted, version=len(schedule) + 1), running)
             if running is None or is_publishable(candidate, running, history, day, start, policy):
                 running = candidate
             else:
-                running = replace(running, version=candidate.version, level=candidate.level)
+                running = kept(running, candidate)
             threshold = threshold_for(history, day, running, policy, options.alerts_per_day)
             schedule.append(InForce(day, running, threshold))
             if on_day is not None:

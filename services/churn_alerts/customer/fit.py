@@ -16,9 +16,17 @@ from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.features import terms
 from services.churn_alerts.customer.floor import with_best_floor
-from services.churn_alerts.customer.generation import REGULARITIES, TERMS, Baseline, Generation, Mixture, prior_for
+from services.churn_alerts.customer.generation import (
+    DIGITS,
+    REGULARITIES,
+    TERMS,
+    Baseline,
+    Generation,
+    Mixture,
+    prior_for,
+)
 from services.churn_alerts.customer.history import History
-from services.churn_alerts.customer.level import level
+from services.churn_alerts.customer.level import returned, with_level
 from services.churn_alerts.customer.maximum import maximise
 from services.churn_alerts.customer.mixture import class_masses, digamma, log_gamma
 from services.churn_alerts.customer.model import refit_days
@@ -46,9 +54,6 @@ ROUGH_STRIDE = 10
 BLOCK_ROWS = 256
 BLOCKS_AT_ONCE = 32
 
-DIGITS = 10
-"""Fitted numbers are rounded to ten decimals: above the noise of a linear-algebra library's summation order."""
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
@@ -62,6 +67,8 @@ class Snapshots:
 
 def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy, version: int) -> Generation:
     """Return the generation fitted on what was known at the end of `until_day`; nothing later is looked at.
+
+    Its level is that of its own past alone; `with_level` adds what the generations before it remember.
 
     Snapshots are taken every 7 days counted from `anchor_day`; those whose horizon ends by `until_day` are complete.
     """
@@ -79,14 +86,14 @@ def fit(history: History, until_day: int, anchor_day: int, policy: SilencePolicy
         mixture = fit_mixture(columns, until_day, horizon, hashes)
         base = replace(prior, baseline=baseline, mixture=mixture)
     spend = fit_spend(columns.n_amounts, columns.mean_amount, hashes)
-    base = replace(base, fitted_until_day=until_day, n_repeat_customers=n_repeat, spend=spend)
+    seen = returned(history, until_day, policy)
+    base = replace(base, fitted_until_day=until_day, n_repeat_customers=n_repeat, spend=spend, returned=seen)
     snapshots = snapshots_until(history, until_day, anchor_day, policy)
     n_leavers = int(snapshots.labels.sum())
     base = replace(base, n_rows=len(snapshots.rows))
     if min(n_leavers, len(snapshots.rows) - n_leavers) < FEWEST_LABELS:
         return _recentre(base, history, snapshots) if n_repeat < MIXTURE_CUSTOMERS else _score_by_mixture(base)
-    fitted = with_best_floor(_fit_weights(base, history, snapshots), history, until_day, policy)
-    return replace(fitted, level=round(level(history, until_day, policy), DIGITS))
+    return with_level(with_best_floor(_fit_weights(base, history, snapshots), history, until_day, policy), None)
 
 
 def is_publishable(

@@ -45,6 +45,12 @@ FLOOR_GAP_SHARE: Final = 0.5
 """Of the plain rule's window, and of the customer's own usual gap: before so much of either, no silence is alerted,
 unless the company's past says otherwise (`floor.py`)."""
 
+DIGITS: Final = 10
+"""Fitted numbers are rounded to ten decimals: above the noise of a linear-algebra library's summation order."""
+
+Returned = tuple[tuple[int, float], ...]
+"""The last day of each four weeks, oldest first, and by how much more than expected all customers came back in them."""
+
 Origin = Literal["prior", "prior_recentred", "mixture", "towards_prior", "towards_mixture", "own"]
 """Where the weights come from: the shipped prior, the company's own mixture (S_mix is the score), or its own labels,
 drawn to both. `towards_…` stand in logs that earlier versions wrote: drawn to one of them."""
@@ -86,7 +92,8 @@ class Generation(Struct, frozen=True):
     A refit also publishes what is only right together with it: `thresholds`, the risk at which silence is alerted by
     tier, and `tier_cuts`; None where the rules have them. `decided_until_day` is the last day the refit looked at, and
     later than `fitted_until_day` when the guard kept the numbers of the generation before. `level` is added to the
-    intercept for what all customers did in the newest weeks (`level.py`).
+    intercept for what all customers did in the newest weeks and after the same weeks of the year before, as far as
+    generations remember: `returned` (`level.py`).
     """
 
     version: int
@@ -106,6 +113,7 @@ class Generation(Struct, frozen=True):
     floor_window_share: Probability = FLOOR_WINDOW_SHARE
     floor_gap_share: Probability = FLOOR_GAP_SHARE
     level: float = 0.0
+    returned: Returned = ()
     thresholds: dict[Tier, Probability] | None = None
     tier_cuts: TierCuts | None = None
 

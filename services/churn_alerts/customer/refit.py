@@ -14,6 +14,7 @@ from services.churn_alerts.customer.fit import MIXTURE_CUSTOMERS, REFIT_EVERY_DA
 from services.churn_alerts.customer.generation import Generation
 from services.churn_alerts.customer.history import History, history_of_states
 from services.churn_alerts.customer.in_force import Basis, Policy
+from services.churn_alerts.customer.level import kept, with_level
 from services.churn_alerts.customer.load import thresholds_for, tier_cuts_for
 from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
 from services.churn_alerts.customer.schedule import SETTLE_MS
@@ -85,12 +86,12 @@ def next_generation(
     """
     silence = policy.silence(basis)
     version = 1 if running is None else running.version + 1
-    candidate = fit(history, until_day, until_day, silence, version)
+    candidate = with_level(fit(history, until_day, until_day, silence, version), running)
     if running is None:
         if candidate.n_repeat_customers < MIXTURE_CUSTOMERS:
             return None
     elif not _passes(candidate, running, history, until_day, silence):
-        candidate = replace(running, version=version, level=candidate.level)
+        candidate = kept(running, candidate)
     rules = policy.in_force.rules
     cuts = tier_cuts_for(history, until_day, candidate, silence)
     thresholds = None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.churn_alerts.customer.columns import Columns, Days, Floats
-from services.churn_alerts.customer.generation import Generation, Mixture, Spend
+from services.churn_alerts.customer.generation import DIGITS, Generation, Mixture, Spend
 from services.churn_alerts.customer.maximum import maximise
 from services.churn_alerts.customer.mixture import class_masses, digamma, log_gamma, silence
 
@@ -21,8 +21,6 @@ FEWEST_SPENDERS = 50
 MAX_SPENDERS = 3_000
 LEAST_Q = 1.05
 """The mean basket of the population exists only for q > 1."""
-
-DIGITS = 10
 
 _STEP_DAYS: Final = YEAR_DAYS / N_STEPS
 _MIDPOINTS: Final = np.array([[[(index + 0.5) * _STEP_DAYS]] for index in range(N_STEPS)])

@@ -1,6 +1,7 @@
 """The replay decides as live does: the same bits as the states that live keeps, one alert a silence, none too early."""
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from services.churn_alerts.customer.history import CustomerDays, History, histor
 from services.churn_alerts.customer.model import Purchases
 from services.churn_alerts.customer.purchases import no_purchases, observe, observe_return
 from services.churn_alerts.customer.score import risk
-from tests.factories.purchase_log import FIRST_DAY, purchase_log
+from tests.factories.purchase_log import FIRST_DAY, purchase_log, until
 
 LAST_DAY = FIRST_DAY + 299
 
@@ -47,6 +48,20 @@ def test_checkpoint_scores_are_the_bits_of_the_live_states() -> None:
         columns = Columns.from_states([live_state(customers[history.customer[scored.row[index]]], day)])
         generation = in_force_at(result.schedule, day).generation
         assert risk(columns, day - columns.last_day, generation)[0] == scored.p[index]
+
+
+def test_generations_go_on_from_each_other_and_from_nothing_later() -> None:
+    customers = purchase_log(150, 600, seed=5)
+    cut = FIRST_DAY + 560
+    options = choose(customers, Wishes(FIRST_DAY + 200, 28, 42, 2))
+
+    whole = published(history_of(customers, 28.0), options, FIRST_DAY + 599)
+    before = published(history_of(until(customers, cut), 28.0), options, cut)
+
+    assert len(before) > 12 and before == whole[: len(before)]
+    remembered = [dict(entry.generation.returned) for entry in whole]
+    assert all(earlier.items() <= later.items() for earlier, later in pairwise(remembered))
+    assert len(remembered[-1]) == len(remembered[0]) + len(whole) - 1
 
 
 def test_fits_side_by_side_publish_what_fits_one_after_the_other_do() -> None:

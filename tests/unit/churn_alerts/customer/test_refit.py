@@ -195,6 +195,7 @@ def test_guard_keeps_better_numbers_and_renews_the_thresholds() -> None:
 
     assert kept is not None and (kept.version, kept.weights) == (2, first.weights)
     assert kept.level != 0.7
+    assert set(first.returned) <= set(kept.returned)
     assert kept.thresholds is not None and kept.thresholds != first.thresholds
     assert renewed is not None and renewed.weights != first.weights
 
