@@ -162,8 +162,7 @@ def _read_ticket(
     elif topic in _TICKET_STATES:
         _read_ticket_state(request, body, ticket, number, parse)
     elif topic == "ticket.rating.provided":
-        rating = object_of(ticket, "conversation_rating") or object_of(item, "conversation_rating")
-        _read_rating(request, body, ticket, rating, parse)
+        _read_rating(request, body, ticket, _ticket_rating(ticket) or _ticket_rating(item), parse)
     else:
         parse.ignore("unknown_kind")
 
@@ -206,6 +205,14 @@ def _read_ticket_state(
         parse.add(ticket_event(TicketResolved, by_company, number))
     else:
         parse.add(ticket_event(TicketReopened, known, number))
+
+
+def _ticket_rating(item: dict[str, Json]) -> dict[str, Json]:
+    """Return a ticket's rating. The reference shows none: the conversation's own name is tried, then likely ones."""
+    for name in ("conversation_rating", "ticket_rating", "rating"):
+        if rating := object_of(item, name):
+            return rating
+    return item if number_of(item, "rating") is not None else {}
 
 
 def _state(ticket: dict[str, Json]) -> str:

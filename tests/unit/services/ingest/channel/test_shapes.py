@@ -553,6 +553,22 @@ def test_what_is_left_out_of_intercom_tickets_is_counted(topic: str, changed: di
     assert dict(_intercom_ticket(topic, **changed).ignored) == {reason: 1}
 
 
+@pytest.mark.parametrize(
+    "rated",
+    [
+        {"conversation_rating": {"rating": 2, "remark": "slow"}},
+        {"ticket_rating": {"rating": 2, "remark": "slow"}},
+        {"rating": {"rating": 2, "remark": "slow"}},
+        {"rating": 2, "remark": "slow"},
+    ],
+)
+def test_an_intercom_tickets_rating_is_found_wherever_it_stands(rated: dict[str, Any]) -> None:
+    (event,) = _intercom_ticket("ticket.rating.provided", **rated).events
+
+    assert isinstance(event, SurveyAnswered)
+    assert (event.score, event.scale_max, event.text, event.customer.id) == (2, 5, "slow", "c-7")
+
+
 def test_an_intercom_ticket_of_nobody_names_nobody() -> None:
     (event,) = _intercom_ticket("ticket.created", contacts={"contacts": []}).events
 
