@@ -31,7 +31,7 @@ class AspectHit(Struct, frozen=True, gc=False):
     words: list[str]
 
 
-class Sentiment(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+class Sentiment(Struct, frozen=True, gc=False, omit_defaults=True):
     """How a text sounds. `score` is p_positive − p_negative, −1..1; probabilities are calibrated and sum to 1."""
 
     label: SentimentLabel

@@ -1,8 +1,8 @@
 """What a text is about and how it asks: cue words for eight aspects, for complaints and for urgency, zh and en."""
 
-import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,11 +17,13 @@ from services.sentiment.interaction.features import (
     han_hash,
     word_hash,
 )
-from shared.contracts.enriched import ASPECT_NAMES, AspectHit
+from shared.contracts.enriched import ASPECT_NAMES, AspectHit, Urgency
 
 COMPLAINT: Final = "complaint"
 URGENT: Final = "urgent"
 Cue = str
+_MEMORY: Final = 2_000
+"""Sets of cue words whose meaning is kept."""
 # No cue has a digit: folding makes every number one of at most two noughts, so the hotline 12315 goes by its names.
 
 _ZH: Final[Mapping[Cue, str]] = {
@@ -157,11 +159,10 @@ _PAIR_START: Final = re.compile(
 
 
 class _CueWord(NamedTuple):
-    """A word or phrase that speaks for `cues`; an English one counts only where no letter or digit touches it."""
+    """A word or phrase that speaks for cues; an English one counts only where no letter or digit touches it."""
 
     word: str
     is_whole: bool
-    cues: tuple[Cue, ...]
 
 
 _KEY_LENGTH: Final = 3
@@ -172,14 +173,13 @@ _FIRST_NON_ASCII: Final = "\x80"
 def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
     """Return the words by their first letters, in the order tried: Chinese ones, then English ones, longest first.
 
-    Those are two Han characters or three letters. A word of both lists speaks for what the English one says.
+    Those are two Han characters or three letters.
     """
     found: dict[str, tuple[_CueWord, ...]] = {}
     for words, is_whole in ((_zh_cues, False), (_en_cues, True)):
         for word in sorted(words, key=len, reverse=True):
-            cue = _CueWord(word, is_whole, _en_cues.get(word, _zh_cues.get(word, ())))
             key = word[: _HAN_KEY_LENGTH if word[0] >= _FIRST_NON_ASCII else _KEY_LENGTH]
-            found[key] = (*found.get(key, ()), cue)
+            found[key] = (*found.get(key, ()), _CueWord(word, is_whole))
     return found
 
 
@@ -233,21 +233,21 @@ _word_starts: Final = _start_table("word", map(word_hash, _first_words))
 _word_alone, _is_phrase_begun = _phrase_table()
 
 
-def possible_starts(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> list[tuple[int, list[int]]]:
-    """Return the wanted texts in which a cue may begin, and where in the folded batch, ascending.
+class Told(NamedTuple):
+    """What the cue words of a negative text tell; texts with the same words share it."""
 
-    None is missed; a few are false, because buckets are shared.
-    """
-    at = _word_places(batch)
+    urgency: Urgency
+    aspects: list[AspectHit]
+
+
+def words_by_text(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int, list[str]]:
+    """Return the cue words of those wanted texts that have any, in the order met."""
+    starts = _word_places(batch)
     if "han2" in batch.at_characters:
-        at = np.sort(np.concatenate([at, _han_places(batch)]))
-    texts = np.searchsorted(batch.bounds, at, side="right") - 1
+        starts = np.sort(np.concatenate([starts, _han_places(batch)]))
+    texts = np.searchsorted(batch.bounds, starts, side="right") - 1
     kept = is_wanted[texts]
-    at, texts = at[kept], texts[kept]
-    firsts = (np.flatnonzero(texts[1:] != texts[:-1]) + 1).tolist()
-    places, texts_of_places = at.tolist(), texts.tolist()
-    edges = itertools.pairwise([0, *firsts, len(places)] if places else ())
-    return [(texts_of_places[first], places[first:last]) for first, last in edges]
+    return find_words(batch.folded(), starts[kept].tolist(), texts[kept].tolist())
 
 
 def _word_places(batch: HashedBatch) -> Positions:
@@ -282,21 +282,21 @@ def starts_in(folded: str, word_starts: Sequence[int]) -> Sequence[int]:
     return sorted([*word_starts, *han_starts])
 
 
-def find_cues(folded: str, starts: Iterable[int]) -> dict[Cue, list[str]]:
-    """Return the words that speak for each cue, in the order met; `folded` is lower case, simplified, digits 0."""
-    found: dict[Cue, list[str]] = {}
+def find_words(folded: str, starts: Iterable[int], texts: Iterable[int]) -> dict[int, list[str]]:
+    """Return the cue words of every text that has any, in the order met.
+
+    `folded` is lower case, simplified, digits 0; `starts` are ascending places in it, each in one of the `texts`.
+    """
+    found: dict[int, list[str]] = {}
     end = 0
-    for start in starts:
+    for start, text in zip(starts, texts, strict=False):
         if start < end:
             continue
         key_end = start + (_HAN_KEY_LENGTH if folded[start] >= _FIRST_NON_ASCII else _KEY_LENGTH)
-        for word, is_whole, cues in _words_by_beginning.get(folded[start:key_end], ()):
+        for word, is_whole in _words_by_beginning.get(folded[start:key_end], ()):
             if folded.startswith(word, start) and not (is_whole and _is_inside_word(folded, start, start + len(word))):
                 end = start + len(word)
-                for cue in cues:
-                    words = found.setdefault(cue, [])
-                    if word not in words:
-                        words.append(word)
+                found.setdefault(text, []).append(word)
                 break
     return found
 
@@ -305,6 +305,12 @@ def _is_inside_word(folded: str, start: int, end: int) -> bool:
     return folded[end : end + 1] in _IN_WORD or folded[max(start - 1, 0) : start] in _IN_WORD
 
 
-def aspect_hits(found: Mapping[Cue, list[str]]) -> list[AspectHit]:
-    """Return the aspects among the cues, in the order of the contract."""
-    return [AspectHit(aspect, found[aspect]) for aspect in ASPECT_NAMES if aspect in found]
+@lru_cache(maxsize=_MEMORY)
+def told_by(words: tuple[str, ...]) -> Told:
+    """Return what cue words tell, aspects in the order of the contract; a word of both lists is an English one."""
+    found: dict[Cue, list[str]] = {}
+    for word in dict.fromkeys(words):
+        for cue in _en_cues.get(word, _zh_cues.get(word, ())):
+            found.setdefault(cue, []).append(word)
+    hits = [AspectHit(aspect, found[aspect]) for aspect in ASPECT_NAMES if aspect in found]
+    return Told("high" if URGENT in found else "normal", hits)

@@ -48,8 +48,8 @@ _MIX: Final = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0xD3A
 _BASE: Final = 0x01000193
 _BASE_INVERSE: Final = pow(_BASE, -1, 1 << 32)
 _SEEDS: Final = {family: (0x11 * (n + 1)) * 0x01010101 & _MASK for n, family in enumerate(FAMILIES)}
-HAN_FAMILIES: Final = ("han1", "han2", "han3")
-_HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in HAN_FAMILIES], np.uint32)
+_HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in ("han1", "han2", "han3")], np.uint32)
+_HAN_RUNS: Final = ("han2", "han3")
 # Arrays without dimensions: numpy takes them up twice as fast as its scalars, which counts where arrays are short.
 _MIXER, _LAST_MIXER, _FIRST, _SECOND, _THIRD, _FOURTH = (np.array(factor, np.uint32) for factor in _MIX)
 # The hashes of a Han character, of two and of three, from three in a row.
@@ -63,6 +63,18 @@ _APOSTROPHE: Final = 0x27
 _N_LAST_BREAKS: Final = 4
 """A batch ends in five breaks: one ends the last text, four let every window of characters run to its end."""
 _BREAK_CODES: Final = np.array(BREAK << CLASS_SHIFT | 0x0A, np.uint32)
+_FIELD_BITS, _N_FIELDS = 16, 4
+"""Several counts of a text are summed as one number: no text has more than 10,000 characters, addresses replaced."""
+_SCRIPTS: Final = (HAN_SCRIPT, LATIN, ACCENTED, FOREIGN_SCRIPT)
+_ONE_OF_SCRIPT: Final = np.zeros(1 + max(_SCRIPTS), np.uint64)
+_ONE_OF_SCRIPT[list(_SCRIPTS)] = [1 << _FIELD_BITS * field for field in range(len(_SCRIPTS))]
+_ONE_OF_KIND: Final = np.array(
+    [
+        (kinds & ENGLISH > 0) + ((kinds & FOREIGN > 0) << _FIELD_BITS)
+        for kinds in range(NEGATION + ENGLISH + FOREIGN + 1)
+    ],
+    np.uint64,
+)
 NEGATION_REACH: Final = 3
 """A negation colours this many tokens after it, up to the next punctuation."""
 MIN_GRAM_WORD: Final = 4
@@ -78,14 +90,16 @@ _MENTION: Final = re.compile(r"@[\w-]{1,40}")
 class HashedBatch:
     """Places in the weight table of a batch's features, `NOTHING` where there is none.
 
-    `at_characters` has the families han1, han2, han3 and gram4, one place a character; Han's from `han_start` on, as no
-    text before it has a Han character. `at_tokens` has word and pair, one place a token. Families without a
-    feature in the whole batch are left out. A Han gram stands at its first character, a 4-gram at its second, a letter
-    always, so that no character has both of han1 and gram4. `negated` stands at the tokens `negated_tokens`.
+    `at_characters` has the families han2, han3 and gram4, one place a character; Han's from `han_start` on, as no
+    text before it has a Han character. Those of han1, which are the Han characters themselves, are not among them.
+    `at_tokens` has word and pair, one place a token. Families without a feature in the whole batch are left out.
+    A Han gram stands at its first character, a 4-gram at its second. `negated` stands at the tokens `negated_tokens`.
     Text i is the characters `bounds[i]:bounds[i + 1]` and the tokens `token_bounds[i]:token_bounds[i + 1]`.
     """
 
     at_characters: dict[str, Codes]
+    is_han: NDArray[np.bool_]
+    """Which characters from `han_start` on are Han; empty where the batch has none."""
     han_start: int
     at_tokens: dict[str, Codes]
     negated: Codes
@@ -105,9 +119,12 @@ class HashedBatch:
     def features(self) -> list[tuple[str, Codes, Positions]]:
         """Return (family, buckets, positions of the features' first characters) for every family that occurs."""
         found: list[tuple[str, Codes, Positions]] = []
+        if len(self.is_han):
+            at = np.flatnonzero(self.is_han) + self.han_start
+            found.append(("han1", _bucket(self.letters[at], _HAN_SEEDS[0]), at))
         for family, places in self.at_characters.items():
             at = np.flatnonzero(places)
-            start = self.han_start if family in HAN_FAMILIES else 0
+            start = self.han_start if family in _HAN_RUNS else 0
             found.append((family, places[at] - np.uint32(1), at + start))
         for family, places in self.at_tokens.items():
             at = np.flatnonzero(places)
@@ -117,7 +134,10 @@ class HashedBatch:
 
     def folded(self) -> str:
         """Return the batch as the hasher saw it: lower case, simplified, digits 0; text i by `bounds`."""
-        return self.letters.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")
+        # As text to numpy, which makes a str three times as fast as a codec does. It would drop noughts at the end, but
+        # the end is a break, and nought folds to a space.
+        folded: str = self.letters.view(f"U{len(self.letters)}").item()
+        return folded
 
 
 def word_hash(word: str) -> int:
@@ -200,19 +220,24 @@ def han_hash(gram: str) -> int:
     return sum(ord(character) * factor for character, factor in zip(gram, _MIX[2:5], strict=False)) & _MASK
 
 
+def han_characters(table: NDArray[np.uint32]) -> tuple[Codes, Codes]:
+    """Return the folded Han characters of a character table, and the place of each as a feature."""
+    characters = np.unique(table[table >> np.uint32(CLASS_SHIFT) & np.uint32(CLASS_MASK) == HAN] & np.uint32(CODE_MASK))
+    return characters, _bucket(characters, _HAN_SEEDS[0]) + _ONE
+
+
 def hash_han(letters: Codes, is_han: NDArray[np.bool_]) -> Codes:
-    """Return the places of Han 1-, 2- and 3-grams, shape (3, characters), each at its first character."""
-    grams = np.zeros((len(HAN_FAMILIES), len(letters)), np.uint32)
+    """Return the places of Han pairs and triples, shape (2, characters), each at its first character."""
+    grams = np.zeros((len(_HAN_RUNS), len(letters)), np.uint32)
     is_gram = np.zeros(grams.shape, np.bool_)
-    grams[0], is_gram[0] = letters, is_han
-    pairs, triples = grams[1, :-1], grams[2, :-2]
+    pairs, triples = grams[0, :-1], grams[1, :-2]
     np.multiply(letters[:-1], _FIRST, out=pairs)
     pairs += letters[1:] * _SECOND
     np.multiply(letters[2:], _THIRD, out=triples)
     triples += pairs[:-1]
-    np.logical_and(is_han[:-1], is_han[1:], out=is_gram[1, :-1])
-    np.logical_and(is_gram[1, :-2], is_han[2:], out=is_gram[2, :-2])
-    return _places(grams, _HAN_SEEDS, is_gram)
+    np.logical_and(is_han[:-1], is_han[1:], out=is_gram[0, :-1])
+    np.logical_and(is_gram[0, :-2], is_han[2:], out=is_gram[1, :-2])
+    return _places(grams, _HAN_SEEDS[1:], is_gram)
 
 
 def han_buckets(folded: str, is_han: bytes) -> Codes:
@@ -328,12 +353,13 @@ class Hasher:
         bounds = np.flatnonzero(is_break)[: len(texts) + 1]
         is_han = classes == HAN
         first_han = int(is_han.argmax())
-        han_start = 0
+        han_start, is_han_from_start = 0, is_han[:0]
         at_characters: dict[str, Codes] = {}
         if is_han[first_han]:
             # The break before the first text that has Han characters.
             han_start = int(bounds[np.searchsorted(bounds, first_han) - 1])
-            at_characters.update(zip(HAN_FAMILIES, hash_han(letters[han_start:], is_han[han_start:]), strict=True))
+            is_han_from_start = is_han[han_start:]
+            at_characters.update(zip(_HAN_RUNS, hash_han(letters[han_start:], is_han_from_start), strict=True))
         apostrophes = _join_apostrophes(letters, classes)
         is_letter = classes == LETTER
         if is_letter.any():
@@ -348,19 +374,21 @@ class Hasher:
         token_classes = classes.take(starts)
         is_latin = token_classes == LETTER
         is_open = (token_classes == HAN) | (token_classes == BREAK)
-        np.copyto(hashes, HAN_RUN, where=token_classes == HAN)
+        hashes[np.flatnonzero(token_classes == HAN)] = HAN_RUN
         word_kinds = _kind_table.take((hashes * _MIXER) >> np.uint32(16))
         word_kinds *= is_latin
-        negations = np.concatenate(
-            [np.flatnonzero(word_kinds & np.uint8(NEGATION)), _tokens_in_nt(apostrophes, letters, classes, starts)]
+        are_negations = (word_kinds & np.uint8(NEGATION)).view(np.bool_)
+        in_nt = _tokens_in_nt(apostrophes, letters, classes, starts)
+        negated = _negated(
+            np.concatenate([np.flatnonzero(are_negations), in_nt]), is_open | (token_classes == PUNCTUATION), is_latin
         )
-        negated = _negated(negations, is_open | (token_classes == PUNCTUATION), is_latin)
         token_bounds = np.flatnonzero(token_classes == BREAK)
         pairs = hashes[:-1] * _THIRD
         pairs += hashes[1:] * _FOURTH
         pairs ^= pairs >> np.uint32(16)
         return HashedBatch(
             at_characters=at_characters,
+            is_han=is_han_from_start,
             han_start=han_start,
             at_tokens={
                 "word": _places(hashes, np.uint32(_SEEDS["word"]), ~is_open),
@@ -371,8 +399,8 @@ class Hasher:
             token_starts=starts,
             bounds=bounds,
             token_bounds=token_bounds,
-            scripts=_counts([scripts == kind for kind in (HAN_SCRIPT, LATIN, ACCENTED, FOREIGN_SCRIPT)], bounds),
-            function_words=_counts([word_kinds & np.uint8(kind) > 0 for kind in (ENGLISH, FOREIGN)], token_bounds),
+            scripts=_counts(scripts, _ONE_OF_SCRIPT, bounds),
+            function_words=_counts(word_kinds, _ONE_OF_KIND, token_bounds)[:2],
             letters=letters,
         )
 
@@ -429,9 +457,7 @@ def sum_by_text(values: NDArray[np.integer], bounds: Positions) -> NDArray[np.in
     return sums
 
 
-def _counts(are_of_kind: Sequence[NDArray[np.bool_]], bounds: Positions) -> NDArray[np.int32]:
-    counts = np.zeros((len(are_of_kind), len(bounds) - 1), np.int32)
-    for kind, is_of_kind in enumerate(are_of_kind):
-        if is_of_kind.any():
-            counts[kind] = sum_by_text(is_of_kind.view(np.uint8), bounds)
-    return counts
+def _counts(kinds: NDArray[np.uint8], ones: NDArray[np.uint64], bounds: Positions) -> NDArray[np.int32]:
+    """Return counts of every text, a row each; `ones` has a 1 in the fields of what a kind counts for."""
+    counts = np.add.reduceat(ones.take(kinds[: bounds[-1]]), bounds[:-1])
+    return counts.astype("<u8", copy=False).view("<u2").reshape(-1, _N_FIELDS).T.astype(np.int32)

@@ -1,7 +1,8 @@
 """What a judgement says beside its probabilities: label, score, aspects, complaint, urgency, whatever model judged."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,8 @@ _SURE_COMPLAINT: Final = 6_000
 _NEGATIVE, _NEUTRAL, _POSITIVE = range(3)
 _LABELS: Final[tuple[SentimentLabel, ...]] = ("negative", "neutral", "positive")
 _URGENCIES: Final[tuple[Urgency, ...]] = ("normal", "normal", "low")
+# A batch takes them from arrays.
+_label_of, _urgency_of, _language_of = (np.array(names, np.object_) for names in (_LABELS, _URGENCIES, LANGUAGE_NAMES))
 
 Parts = tuple[int, int, int]
 """Negative, neutral and positive; their sum is `PARTS`."""
@@ -52,8 +55,13 @@ def judgement(model: str, parts: Parts, language: int, folded: str, cue_starts: 
         urgency=_URGENCIES[kind],
         model=model,
     )
-    cues = aspects.find_cues(folded, aspects.starts_in(folded, cue_starts)) if is_negative else None
-    return _with_cues(judged, cues) if cues else judged
+    if not is_negative:
+        return judged
+    words = aspects.find_words(folded, aspects.starts_in(folded, cue_starts), repeat(0))
+    if not words:
+        return judged
+    told = aspects.told_by(tuple(words[0]))
+    return replace(judged, is_complaint=True, urgency=told.urgency, aspects=told.aspects)
 
 
 def judgements(
@@ -66,59 +74,22 @@ def judgements(
     p_negative, p_neutral, p_positive = (parts.T / PARTS).tolist()
     scores = ((positive - negative) / PARTS).tolist()
     are_complaints = (is_negative & (negative >= _SURE_COMPLAINT)).tolist()
-    kinds_list = kinds.tolist()
-    urgencies = [_URGENCIES[kind] for kind in kinds_list]
+    urgencies = _urgency_of.take(kinds).tolist()
     # One list for all who have none: nobody changes it.
-    hits: list[list[AspectHit]] = [[]] * len(kinds_list)
-    for text, cues in _cues(batch, is_negative):
-        are_complaints[text], urgencies[text] = True, _urgency(cues)
-        hits[text] = aspects.aspect_hits(cues)
-    return [
-        Sentiment(
-            label=_LABELS[kind],
-            score=score,
-            p_negative=of_negative,
-            p_neutral=of_neutral,
-            p_positive=of_positive,
-            language=LANGUAGE_NAMES[language],
-            aspects=of_text,
-            is_complaint=is_complaint,
-            urgency=urgency,
-            model=model,
-        )
-        for kind, score, of_negative, of_neutral, of_positive, language, of_text, is_complaint, urgency in zip(
-            kinds_list,
-            scores,
-            p_negative,
-            p_neutral,
-            p_positive,
-            languages.tolist(),
-            hits,
-            are_complaints,
-            urgencies,
-            strict=True,
-        )
-    ]
-
-
-def _cues(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> Iterator[tuple[int, dict[aspects.Cue, list[str]]]]:
-    """Yield those of the wanted texts that have cues, and these."""
-    folded = batch.folded()
-    for text, starts in aspects.possible_starts(batch, is_wanted):
-        if cues := aspects.find_cues(folded, starts):
-            yield text, cues
-
-
-def _with_cues(judged: Sentiment, cues: Mapping[aspects.Cue, list[str]]) -> Sentiment:
-    """Return the judgement of a negative text that has cues."""
-    return replace(
-        judged,
-        is_complaint=True,
-        urgency=_urgency(cues),
-        aspects=aspects.aspect_hits(cues),
+    hits: list[list[AspectHit]] = [[]] * len(batch)
+    for text, words in aspects.words_by_text(batch, is_negative).items():
+        are_complaints[text] = True
+        urgencies[text], hits[text] = aspects.told_by(tuple(words))
+    columns = (
+        _label_of.take(kinds).tolist(),
+        scores,
+        p_negative,
+        p_neutral,
+        p_positive,
+        _language_of.take(languages).tolist(),
+        are_complaints,
+        urgencies,
+        hits,
+        repeat(model),
     )
-
-
-def _urgency(cues: Mapping[aspects.Cue, list[str]]) -> Urgency:
-    """Return how urgent a negative text with these cues is."""
-    return "high" if aspects.URGENT in cues else "normal"
+    return list(map(Sentiment, *columns))

@@ -7,13 +7,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.sentiment.interaction.characters import N_CODE_POINTS
 from services.sentiment.interaction.features import (
-    HAN_FAMILIES,
     NOTHING,
     Codes,
     HashedBatch,
     Hasher,
     Positions,
+    han_characters,
     sum_by_text,
 )
 from services.sentiment.interaction.judgement import PARTS, Parts, Reason, judgement, judgements
@@ -63,6 +64,7 @@ class Scorer:
         self._model = model
         self._hasher = Hasher(model.characters)
         self._weights = table_of(model.weights)
+        self._han_weights = _weights_of_han(model.characters, self._weights)
         self._plain = PlainReader(model.characters, self._weights)
         self._biases = model.biases.tolist()
         self._biases_of = np.ascontiguousarray(model.biases.T)
@@ -124,13 +126,12 @@ class Scorer:
 
     def _analyse_ordered(self, texts: Sequence[str]) -> list[Sentiment]:
         """Judge the texts that cannot have Han characters before the others, so that these alone pay for looking."""
-        has_others = [not text.isascii() for text in texts]
-        if True not in has_others or False not in has_others:
+        is_ascii = np.fromiter(map(str.isascii, texts), np.bool_, len(texts))
+        if is_ascii.all() or not is_ascii.any():
             return self._analyse_batch(texts)
-        order = sorted(range(len(texts)), key=has_others.__getitem__)
-        judged = self._analyse_batch([texts[at] for at in order])
-        places = sorted(range(len(texts)), key=order.__getitem__)
-        return [judged[place] for place in places]
+        order = np.argsort(~is_ascii, kind="stable")
+        judged = self._analyse_batch(list(map(texts.__getitem__, order.tolist())))
+        return list(map(judged.__getitem__, np.argsort(order).tolist()))
 
     def _analyse_batch(self, texts: Sequence[str]) -> list[Sentiment]:
         batch = self._hasher.hash_batch(texts)
@@ -142,9 +143,9 @@ class Scorer:
         logits += self._biases_of.take(languages, axis=1)
         logits *= _warmth.take(np.minimum(counts, _LONG))
         logits *= _STEPS
-        steps = np.clip(np.rint(logits, out=logits), -_LIMIT * _STEPS, _LIMIT * _STEPS, out=logits).astype(np.int64)
-        steps += _LIMIT * _STEPS
-        shares = _parts.take(steps)
+        np.rint(logits, out=logits)
+        logits += _LIMIT * _STEPS
+        shares = _parts.take(logits.astype(np.intp), mode="clip")
         parts = np.empty((3, len(texts)), np.int64)
         parts[1] = neutral = shares[NEUTRALITY]
         parts[2] = positive = ((PARTS - neutral) * shares[POLARITY] + PARTS // 2) // PARTS
@@ -158,11 +159,14 @@ class Scorer:
     def _sum(self, batch: HashedBatch) -> NDArray[np.int32]:
         """Return polarity, neutrality and count of every text, shape (3, texts)."""
         at_characters = _Totals(int(batch.bounds[-1]))
-        for start, places in _merged(batch):
-            at_characters.add(self._weights, places, start)
+        for family, places in batch.at_characters.items():
+            at_characters.add_places(self._weights, places, 0 if family == "gram4" else batch.han_start)
+        if len(batch.is_han):
+            letters = batch.letters[batch.han_start : batch.bounds[-1]]
+            at_characters.add(self._han_weights.take(letters, mode="clip"), batch.is_han, batch.han_start)
         at_tokens = _Totals(int(batch.token_bounds[-1]))
         for places in batch.at_tokens.values():
-            at_tokens.add(self._weights, places, 0)
+            at_tokens.add_places(self._weights, places, 0)
         at_tokens.add_at(batch.negated_tokens, self._weights.take(batch.negated))
         return at_characters.by_text(batch.bounds) + at_tokens.by_text(batch.token_bounds)
 
@@ -174,16 +178,19 @@ class _Totals:
         self._polarities, self._neutralities = np.zeros(count, np.int16), np.zeros(count, np.int16)
         self._counts = np.zeros(count, np.uint8)
 
-    def add(self, table: NDArray[np.int16], places: Codes, start: int) -> None:
+    def add_places(self, table: NDArray[np.int16], places: Codes, start: int) -> None:
         """Add one family, with a place for each character or token from `start` on."""
         places = places[: len(self._counts) - start]
         # Without clipping, of which there is no need, numpy copies what it has read.
-        packed = table.take(places, mode="clip")
+        self.add(table.take(places, mode="clip"), places != NOTHING, start)
+
+    def add(self, packed: NDArray[np.int16], is_feature: NDArray[np.bool_], start: int) -> None:
+        """Add weights, 0 where there is no feature, of each character or token from `start` on; they are used up."""
         self._polarities[start:] += packed >> _HALF
         packed <<= _HALF
         packed >>= _HALF
         self._neutralities[start:] += packed
-        self._counts[start:] += places != NOTHING
+        self._counts[start:] += is_feature[: len(packed)]
 
     def add_at(self, at: Positions, packed: NDArray[np.int16]) -> None:
         """Add one feature at each of some characters or tokens."""
@@ -197,16 +204,12 @@ class _Totals:
         return np.stack([sum_by_text(values, bounds) for values in rows])
 
 
-def _merged(batch: HashedBatch) -> list[tuple[int, Codes]]:
-    """Return the families and where they start, those two as one of which no character has both: one read less."""
-    families, start = batch.at_characters, batch.han_start
-    grams = families.get("gram4")
-    han = [families[family] for family in HAN_FAMILIES if family in families]
-    if grams is None or not han:
-        return [(start, places) for places in han] if grams is None else [(0, grams)]
-    either = grams.copy()
-    either[start:] += han[0]
-    return [(0, either), (start, han[1]), (start, han[2])]
+def _weights_of_han(characters: NDArray[np.uint32], weights: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Return the weights of single Han characters by code point, 0 for others: a table that stays in the cache."""
+    of_han = np.zeros(N_CODE_POINTS, np.int16)
+    han, places = han_characters(characters)
+    of_han[han] = weights.take(places)
+    return of_han
 
 
 def _step(logit: float) -> int:
