@@ -61,15 +61,7 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
     console.print(ranking)
     rules = Table("rule", "alerts", "precision", "recall", "F1", "median lead, d")
     for rule in summary.rules:
-        quality = rule.quality
-        rules.add_row(
-            rule.name,
-            str(quality.n_alerts),
-            f"{quality.precision:.3f}",
-            f"{quality.recall:.3f}",
-            f"{quality.f1:.3f}",
-            f"{quality.median_lead_days:.0f}",
-        )
+        rules.add_row(rule.name, *rule.quality.told())
     console.print(rules)
     if not summary.rules[0].quality.n_silences:
         console.print("No silence begun after the start has run its course.")

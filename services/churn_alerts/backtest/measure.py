@@ -38,6 +38,13 @@ class AlertQuality:
     f1: float
     median_lead_days: float
 
+    def told(self) -> list[str]:
+        """Return alerts, precision, recall, F1 and median lead as reports show them; dashes where nothing is judged."""
+        if not self.n_silences:
+            return ["–"] * 5
+        shares = [f"{share:.3f}" for share in (self.precision, self.recall, self.f1)]
+        return [f"{self.n_alerts:,}", *shares, f"{self.median_lead_days:.0f}"]
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:

@@ -9,6 +9,8 @@ from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.history import CustomerDays
 
 WEEKLY_GAP_DAYS = 7.0
+LEAST_LOST_AFTER_DAYS = 2
+"""On the day of the purchase itself nobody is silent yet: with one day there would be nothing to alert."""
 
 
 class UnusableOptions(Exception):
@@ -55,7 +57,7 @@ def choose(customers: list[CustomerDays], wishes: Wishes) -> Options:
 
     def lost_after(horizon: int) -> int:
         # A month or less is planned as such; longer horizons leave a third more before a customer is given up.
-        return wishes.lost_after_days or (horizon if horizon <= 28 else horizon * 4 // 3)
+        return wishes.lost_after_days or (max(horizon, LEAST_LOST_AFTER_DAYS) if horizon <= 28 else horizon * 4 // 3)
 
     span = Span(first_day, last_day, usual_gap_of(customers), wishes.horizon_days, lost_after)
     plan = span.chosen() if wishes.start_day is None else span.from_start(wishes.start_day)

@@ -4,7 +4,6 @@ from html import escape
 from pathlib import Path
 
 from services.churn_alerts.backtest.chart import Axis, Line, Mark, bar_chart, line_chart, nice_top
-from services.churn_alerts.backtest.measure import AlertQuality
 from services.churn_alerts.backtest.summary import Cohort, SeenAlert, Summary
 
 REASONS = {
@@ -171,7 +170,7 @@ def _contact_cells(alert: SeenAlert) -> list[str]:
 
 def _alert_charts(summary: Summary) -> str:
     window = summary.options["fixed_rule_days"]
-    rows = [[_both(*RULES[rule.name]), *_quality_cells(rule.quality)] for rule in summary.rules]
+    rows = [[_both(*RULES[rule.name]), *rule.quality.told()] for rule in summary.rules]
     head = [
         _both(f"rule (fixed window: {window} days)", f"规则（固定窗口：{window} 天）"),
         _both("alerts", "预警数"),
@@ -213,16 +212,6 @@ def _young(summary: Summary) -> str:
         "起始日之后开始的沉默都还没有结果，因此精确率、召回率与提前量未知。",
     )
     return f"<p>{note}</p>"
-
-
-def _quality_cells(quality: AlertQuality) -> list[str]:
-    return [
-        f"{quality.n_alerts:,}",
-        f"{quality.precision:.3f}",
-        f"{quality.recall:.3f}",
-        f"{quality.f1:.3f}",
-        f"{quality.median_lead_days:.0f}",
-    ]
 
 
 def _ranking_charts(summary: Summary) -> str:

@@ -46,6 +46,14 @@ def test_an_alert_is_right_when_the_silence_outlasts_the_horizon() -> None:
     assert quality.median_lead_days == 90
 
 
+def test_what_is_not_judged_has_no_figures() -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+    judged = alert_quality(np.array([200, 60]), np.array([30, 30]), horizon_days=90, lost_after_days=120)
+
+    assert alert_quality(nothing, nothing, horizon_days=90, lost_after_days=120).told() == ["–"] * 5
+    assert judged.told() == ["2", "0.500", "1.000", "0.667", "90"]
+
+
 def test_open_silences_are_censored_not_counted_as_returned() -> None:
     survival = kaplan_meier(np.array([2, 2, 4, 5]), np.array([True, False, True, False]), 5)
 

@@ -7,7 +7,7 @@ import pytest
 from services.churn_alerts.backtest.options import UnusableOptions, Wishes, choose
 from services.churn_alerts.customer.history import CustomerDays
 from services.churn_alerts.customer.model import PurchaseDay
-from tests.factories.purchase_log import FIRST_DAY, until
+from tests.factories.purchase_log import FIRST_DAY, purchase_log, until
 
 
 def every(gap_days: float, n_days: int, n_customers: int = 150) -> list[CustomerDays]:
@@ -129,3 +129,7 @@ def test_a_log_of_customers_who_never_came_back_has_options() -> None:
 def test_a_log_of_one_day_is_explained() -> None:
     with pytest.raises(UnusableOptions, match="all orders are of 2024-01-01"):
         choose([("a", [PurchaseDay(FIRST_DAY)], [])], Wishes())
+
+
+def test_a_horizon_of_a_day_leaves_a_day_to_alert_in() -> None:
+    assert choose(purchase_log(40, 200), Wishes(horizon_days=1)).policy.lost_after_days == 2
