@@ -30,11 +30,10 @@ _PRUNE_BELOW: Final = 0.03
 _SCALE_QUANTILE: Final = 0.9999
 """int8 scaled at the very largest weight costs accuracy everywhere else; measured 2026-11-22."""
 _WRITTEN_IMPORTANCES: Final = dict.fromkeys(phrases.SOURCES, 2.0) | dict.fromkeys(everyday.SOURCES, 1.0)
-_POLARITY_SHARPNESS: Final = 0.95
 _NEUTRALITY_SHARPNESS: Final = 0.8
-_NEUTRALITY_SHIFT: Final = -0.15
-"""Both logits are multiplied by the first two and neutrality's is moved by the third, so that a model is as sure as it
-is right, on sources left out and on known ones. Chosen on both with `score`'s warmth, 2026-11-29, docs/sentiment.md."""
+_NEUTRALITY_SHIFT: Final = -0.1
+"""Neutrality's logit is multiplied by the first and moved by the second, so that a model is as sure as it is right, on
+sources left out and on known ones. Chosen on both with `score`'s warmth, 2026-11-29, docs/sentiment.md."""
 _UNLABELLED_IMPORTANCE: Final = 0.6
 """How much a head learns from the teacher alone where labels say nothing: neutrality on two-class corpora, polarity on
 neutral texts. Source: as above."""
@@ -44,6 +43,8 @@ _OWN_IMPORTANCE: Final = 2.0
 _SETTINGS: Final = FitSettings()
 _AFTER_TEACHER: Final = FitSettings(n_epochs=3, rate=0.5)
 """Weights that the teacher alone has fitted are corrected by labels, not learned anew."""
+_KEPT_OF_CORRECTION: Final = 0.8
+"""What labels correct is kept to this share: less judges sources left out better (best at .5) and known ones worse."""
 _OWN_SETTINGS: Final = FitSettings(n_epochs=5, rate=0.1, rate_decay=1.0, first_square=1e-6, dropout=0.2)
 """A few corrections have to show, so that their features take whole steps."""
 
@@ -138,34 +139,37 @@ def _fitted(
     """Return the words' weights corrected by taught and written texts: first by the teacher alone, then by labels."""
     rows = [*taught, *written_texts(), *everyday_texts()]
     features = featurise([row.text for row in rows], Hasher(characters))
-    table, biases, settings = words.table(N_BUCKETS), words.biases, _SETTINGS
+    table, biases, settings, kept = words.table(N_BUCKETS), words.biases, _SETTINGS, 1.0
     if soft is not None:
         table, biases = _fitted_further(
             features, targets_of(rows, soft, _TEACHER_ALONE).of_first(len(soft)), table, biases, settings
         )
-        settings = _AFTER_TEACHER
-    table, biases = _fitted_further(features, targets_of(rows, soft), table, biases, settings)
-    return _sharpened(quantised(table, biases, characters))
+        settings, kept = _AFTER_TEACHER, _KEPT_OF_CORRECTION
+    table, biases = _fitted_further(features, targets_of(rows, soft), table, biases, settings, kept)
+    return _calibrated(quantised(table, biases, characters))
 
 
-def _sharpened(model: LinearModel) -> LinearModel:
-    """Return the model flatter, and neutral more rarely; every weight that was worth keeping is kept."""
+def _calibrated(model: LinearModel) -> LinearModel:
+    """Return the model less sure of neutrality, and neutral more rarely; every weight worth keeping is kept."""
     polarity, neutrality = model.scales
     biases = model.biases.copy()
-    biases[:, models.POLARITY] *= _POLARITY_SHARPNESS
     biases[:, models.NEUTRALITY] = biases[:, models.NEUTRALITY] * _NEUTRALITY_SHARPNESS + _NEUTRALITY_SHIFT
     name = models.fingerprint(model.weights, biases)
-    scales = polarity * _POLARITY_SHARPNESS, neutrality * _NEUTRALITY_SHARPNESS
-    return replace(model, name=name, scales=scales, biases=biases)
+    return replace(model, name=name, scales=(polarity, neutrality * _NEUTRALITY_SHARPNESS), biases=biases)
 
 
 def _fitted_further(
-    features: Features, targets: Targets, table: NDArray[np.float32], biases: NDArray[np.float64], settings: FitSettings
+    features: Features,
+    targets: Targets,
+    table: NDArray[np.float32],
+    biases: NDArray[np.float64],
+    settings: FitSettings,
+    kept: float = 1.0,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return weights and biases corrected by what they leave unexplained."""
+    """Return weights and biases corrected by a share of what targets say that they leave unexplained."""
     offsets = _logits(features, table) + biases[features.is_zh].astype(np.float32)
     weights, more = fit_heads(features, targets.wanted, targets.importances, offsets, settings)
-    return weights + table, biases + more
+    return table + np.float32(kept) * weights, biases + kept * more
 
 
 def adapt(base: LinearModel, rows: Sequence[LabelledText]) -> LinearModel:

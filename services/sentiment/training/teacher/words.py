@@ -6,7 +6,7 @@ import re
 import tarfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +17,46 @@ from services.sentiment.training.corpus import ENGLISH_CORPORA, LabelledText
 from services.sentiment.training.fit import Features
 from services.sentiment.training.prior import WordPrior
 
-_GLOVE_WIDTH, _VADER_WIDTH, _ENCODER_WIDTH = 50, 4, 64
-_WIDTH: Final = _GLOVE_WIDTH + _VADER_WIDTH + 2 * 2 * _ENCODER_WIDTH
-"""Each of the two encoders has its own columns for each language."""
+_GLOVE_WIDTH, _VADER_WIDTH, _USE_WIDTH, _E5_WIDTH = 50, 4, 512, 384
 _N_GLOVE, _N_GLOVE_TO_ENCODE, _N_JIEBA = 60_000, 40_000, 45_000
 _N_GLOVE_TO_ENCODE_SLOWLY: Final = 15_000
 _LEAST_MEETINGS, _LEAST_MEETINGS_OF_NO_WORD = 3, 40
 _KEPT_WEIGHT: Final = 0.02
-_RIDGE_OF_BIAS: Final = 1e-4
-_N_STEPS: Final = 30
+_RIDGE, _RIDGE_OF_BIAS = 3_000.0, 1e-3
+"""300 to 30,000 give words that alone judge a source left out the same but for .007."""
+_SURE: Final = 5.0
+"""No teacher's logit counts as larger."""
 _SHARE_OF_HAN: Final = 0.3
-"""What counts of a Chinese word's weight: more of it costs Chinese sources in-domain and gains nothing left out."""
-_EVERY: Final = 3
-"""One text in three is enough to fit 312 numbers."""
+"""What counts of a Chinese word's weight: all of it judges Chinese sources worse, known ones and those left out."""
 
 Vectors = NDArray[np.float32]
 Counts = collections.Counter[str]
 Embed = Callable[[Sequence[str]], Vectors]
 
 
+class WordVectors:
+    """A vector for every bucket that holds a known word of one language."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._places: dict[int, int] = {}
+        self._vectors: list[Vectors] = []
+
+    def of(self, family: str, value: int) -> Vectors:
+        """Return the word's own vector, zeros when it is new, to be written into."""
+        bucket = bucket_of(family, value)
+        if bucket not in self._places:
+            self._places[bucket] = len(self._vectors)
+            self._vectors.append(np.zeros(self._width, np.float32))
+        return self._vectors[self._places[bucket]]
+
+    def table(self) -> tuple[NDArray[np.int64], Vectors]:
+        """Return the buckets and their vectors in the same order."""
+        return np.array(list(self._places), np.int64), np.array(self._vectors)
+
+
 class WordViews:
-    """A dense vector for every bucket that holds a known word: GloVe, VADER's valences, the encoders by language.
+    """Dense vectors of words by language: both encoders whole; for English GloVe and VADER's valences before them.
 
     `embed` views the whole vocabulary, the slower `embed_met` what the texts themselves use and common English.
     """
@@ -51,41 +70,28 @@ class WordViews:
         embed_met: Embed,
     ) -> None:
         self._characters = characters
-        self._places: dict[int, int] = {}
-        self._vectors: list[Vectors] = []
-        self._are_han: set[int] = set()
+        self._english = WordVectors(_GLOVE_WIDTH + _VADER_WIDTH + _USE_WIDTH + _E5_WIDTH)
+        self._chinese = WordVectors(_USE_WIDTH + _E5_WIDTH)
         words, vectors = _glove()
-        centred = (vectors - vectors.mean(axis=0)) / vectors.std()
-        for word, vector in zip(words, centred, strict=True):
-            self._of("word", word_hash(word))[:_GLOVE_WIDTH] = vector
+        for word, vector in zip(words, _scaled(vectors), strict=True):
+            self._english.of("word", word_hash(word))[:_GLOVE_WIDTH] = vector
         for word, valence in self._vader().items():
             signs = max(valence, 0.0), max(-valence, 0.0)
-            self._of("word", word_hash(word))[_GLOVE_WIDTH : _GLOVE_WIDTH + 2] = signs
-            self._of("negated", word_hash(word))[_GLOVE_WIDTH + 2 : _GLOVE_WIDTH + _VADER_WIDTH] = signs
+            self._english.of("word", word_hash(word))[_GLOVE_WIDTH : _GLOVE_WIDTH + 2] = signs
+            self._english.of("negated", word_hash(word))[_GLOVE_WIDTH + 2 : _GLOVE_WIDTH + _VADER_WIDTH] = signs
         met_en, met_zh = self._met_words(rows)
         known = _jieba_words(jieba)
+        every_word = _vocabulary(met_en, met_zh, known, _N_GLOVE_TO_ENCODE, _N_JIEBA)
+        self._add_encoded(*every_word, embed, slice(-_USE_WIDTH - _E5_WIDTH, -_E5_WIDTH))
         self._add_encoded(
-            *_vocabulary(met_en, met_zh, known, _N_GLOVE_TO_ENCODE, _N_JIEBA), embed, _GLOVE_WIDTH + _VADER_WIDTH
-        )
-        self._add_encoded(
-            *_vocabulary(met_en, met_zh, known, _N_GLOVE_TO_ENCODE_SLOWLY, 0), embed_met, _WIDTH - 2 * _ENCODER_WIDTH
+            *_vocabulary(met_en, met_zh, known, _N_GLOVE_TO_ENCODE_SLOWLY, 0), embed_met, slice(-_E5_WIDTH, None)
         )
 
-    def _add_encoded(self, english: list[str], chinese: list[str], embed: Embed, first_column: int) -> None:
-        middle = first_column + _ENCODER_WIDTH
-        for word, vector in zip(english, _principal(embed(english)), strict=True):
-            self._of("word", word_hash(word))[first_column:middle] = vector
-        for word, vector in zip(chinese, _principal(embed(chinese)), strict=True):
-            family, value = FAMILIES[len(word) - 1], han_hash(word)
-            self._of(family, value)[middle : middle + _ENCODER_WIDTH] = vector
-            self._are_han.add(bucket_of(family, value))
-
-    def _of(self, family: str, value: int) -> Vectors:
-        bucket = bucket_of(family, value)
-        if bucket not in self._places:
-            self._places[bucket] = len(self._vectors)
-            self._vectors.append(np.zeros(_WIDTH, np.float32))
-        return self._vectors[self._places[bucket]]
+    def _add_encoded(self, english: list[str], chinese: list[str], embed: Embed, columns: slice) -> None:
+        for word, vector in zip(english, _scaled(embed(english)), strict=True):
+            self._english.of("word", word_hash(word))[columns] = vector
+        for word, vector in zip(chinese, _scaled(embed(chinese)), strict=True):
+            self._chinese.of(FAMILIES[len(word) - 1], han_hash(word))[columns] = vector
 
     def _fold(self, text: str) -> str:
         return "".join(chr(int(self._characters[ord(one)]) & CODE_MASK) for one in text if ord(one) < N_CODE_POINTS)
@@ -114,27 +120,28 @@ class WordViews:
                     chinese.update({run[at : at + n] for n in (1, 2, 3) for at in range(len(run) - n + 1)})
         return english, chinese
 
-    def prior(self, texts: Features, wanted: Vectors, importances: Vectors) -> WordPrior:
-        """Return the words' weights by logistic regression of the targets on summed word vectors."""
-        vectors = np.array(self._vectors)
-        place_of = np.full(N_BUCKETS, -1, np.int64)
-        place_of[list(self._places)] = list(self._places.values())
-        inputs = _summed(texts, place_of, vectors)
-        spread = inputs.std(axis=0)
-        spread[spread == 0] = 1
-        inputs /= spread
-        vectors /= spread
-        languages = np.stack([texts.is_zh == 0, texts.is_zh == 1], axis=1).astype(np.float32)
-        inputs = np.concatenate([inputs, languages], axis=1, dtype=np.float32)
-        fitted = np.stack(
-            [_fit(inputs[::_EVERY], wanted[::_EVERY, head], importances[::_EVERY, head]) for head in range(2)], axis=1
-        )
-        weights = (vectors @ fitted[:-2]).astype(np.float32)
-        buckets = np.array(list(self._places), np.int64)
-        weights[[bucket in self._are_han for bucket in self._places]] *= _SHARE_OF_HAN
-        biases = fitted[-2:] * np.array([[1.0], [_SHARE_OF_HAN]])
-        kept = np.abs(weights).max(axis=1) > _KEPT_WEIGHT
-        return WordPrior(buckets[kept], weights[kept], biases)
+    def prior(self, texts: Features, logits: Vectors, importances: Vectors) -> WordPrior:
+        """Return the words' weights fitted to logits wanted of texts."""
+        return fit_words(self._english, self._chinese, texts, logits, importances)
+
+
+def fit_words(
+    english: WordVectors, chinese: WordVectors, texts: Features, logits: Vectors, importances: Vectors
+) -> WordPrior:
+    """Return words' weights: ridge regression of wanted logits on summed word vectors, each language by itself.
+
+    A word that no text has gets what words like it have.
+    """
+    table = np.zeros((N_BUCKETS, 2), np.float32)
+    biases = np.zeros((2, 2))
+    for language, (words, share) in enumerate(((english, 1.0), (chinese, _SHARE_OF_HAN))):
+        buckets, vectors = words.table()
+        own = np.flatnonzero(texts.is_zh == language)
+        fitted = _ridge(_summed(texts, own, buckets, vectors), logits[own], importances[own])
+        table[buckets] += share * (vectors @ fitted[:-1]).astype(np.float32)
+        biases[language] = share * fitted[-1]
+    kept = np.flatnonzero(np.abs(table).max(axis=1) > _KEPT_WEIGHT)
+    return WordPrior(kept, table[kept], biases)
 
 
 def _vocabulary(
@@ -151,38 +158,33 @@ def _vocabulary(
     return sorted(met_en | set(_glove_words(n_glove))), sorted(met_zh | set(known[:n_known]))
 
 
-def _summed(texts: Features, place_of: NDArray[np.int64], vectors: Vectors) -> Vectors:
-    counts = np.diff(texts.starts)
-    sums = np.zeros((len(texts), vectors.shape[1]), np.float32)
-    for row in range(len(texts)):
+def _summed(texts: Features, rows: NDArray[np.intp], buckets: NDArray[np.int64], vectors: Vectors) -> Vectors:
+    """Return the sum of some texts' word vectors over the root of their features' count, and a column of ones."""
+    place_of = np.full(N_BUCKETS, -1, np.int64)
+    place_of[buckets] = np.arange(len(buckets))
+    sums = np.ones((len(rows), vectors.shape[1] + 1), np.float32)
+    for number, row in enumerate(rows):
         places = place_of[texts.buckets[texts.starts[row] : texts.starts[row + 1]]]
-        sums[row] = vectors[places[places >= 0]].sum(axis=0)
-    sums /= np.sqrt(np.maximum(counts, 1))[:, None].astype(np.float32)
+        count = max(1, len(places))
+        sums[number, :-1] = vectors[places[places >= 0]].sum(axis=0) / np.float32(np.sqrt(count))
     return sums
 
 
-def _fit(inputs: Vectors, wanted: Vectors, importances: Vectors) -> NDArray[np.float64]:
-    counted = importances > 0
-    inputs, wanted, importances = inputs[counted], wanted[counted], importances[counted]
-    penalties = np.full(inputs.shape[1], 1 / _EVERY)
-    penalties[-2:] = _RIDGE_OF_BIAS
-
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        logits = (inputs @ weights.astype(np.float32)).astype(np.float64)
-        value = (importances * (np.logaddexp(0, logits) - wanted * logits)).sum() + (penalties * weights**2).sum() / 2
-        errors = importances * (1 / (1 + np.exp(-logits)) - wanted)
-        return float(value), inputs.T @ errors.astype(np.float32) + penalties * weights
-
-    minimize: Any = importlib.import_module("scipy.optimize").minimize
-    found = minimize(loss, np.zeros(inputs.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": _N_STEPS})
-    return np.asarray(found.x, np.float64)
+def _ridge(inputs: Vectors, logits: Vectors, importances: Vectors) -> NDArray[np.float64]:
+    """Return the weights of both heads, the bias last."""
+    penalties = np.full(inputs.shape[1], _RIDGE)
+    penalties[-1] = _RIDGE_OF_BIAS
+    weights = np.zeros((inputs.shape[1], 2))
+    for head in range(2):
+        weighted = inputs * importances[:, head, None]
+        wanted = np.clip(logits[:, head], -_SURE, _SURE)
+        weights[:, head] = np.linalg.solve(weighted.T @ inputs + np.diag(penalties), weighted.T @ wanted)
+    return weights
 
 
-def _principal(vectors: Vectors) -> Vectors:
+def _scaled(vectors: Vectors) -> Vectors:
     centred = vectors - vectors.mean(axis=0)
-    _, directions = np.linalg.eigh(centred.T @ centred)
-    projected = centred @ directions[:, ::-1][:, :_ENCODER_WIDTH]
-    scaled: Vectors = (projected / projected.std()).astype(np.float32)
+    scaled: Vectors = (centred / centred.std()).astype(np.float32)
     return scaled
 
 

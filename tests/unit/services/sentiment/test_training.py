@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from services.api.interaction import schemas
 from services.cli.sentiment import app
-from services.sentiment.interaction.features import Hasher, bucket_of, pair_hash, word_hash
+from services.sentiment.interaction.features import Hasher, bucket_of, han_hash, pair_hash, word_hash
 from services.sentiment.interaction.model import load_model
 from services.sentiment.interaction.score import Scorer
 from services.sentiment.training import corpus, prior, train
@@ -22,6 +22,7 @@ from services.sentiment.training.fit import featurise, fit_heads
 from services.sentiment.training.leave_out import left_out_reports
 from services.sentiment.training.phrases import written_texts
 from services.sentiment.training.teacher.heads import Views, teacher_logits
+from services.sentiment.training.teacher.words import WordVectors, fit_words
 from shared.errors import Reject
 from tests.shared_data import shared_data_dir
 
@@ -232,6 +233,44 @@ def test_the_teacher_knows_what_no_line_parts() -> None:
 
     alike = seen[:, 0] == seen[:, 1]
     assert logits[alike, 0].min() > 0 > logits[~alike, 0].max()
+
+
+def test_a_word_that_no_text_has_is_judged_as_words_like_it() -> None:
+    english, chinese = WordVectors(2), WordVectors(2)
+    for word, vector in (("lovely", (4, 0)), ("splendid", (4, 0)), ("awful", (-4, 0)), ("table", (0, 4))):
+        english.of("word", word_hash(word))[:] = vector
+    for word, vector in (("好", (4, 0)), ("妙", (4, 0)), ("差", (-4, 0))):
+        chinese.of("han1", han_hash(word))[:] = vector
+    rows = ["lovely", "awful", "table", "好", "差"] * 2_000
+    wanted = np.array([[3, -2], [-3, -2], [0, 2], [3, -2], [-3, -2]] * 2_000, np.float32)
+
+    fitted = fit_words(
+        english, chinese, featurise(rows, Hasher(load_model().characters)), wanted, np.ones_like(wanted)
+    ).table(1 << 22)
+
+    polarity, neutrality = fitted.T
+    assert polarity[bucket_of("word", word_hash("splendid"))] == polarity[bucket_of("word", word_hash("lovely"))] > 0.3
+    assert polarity[bucket_of("word", word_hash("awful"))] < -0.3
+    assert abs(polarity[bucket_of("word", word_hash("table"))]) < 0.1
+    assert neutrality[bucket_of("word", word_hash("table"))] > 0.3
+    assert 0 < polarity[bucket_of("han1", han_hash("妙"))] < polarity[bucket_of("word", word_hash("splendid"))]
+
+
+def test_what_labels_correct_in_a_teacher_is_kept_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [LabelledText(f"wug {number}", 2, "cr") for number in range(200)]
+    soft = np.full((200, 2), 0.5, np.float32)
+    wug = bucket_of("word", word_hash("wug"))
+    for own in ("written_texts", "everyday_texts"):
+        monkeypatch.setattr(train, own, list)
+    found = []
+    for kept in (0.0, 0.5, 1.0):
+        monkeypatch.setattr(train, "_KEPT_OF_CORRECTION", kept)
+        model = train._fitted(rows, soft, prior.NO_WORDS, load_model().characters)
+        found.append(float(model.weights[0, wug]) * model.scales[0])
+
+    assert abs(found[0]) < 0.01
+    assert found[2] > 0.1
+    assert found[1] == pytest.approx(found[2] / 2, rel=0.1)
 
 
 def test_a_row_with_an_unknown_label_is_named(tmp_path: Path) -> None:
