@@ -9,11 +9,14 @@ from msgspec.structs import replace
 
 from services.churn_alerts.alert.control_log import ControlLog
 from services.churn_alerts.alert.rules import InForceRules, Rules, SilenceRules, to_document
+from services.churn_alerts.backtest.options import Wishes, choose
+from services.churn_alerts.backtest.replay import published
 from services.churn_alerts.customer.due import SilencePolicy
 from services.churn_alerts.customer.fit import fit
-from services.churn_alerts.customer.generation import from_model, to_model
-from services.churn_alerts.customer.history import history_of
+from services.churn_alerts.customer.generation import Generation, from_model, to_model
+from services.churn_alerts.customer.history import CustomerDays, history_of
 from services.churn_alerts.customer.in_force import policy_of
+from services.churn_alerts.customer.level import with_level
 from services.churn_alerts.customer.model import DAY_MS, Purchases
 from services.churn_alerts.customer.purchases import no_purchases, observe, observe_return
 from services.churn_alerts.customer.refit import Sample, next_generation
@@ -46,8 +49,12 @@ def state_of(days: list[tuple[int, int | None]], returns: list[int]) -> Purchase
 
 @cache
 def states(last_day: int) -> dict[str, bytes]:
+    return states_of(until(LOG, last_day))
+
+
+def states_of(customers: list[CustomerDays]) -> dict[str, bytes]:
     found = {}
-    for owner, purchases, returns in until(LOG, last_day):
+    for owner, purchases, returns in customers:
         state = new_state(purchases[0].day)
         state.purchases = state_of(list(purchases), list(returns))
         found[owner] = encode_state(state)
@@ -91,6 +98,28 @@ def test_states_refit_to_the_bytes_of_the_log(last_day: int) -> None:
 
     assert of_states.origin == "own"
     assert msgspec.json.encode(to_model(of_states)) == msgspec.json.encode(to_model(of_log))
+
+
+@pytest.mark.slow
+def test_seasons_are_handed_on_through_the_records_as_in_a_backtest() -> None:
+    log = purchase_log(260, 620, seed=11)
+    first, last = FIRST_DAY + 200, FIRST_DAY + 619
+    options = choose(log, Wishes(first, 28, 42, RULES.purchases.min_events))
+    running: Generation | None = None
+
+    schedule = published(history_of(log, 28.0), options, last)
+    for entry in schedule:
+        sample = Sample()
+        sample.add(states_of(until(log, entry.from_day + 5)).items())
+        history = sample.history("orders", 28.0, entry.from_day)
+        running = next_generation(history, entry.from_day, POLICY, "orders", running, 1.0)
+        assert running is not None
+        running = from_model(msgspec.json.decode(msgspec.json.encode(to_model(running))))
+        assert (running.level, running.returned) == (entry.generation.level, entry.generation.returned)
+
+    assert running is not None
+    alone = with_level(fit(history_of(log, 28.0), running.decided_until_day or 0, first, options.policy, 1), None)
+    assert running.level != alone.level
 
 
 async def test_one_generation_reaches_every_partition_once() -> None:
