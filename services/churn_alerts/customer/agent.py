@@ -4,20 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from services.churn_alerts.customer.checks import Closing, answer, close
 from services.churn_alerts.customer.conclude import Standing, closing, conclude, standing, wake_at_ms
 from services.churn_alerts.customer.decide import follow, hear, hear_on, wake
-from services.churn_alerts.customer.followed import Answers, Followed, Heard, Relinked, SilenceCheck
+from services.churn_alerts.customer.followed import Answers, Followed, Heard, SilenceCheck
 from services.churn_alerts.customer.in_force import InForce, OnUnreadable, ReadDocuments
 from services.churn_alerts.customer.schedule import CHECK_DELAY_MS
 from services.churn_alerts.customer.state import CustomerState, decode_state, encode_state, new_customer
-from services.churn_alerts.signal.event import Event
 from shared.clock import to_ms
 from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import decode_json, encode
-from shared.contracts.enriched import Sentiment
 from shared.contracts.identity import (
     EngagementRestated,
     HistoryErased,
@@ -38,17 +35,9 @@ _SETTLED_AFTER: Final = 64
 _MOVED_HEADERS: Final[Headers] = (("schema", ENRICHED.schema.encode()),)
 
 
-class EnrichedView(Struct, frozen=True, tag_field="type", tag="event.enriched"):
-    """What of an `EnrichedEvent` is used here; the rest, its engagement above all, is skipped unread."""
-
-    event: Event
-    sentiment: Sentiment | None = None
-    linked_id: str = ""
-
-
-EnrichedRecord = EnrichedView | IdentityNotice | HistoryMoved | HistoryLeft | HistoryErased
+EnrichedRecord = Heard | IdentityNotice | HistoryMoved | HistoryLeft | HistoryErased
 _decoder: Final[msgspec.json.Decoder[EnrichedRecord]] = msgspec.json.Decoder(EnrichedRecord)
-
+_UNHEARD: Final[frozenset[type]] = frozenset({LinkConflicted, EngagementRestated})
 
 OnDecided = Callable[[Sequence[AlertRecord], int, Sequence[SilenceCheck]], None]
 """Hears of the alert records of a call, how many risks it told, and which checks it carried out."""
@@ -73,7 +62,7 @@ class ChurnAlerts:
         return decode_json(_decoder, value)
 
     def event_time_ms(self, event: EnrichedRecord) -> int:
-        return to_ms(event.event.occurred_at if isinstance(event, EnrichedView) else event.at)
+        return to_ms(event.event.occurred_at if isinstance(event, Heard) else event.at)
 
     def encode_state(self, state: bytes) -> bytes:
         return state
@@ -91,34 +80,30 @@ class ChurnAlerts:
         customers: dict[str, Followed | None] = {}
         open_ones: list[Answers] = []
         # What customers with open questions hear afterwards; it must wait for the answers.
-        waiting: dict[str, list[Heard | Relinked]] = {}
+        waiting: dict[str, list[Input[EnrichedRecord]]] = {}
         for start in range(0, len(inputs), _SETTLED_AFTER):
             fresh: list[Followed] = []
             for one in inputs[start : start + _SETTLED_AFTER]:
-                key, record = one.key, one.event
-                heard: Heard | Relinked
-                if isinstance(record, EnrichedView):
-                    heard = Heard(record.event, record.sentiment, one.now_ms, one.headers, record.linked_id)
-                elif isinstance(record, LinkConflicted | EngagementRestated):
+                key = one.key
+                if type(one.event) in _UNHEARD:
                     continue
-                else:
-                    heard = Relinked(record, one.now_ms, one.offset)
                 customer = customers.get(key)
                 if customer is None:
                     customer = customers[key] = _followed(key, settled.get(key) or states.get(key), states, in_force)
                     fresh.append(customer)
                 elif key in waiting:
-                    waiting[key].append(heard)
+                    waiting[key].append(one)
                     continue
-                questions = hear(customer, heard)
+                questions = hear(customer, one)
                 if questions is not None:
                     waiting[key] = []
                     open_ones.append(hear_on(customer, questions, waiting[key]))
             for customer in fresh:
-                if customer.key not in waiting and not customer.is_followed_on:
-                    customers[customer.key] = None
+                key = customer.key
+                if not (customer.is_plan_due or customer.is_erased or key in waiting):
+                    customers[key] = None
                     if customer.is_changed:
-                        settled[customer.key] = encode_state(customer.present())
+                        settled[key] = encode_state(customer.present())
         if open_ones:
             follow(open_ones, lambda questions: answer(questions, in_force))
         return self._concluded(decisions, [one for one in customers.values() if one is not None], in_force)
@@ -145,9 +130,9 @@ class ChurnAlerts:
         asked: list[Closing | None] = []
         for customer in changed:
             now = question = None
-            if customer.state is not None and (customer.is_outlook_due or customer.is_plan_due):
-                now = standing(customer)
-                question = closing(customer, now)
+            if customer.is_plan_due and customer.state is not None:
+                now = standing(customer, customer.state)
+                question = closing(customer, customer.state, now)
             standings.append(now)
             asked.append(question)
         views, floors = close([one for one in asked if one is not None], in_force)
@@ -166,18 +151,18 @@ class ChurnAlerts:
                     outputs.append(Output(CHURN_ALERTS, key, encode(record), (*_ALERT_HEADERS, *headers)))
             for moved in customer.sent:
                 outputs.append(Output(ENRICHED, moved.to_id, encode(moved), _MOVED_HEADERS, is_rerouted=True))
-            if customer.state is None:
+            state = customer.state
+            if state is None:
                 states[key] = wake_ups[key] = None
                 continue
             if floor is not None:
-                customer.state.next_check = floor
+                state.next_check = floor
             if now is not None:
-                if customer.is_outlook_due and (outlook := conclude(customer, now, view)) is not None:
+                if customer.is_outlook_due and (outlook := conclude(customer, state, now, view)) is not None:
                     outputs.append(Output(CHURN_RISK, key, encode(outlook), _RISK_HEADERS))
                     n_outlooks += 1
-                if customer.is_plan_due:
-                    wake_ups[key] = wake_at_ms(customer, now)
-            states[key] = encode_state(customer.state)
+                wake_ups[key] = wake_at_ms(customer, state, now)
+            states[key] = encode_state(state)
         if self._on_decided is not None:
             records = [record for customer in changed for record in customer.records]
             checks = [customer.check for customer in changed if customer.check is not None]
@@ -188,9 +173,9 @@ class ChurnAlerts:
 def _followed(key: str, state: bytes | None, states: StateView[bytes], in_force: InForce) -> Followed:
     if state is not None:
         known = decode_state(state)
-        return Followed(key, known, in_force, erased=_erased(known))
+        return Followed(key, known, in_force, _erased(known))
     memory = states.get(erased_key(key))
-    return Followed(key, None, in_force, erased=None if memory is None else _erased(decode_state(memory)))
+    return Followed(key, None, in_force, None if memory is None else _erased(decode_state(memory)))
 
 
 def _erased(state: CustomerState) -> Erased | None:

@@ -11,13 +11,20 @@ from typing import Any, Final
 from services.churn_alerts.alert.decide import Moment, cleared, reason_of_return
 from services.churn_alerts.customer import joined
 from services.churn_alerts.customer.checks import Question
-from services.churn_alerts.customer.followed import Answers, Followed, Heard, Relinked, last_day_of
-from services.churn_alerts.customer.model import DAY_MS
+from services.churn_alerts.customer.followed import Answers, Followed, Heard, Received, last_day_of
+from services.churn_alerts.customer.joined import LinkRecord
+from services.churn_alerts.customer.model import DAY_MS, Purchases
 from services.churn_alerts.customer.purchases import no_purchases, observe, observe_return
 from services.churn_alerts.customer.schedule import SETTLE_MS, rounded_down, rounded_up
 from services.churn_alerts.customer.signal_check import judge_day, judge_event
 from services.churn_alerts.customer.silence_check import check, has_checks, lose
-from services.churn_alerts.customer.state import UNPLANNED, fingerprint_of, new_customer, with_contact
+from services.churn_alerts.customer.state import (
+    UNPLANNED,
+    CustomerState,
+    fingerprint_of,
+    new_customer,
+    with_contact,
+)
 from services.churn_alerts.signal import fold
 from services.churn_alerts.signal.event import CustomerErased, EventBase, Interaction, OrderPlaced, OrderReturned
 from services.churn_alerts.signal.state import next_review_day
@@ -27,19 +34,23 @@ from shared.links import Erased, received_ms
 _HISTORY: Final = timedelta(days=1)
 
 
-def hear_on(followed: Followed, questions: Answers, events: Sequence[Heard | Relinked]) -> Answers:
+def hear_on(followed: Followed, questions: Answers, inputs: Sequence[Received]) -> Answers:
     """Ask the questions of an event, then take in those after it, of which there may be more until this is begun."""
     yield from questions
-    for heard in events:
-        more = hear(followed, heard)
+    for one in inputs:
+        more = hear(followed, one)
         if more is not None:
             yield from more
 
 
-def hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
-    """Take in an event; returns None when that is done, else the questions that must be answered on the way."""
-    if isinstance(heard, Relinked):
-        _hear_of_links(followed, heard)
+def hear(followed: Followed, one: Received) -> Answers | None:
+    """Take in an event or a record about links.
+
+    Returns None when that is done, else the questions that must be answered on the way.
+    """
+    heard: Heard | LinkRecord = one.event
+    if not isinstance(heard, Heard):
+        _hear_of_links(followed, heard, one)
         return None
     event = heard.event
     at_ms = to_ms(event.occurred_at)
@@ -60,8 +71,8 @@ def hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
     followed.is_changed = True
     # Wake-ups fall on whole five minutes: of the watermark, which depends on the other customers of the partition,
     # only those count.
-    followed.now_ms = rounded_down(heard.now_ms)
-    followed.headers = heard.headers
+    followed.now_ms = rounded_down(one.now_ms)
+    followed.headers = one.headers
     received_at, is_history = event.received_at, False
     if isinstance(received_at, datetime) and received_at - event.occurred_at > _HISTORY:
         is_history = True
@@ -76,15 +87,15 @@ def hear(followed: Followed, heard: Heard | Relinked) -> Answers | None:
             if contacts is None or not contacts.first_day <= day <= contacts.last_day:
                 state.contact_days = with_contact(contacts, day)
             if state.purchases is None:
-                return _contact(followed, heard, at_ms, day, is_history)
+                return _contact(followed, state, heard, at_ms, day, is_history)
     elif kind is OrderPlaced:
-        return _purchase(followed, heard, at_ms, day, is_history)
+        return _purchase(followed, state, heard, at_ms, day, is_history)
     elif kind is OrderReturned:
-        return _return(followed, heard, at_ms, day, is_history)
+        return _return(followed, state, heard, at_ms, day, is_history)
     elif kind is CustomerErased:
         _erase(followed, event, at_ms)
         return None
-    return _fold(followed, heard, at_ms, day, is_history)
+    return _fold(followed, state, heard, at_ms, day, is_history)
 
 
 def wake(followed: Followed, due_ms: int) -> Answers:
@@ -108,29 +119,31 @@ def wake(followed: Followed, due_ms: int) -> Answers:
     state.judged_day = max(state.judged_day, day)
 
 
-def _purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
-    state = followed.present()
+def _purchase(
+    followed: Followed, state: CustomerState, heard: Heard, at_ms: int, day: int, is_history: bool
+) -> Answers | None:
     silence = state.purchases
-    last_day = None if silence is None else silence.last_day
-    if not is_history and last_day is not None and day > last_day and has_checks(followed, silence, day - last_day):
-        return _purchase_after_checks(followed, heard, at_ms, day)
-    _apply_purchase(followed, heard, at_ms, day, is_history)
+    if silence is not None and not is_history and silence.recent:
+        silence_days = day - last_day_of(silence)
+        if silence_days > 0 and has_checks(followed, silence, silence_days):
+            return _purchase_after_checks(followed, state, silence, heard, at_ms, day)
+    _apply_purchase(followed, state, heard, at_ms, day, is_history)
     return None
 
 
-def _purchase_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int) -> Answers:
-    silence = followed.present().purchases
-    if silence is None:
-        return
+def _purchase_after_checks(
+    followed: Followed, state: CustomerState, silence: Purchases, heard: Heard, at_ms: int, day: int
+) -> Answers:
     yield from check(followed, "orders", silence, day - last_day_of(silence))
-    _apply_purchase(followed, heard, at_ms, day, is_history=False)
+    _apply_purchase(followed, state, heard, at_ms, day, is_history=False)
 
 
-def _apply_purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> None:
+def _apply_purchase(
+    followed: Followed, state: CustomerState, heard: Heard, at_ms: int, day: int, is_history: bool
+) -> None:
     event = heard.event
     if not isinstance(event, OrderPlaced):
         raise TypeError("only an order is a purchase")
-    state = followed.present()
     before = state.purchases
     if before is None:
         before = no_purchases(followed.in_force.policy_for_day(day - 1).horizon_days("orders"))
@@ -146,65 +159,71 @@ def _apply_purchase(followed: Followed, heard: Heard, at_ms: int, day: int, is_h
     state.currency = event.currency
     if not is_history:
         followed.is_outlook_due = True
-    _observe_signals(followed, heard, at_ms, day)
+    _observe_signals(followed, state, heard, at_ms, day)
 
 
-def _return(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
-    silence = followed.present().purchases
-    last_day = None if silence is None else silence.last_day
-    if not is_history and last_day is not None and has_checks(followed, silence, day - last_day):
-        return _return_after_checks(followed, heard, at_ms, day)
-    _apply_return(followed, heard, at_ms, day, is_history)
+def _return(
+    followed: Followed, state: CustomerState, heard: Heard, at_ms: int, day: int, is_history: bool
+) -> Answers | None:
+    silence = state.purchases
+    if (
+        silence is not None
+        and silence.recent
+        and not is_history
+        and has_checks(followed, silence, day - last_day_of(silence))
+    ):
+        return _return_after_checks(followed, state, silence, heard, at_ms, day)
+    _apply_return(followed, state, heard, at_ms, day, is_history)
     return None
 
 
-def _return_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int) -> Answers:
-    silence = followed.present().purchases
-    if silence is None:
-        return
+def _return_after_checks(
+    followed: Followed, state: CustomerState, silence: Purchases, heard: Heard, at_ms: int, day: int
+) -> Answers:
     yield from check(followed, "orders", silence, day - last_day_of(silence))
-    _apply_return(followed, heard, at_ms, day, is_history=False)
+    _apply_return(followed, state, heard, at_ms, day, is_history=False)
 
 
-def _apply_return(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> None:
-    state = followed.present()
+def _apply_return(
+    followed: Followed, state: CustomerState, heard: Heard, at_ms: int, day: int, is_history: bool
+) -> None:
     horizon_days = followed.in_force.policy_for_day(day - 1).horizon_days("orders")
     state.purchases = observe_return(state.purchases or no_purchases(horizon_days), day)
     followed.is_outlook_due = followed.is_outlook_due or (not is_history and bool(state.purchases.recent))
-    _observe_signals(followed, heard, at_ms, day)
+    _observe_signals(followed, state, heard, at_ms, day)
 
 
-def _contact(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
+def _contact(
+    followed: Followed, state: CustomerState, heard: Heard, at_ms: int, day: int, is_history: bool
+) -> Answers | None:
     """Count a contact of a customer who never bought as if it were a purchase without an amount."""
-    state = followed.present()
     silence = state.contacts
     last_day = None if silence is None else silence.last_day
     if last_day == day:
-        return _fold(followed, heard, at_ms, day, is_history)
+        return _fold(followed, state, heard, at_ms, day, is_history)
     if (
-        not is_history
+        silence is not None
         and last_day is not None
         and day > last_day
+        and not is_history
         and has_checks(followed, silence, day - last_day, "contacts")
     ):
-        return _contact_after_checks(followed, heard, at_ms, day)
-    _apply_contact(followed, at_ms, day, is_history)
-    return _fold(followed, heard, at_ms, day, is_history)
+        return _contact_after_checks(followed, state, silence, heard, at_ms, day)
+    _apply_contact(followed, state, at_ms, day, is_history)
+    return _fold(followed, state, heard, at_ms, day, is_history)
 
 
-def _contact_after_checks(followed: Followed, heard: Heard, at_ms: int, day: int) -> Answers:
-    silence = followed.present().contacts
-    if silence is None:
-        return
+def _contact_after_checks(
+    followed: Followed, state: CustomerState, silence: Purchases, heard: Heard, at_ms: int, day: int
+) -> Answers:
     yield from check(followed, "contacts", silence, day - last_day_of(silence))
-    _apply_contact(followed, at_ms, day, is_history=False)
-    rest = _fold(followed, heard, at_ms, day, is_history=False)
+    _apply_contact(followed, state, at_ms, day, is_history=False)
+    rest = _fold(followed, state, heard, at_ms, day, is_history=False)
     if rest is not None:
         yield from rest
 
 
-def _apply_contact(followed: Followed, at_ms: int, day: int, is_history: bool) -> None:
-    state = followed.present()
+def _apply_contact(followed: Followed, state: CustomerState, at_ms: int, day: int, is_history: bool) -> None:
     before = state.contacts
     last_day = None if before is None else before.last_day
     if before is not None and last_day is not None:
@@ -220,21 +239,23 @@ def _apply_contact(followed: Followed, at_ms: int, day: int, is_history: bool) -
     followed.is_outlook_due = followed.is_outlook_due or not is_history
 
 
-def _fold(followed: Followed, heard: Heard, at_ms: int, day: int, is_history: bool) -> Answers | None:
-    may_hold = _observe_signals(followed, heard, at_ms, day)
+def _fold(
+    followed: Followed, state: CustomerState, heard: Heard, at_ms: int, day: int, is_history: bool
+) -> Answers | None:
+    may_hold = _observe_signals(followed, state, heard, at_ms, day)
     return judge_event(followed, day) if may_hold and not is_history else None
 
 
-def _observe_signals(followed: Followed, heard: Heard, at_ms: int, day: int) -> bool:
-    state = followed.present()
+def _observe_signals(followed: Followed, state: CustomerState, heard: Heard, at_ms: int, day: int) -> bool:
     signals = state.signals
     noted = signals.evidence_day
     may_hold = fold.observe(signals, heard.event, heard.sentiment, at_ms, day)
-    if may_hold or type(heard.event) is not Interaction:
-        followed.is_plan_due = True
-        if day <= state.judged_day:
-            # The day was judged without this: the next day's end judges again.
-            signals.evidence_day = max(noted, state.judged_day + 1)
+    if not may_hold and type(heard.event) is Interaction:
+        return False
+    followed.is_plan_due = True
+    if day <= state.judged_day:
+        # The day was judged without this: the next day's end judges again.
+        signals.evidence_day = max(noted, state.judged_day + 1)
     return may_hold and not state.merged_into
 
 
@@ -253,15 +274,15 @@ def _erase(followed: Followed, event: EventBase, at_ms: int) -> None:
     followed.erase(Erased(at_ms, max(at_ms, received_ms(event))))
 
 
-def _hear_of_links(followed: Followed, heard: Relinked) -> None:
+def _hear_of_links(followed: Followed, record: LinkRecord, one: Received) -> None:
     """Take over histories, or let go of them; an alert is this customer's, or ends where he has one already."""
-    at_ms, followed.headers = heard.at_ms, ()
+    at_ms, followed.headers = to_ms(record.at), ()
     state = followed.state or new_customer(at_ms // DAY_MS, followed.erased)
-    turn = joined.hear(followed.key, state, heard.record, heard.offset, followed.erased)
+    turn = joined.hear(followed.key, state, record, one.offset, followed.erased)
     if turn.state is state and not (turn.sent or turn.ended):
         return
     followed.is_changed = followed.is_plan_due = True
-    followed.now_ms = rounded_down(heard.now_ms)
+    followed.now_ms = rounded_down(one.now_ms)
     if turn.state is None:
         followed.erase(Erased(at_ms, at_ms))
     elif turn.state is not state:

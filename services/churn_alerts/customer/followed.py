@@ -4,7 +4,7 @@ What changes him is in `decide.py` (events, wake-ups), `silence_check.py` and `s
 """
 
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,11 +12,9 @@ from msgspec.structs import replace
 from services.churn_alerts.alert.decide import Moment, cleared, raised, updated
 from services.churn_alerts.customer.checks import Question
 from services.churn_alerts.customer.in_force import Basis, InForce, Policy
-from services.churn_alerts.customer.joined import LinkRecord
-from services.churn_alerts.customer.model import DAY_MS, Purchases
+from services.churn_alerts.customer.model import Purchases
 from services.churn_alerts.customer.state import CustomerState
-from services.churn_alerts.signal.event import EventBase
-from shared.clock import to_ms
+from services.churn_alerts.signal.event import Event
 from shared.contracts.alert import AlertBody, AlertRecord, ClearReason, Tier
 from shared.contracts.enriched import Sentiment
 from shared.contracts.identity import HistoryLeft, HistoryMoved
@@ -28,33 +26,31 @@ Answers = Generator[Question, Any, None]
 """Work on one customer that asks questions of the score and goes on with the answers."""
 
 
-class Heard(Struct, frozen=True, gc=False):
-    """One event of the customer, its text's sentiment, the partition's watermark after it, and its record's headers.
+class Heard(Struct, frozen=True, gc=False, tag_field="type", tag="event.enriched"):
+    """One event of the customer: what of an `EnrichedEvent` is used here; the rest is skipped unread.
 
     `linked_id` is whose history it adds to, if not the customer's own.
     """
 
-    event: EventBase
-    sentiment: Sentiment | None
-    now_ms: int
-    headers: Headers = ()
+    event: Event
+    sentiment: Sentiment | None = None
     linked_id: str = ""
 
-    @property
-    def at_ms(self) -> int:
-        return to_ms(self.event.occurred_at)
 
+class Received(Protocol):
+    """What of a record of the run is used here: what was `Heard` or a record about links, and how it came.
 
-class Relinked(Struct, frozen=True, gc=False):
-    """A record about the customer's links, read at `offset`, and the partition's watermark after it."""
-
-    record: LinkRecord
-    now_ms: int
-    offset: int
+    `now_ms` is the partition's watermark after it.
+    """
 
     @property
-    def at_ms(self) -> int:
-        return to_ms(self.record.at)
+    def event(self) -> Any: ...
+    @property
+    def now_ms(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def headers(self) -> Headers: ...
 
 
 class SilenceCheck(Struct, frozen=True):
@@ -84,6 +80,9 @@ class Followed(Struct, gc=False):
     key: str
     state: CustomerState | None
     in_force: InForce
+    # The newest erasure; `is_erased` when it is of this run.
+    erased: Erased | None = None
+    is_erased: bool = False
     records: tuple[AlertRecord, ...] = ()
     # Of each record: the trace and time of the event that led to it; nothing where time alone did.
     record_headers: tuple[Headers, ...] = ()
@@ -92,12 +91,9 @@ class Followed(Struct, gc=False):
     is_changed: bool = False
     # Whether a purchase or a wake-up changed what is to be said of the customer's risk.
     is_outlook_due: bool = False
-    # Whether the next wake-up may have moved.
+    # Whether the next wake-up may have moved, as it may have whenever something is to be said or told.
     is_plan_due: bool = False
     now_ms: int = 0
-    # The newest erasure; `is_erased` when it is of this run.
-    erased: Erased | None = None
-    is_erased: bool = False
     # What the newest check found, for those who watch capacity.
     check: SilenceCheck | None = None
     # The day whose end is judged, on a wake-up.
@@ -105,23 +101,12 @@ class Followed(Struct, gc=False):
     # Those of the record that is being decided.
     headers: Headers = ()
 
-    @property
-    def is_followed_on(self) -> bool:
-        """Whether something is to be said or planned once all events of the run are taken in."""
-        return bool(self.is_outlook_due or self.is_plan_due or self.records or self.sent or self.is_erased)
-
     def running_silence(self) -> tuple[Basis, Purchases | None]:
         """Return what the customer's silence is measured on, and its state if there is one."""
         state = self.present()
         if state.purchases is not None and state.purchases.recent:
             return "orders", state.purchases
         return "contacts", state.contacts
-
-    def as_of_day(self) -> int:
-        return self.present().clock_ms // DAY_MS if self.woken_day is None else self.woken_day
-
-    def silence_days(self, silence: Purchases) -> int:
-        return max(self.as_of_day() - last_day_of(silence), 0)
 
     def raise_alert(
         self, alert_id: str, said: Said, policy: Policy, moment: Moment, *, is_silence: bool, clearable_from_ms: int

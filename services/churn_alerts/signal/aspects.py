@@ -8,10 +8,12 @@ from shared.contracts.enriched import ASPECT_NAMES, Sentiment
 
 COMPETITOR_BIT = len(ASPECT_NAMES)
 
+_SELLER = "(?:provider|vendor|supplier|brand|company|shop|store|carrier)"
 # Leaving for, or comparing with, somebody else. Words for a cause, not for a mood: they count in unhappy texts only.
+# Every choice begins with a letter of its own, so that the engine may skip to where one of these stands.
 _COMPETITOR = re.compile(
     r"competitor|switch(?:ed|ing)? to "
-    r"|(?:other|another|different) (?:provider|vendor|supplier|brand|company|shop|store|carrier)"
+    rf"|other {_SELLER}|another {_SELLER}|different {_SELLER}"
     r"|elsewhere|cancel(?:l?ing|l?ed)? (?:my|our|the) (?:account|subscription|contract|membership)"
     r"|better (?:deal|offer|price) (?:at|from|with)"
     r"|别家|别的(?:店|家|品牌|平台|公司)|其他(?:家|店|品牌|平台|公司)|另一家|换(?:一)?家|换(?:个)?(?:品牌|平台|供应商)|竞品|竞争对手|同行|转(?:网|投)|携号",
@@ -19,7 +21,7 @@ _COMPETITOR = re.compile(
 )
 
 
-# For plain ASCII, the same words without IGNORECASE, which keeps the engine from skipping to where one may begin.
+# For plain ASCII, the same words without IGNORECASE, which keeps the engine from skipping.
 _COMPETITOR_ASCII = re.compile(_COMPETITOR.pattern)
 
 
