@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, compress, repeat
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -165,21 +167,28 @@ class _CueWord(NamedTuple):
     is_whole: bool
 
 
-_KEY_LENGTH: Final = 3
-_HAN_KEY_LENGTH: Final = 2
-_FIRST_NON_ASCII: Final = "\x80"
+_WORD: Final = itemgetter(0)
 
 
 def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
-    """Return the words by their first letters, in the order tried: Chinese ones, then English ones, longest first.
+    """Return the words by their first word or pair of Han characters, in the order tried.
 
-    Those are two Han characters or three letters.
+    Chinese ones come before English ones, longer ones before shorter. A Chinese list may have a word in letters, which
+    may be a part of a longer one.
     """
     found: dict[str, tuple[_CueWord, ...]] = {}
     for words, is_whole in ((_zh_cues, False), (_en_cues, True)):
         for word in sorted(words, key=len, reverse=True):
-            key = word[: _HAN_KEY_LENGTH if word[0] >= _FIRST_NON_ASCII else _KEY_LENGTH]
-            found[key] = (*found.get(key, ()), _CueWord(word, is_whole))
+            if word in _han_cues:
+                beginnings = {word[:2]}
+            elif token := _EN_TOKEN.match(word):
+                beginnings = (
+                    {token.group()} if is_whole else {first for first in _first_words if first.startswith(word)}
+                )
+            else:
+                continue
+            for beginning in beginnings:
+                found[beginning] = (*found.get(beginning, ()), _CueWord(word, is_whole))
     return found
 
 
@@ -193,8 +202,31 @@ _FIRST, _SECOND = (np.array(factor, np.uint32) for factor in (0x9E3779B1, 0x85EB
 def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
     """Return a table that is true where a place of the family, cut to its first bits, is that of one of the hashes."""
     table = np.zeros((1 << _START_BITS) + 1, np.bool_)
-    table[[bucket_of(family, value) + 1 >> (BUCKET_BITS - _START_BITS) for value in hashes]] = True
+    table[[_first_bits(family, value) for value in hashes]] = True
     return table
+
+
+def _first_bits(family: str, value: int) -> int:
+    return bucket_of(family, value) + 1 >> (BUCKET_BITS - _START_BITS)
+
+
+def _begun() -> tuple[list[tuple[_CueWord, ...]], dict[str, NDArray[np.intp]]]:
+    """Return what may begin where, and for each family a table of where in that list a place's first bits have theirs.
+
+    A few beginnings share their first bits: there the words of both may begin.
+    """
+    begun: list[tuple[_CueWord, ...]] = []
+    tables = {}
+    pairs = {pair: _first_bits("han2", han_hash(pair)) for pair in sorted(_first_pairs)}
+    words = {word: _first_bits("word", word_hash(word)) for word in sorted(_first_words)}
+    for family, beginnings in (("han2", pairs), ("word", words)):
+        by_bits: dict[int, tuple[_CueWord, ...]] = {}
+        for beginning, first_bits in beginnings.items():
+            by_bits[first_bits] = (*by_bits.get(first_bits, ()), *_words_by_beginning[beginning])
+        tables[family] = table = np.zeros((1 << _START_BITS) + 1, np.intp)
+        table[list(by_bits)] = len(begun) + np.arange(len(by_bits))
+        begun += by_bits.values()
+    return begun, tables
 
 
 def _followed(places: Codes, first: Codes, second: Codes) -> Codes:
@@ -231,6 +263,8 @@ _pair_alone: Final = _start_table("han2", (han_hash(cue[:2]) for cue in _han_cue
 _triple_starts: Final = _start_table("han3", (han_hash(cue[:3]) for cue in _han_cues if not cue[2:3].isascii()))
 _word_starts: Final = _start_table("word", map(word_hash, _first_words))
 _word_alone, _is_phrase_begun = _phrase_table()
+_begun_words, _begun_at = _begun()
+_n_begun: Final = np.array(list(map(len, _begun_words)))
 
 
 class Told(NamedTuple):
@@ -242,62 +276,69 @@ class Told(NamedTuple):
 
 def words_by_text(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int, list[str]]:
     """Return the cue words of those wanted texts that have any, in the order met."""
-    starts = _word_places(batch)
+    starts, begun = _word_places(batch)
     if "han2" in batch.at_characters:
-        starts = np.sort(np.concatenate([starts, _han_places(batch)]))
-    texts = np.searchsorted(batch.bounds, starts, side="right") - 1
-    kept = is_wanted[texts]
-    return find_words(batch.folded(), starts[kept].tolist(), texts[kept].tolist())
+        han_starts, han_begun = _han_places(batch)
+        starts = np.concatenate([starts, han_starts])
+        order = starts.argsort()
+        starts, begun = starts.take(order), np.concatenate([begun, han_begun]).take(order)
+    texts = batch.bounds.searchsorted(starts, side="right") - 1
+    wanted = np.flatnonzero(is_wanted.take(texts))
+    if not len(wanted):
+        return {}
+    begun = begun.take(wanted)
+    words = chain.from_iterable(map(_begun_words.__getitem__, begun.tolist()))
+    where = wanted.repeat(_n_begun.take(begun))
+    return _find(batch.folded(), list(words), starts.take(where).tolist(), texts.take(where).tolist())
 
 
-def _word_places(batch: HashedBatch) -> Positions:
+def _word_places(batch: HashedBatch) -> tuple[Positions, Positions]:
+    """Return the characters at which a word may begin a cue, and where `_begun_words` has which."""
     words = batch.at_tokens["word"][: batch.token_bounds[-1]]
     tokens = np.flatnonzero(_word_starts.take(words >> _START_SHIFT, mode="clip"))
     places, following = words[tokens], batch.token_starts[tokens + 1]
     is_start = _word_alone[places >> _START_SHIFT]
     is_start |= _is_phrase_begun[_followed(places, batch.letters[following], batch.letters[following + 1])]
-    at: Positions = batch.token_starts[tokens[is_start]]
-    return at
+    return batch.token_starts[tokens[is_start]], _begun_at["word"][places[is_start] >> _START_SHIFT]
 
 
-def _han_places(batch: HashedBatch) -> Positions:
+def _han_places(batch: HashedBatch) -> tuple[Positions, Positions]:
+    """Return the same of pairs of Han characters."""
     pairs = batch.at_characters["han2"][: batch.bounds[-1] - batch.han_start]
     at = np.flatnonzero(_pair_starts.take(pairs >> _START_SHIFT, mode="clip"))
     is_start = _pair_alone[pairs[at] >> _START_SHIFT]
     is_start |= _triple_starts[batch.at_characters["han3"][at] >> _START_SHIFT]
-    starts: Positions = at[is_start]
-    starts += batch.han_start
-    return starts
+    at = at[is_start]
+    return at + batch.han_start, _begun_at["han2"][pairs[at] >> _START_SHIFT]
 
 
 def may_begin_cue(word: str) -> bool:
     return word in _first_words
 
 
-def starts_in(folded: str, word_starts: Sequence[int]) -> Sequence[int]:
-    """Return the places in one text where a cue may begin, ascending, from those where a word may begin one."""
-    if folded.isascii():
-        return word_starts
-    han_starts = [found.start() for found in _PAIR_START.finditer(folded)]
-    return sorted([*word_starts, *han_starts])
+def words_in(folded: str, first_words: Sequence[tuple[int, str]]) -> list[str]:
+    """Return the cue words of one text, in the order met, from the words that may begin one and where they stand."""
+    beginnings = list(first_words)
+    if not folded.isascii():
+        pairs = ((found.start(), folded[found.start() : found.start() + 2]) for found in _PAIR_START.finditer(folded))
+        beginnings = sorted([*beginnings, *pairs])
+    met = [(word, start) for start, beginning in beginnings for word in _words_by_beginning.get(beginning, ())]
+    return _find(folded, [word for word, _ in met], [start for _, start in met], repeat(0)).get(0, []) if met else []
 
 
-def find_words(folded: str, starts: Iterable[int], texts: Iterable[int]) -> dict[int, list[str]]:
+def _find(folded: str, words: Sequence[_CueWord], starts: Sequence[int], texts: Iterable[int]) -> dict[int, list[str]]:
     """Return the cue words of every text that has any, in the order met.
 
-    `folded` is lower case, simplified, digits 0; `starts` are ascending places in it, each in one of the `texts`.
+    `folded` is lower case, simplified, digits 0. Each of the words may begin at the start beside it, ascending, in the
+    text beside that; of several at one start the first counts.
     """
     found: dict[int, list[str]] = {}
     end = 0
-    for start, text in zip(starts, texts, strict=False):
-        if start < end:
-            continue
-        key_end = start + (_HAN_KEY_LENGTH if folded[start] >= _FIRST_NON_ASCII else _KEY_LENGTH)
-        for word, is_whole in _words_by_beginning.get(folded[start:key_end], ()):
-            if folded.startswith(word, start) and not (is_whole and _is_inside_word(folded, start, start + len(word))):
-                end = start + len(word)
-                found.setdefault(text, []).append(word)
-                break
+    begins = map(folded.startswith, map(_WORD, words), starts)
+    for (word, is_whole), start, text in compress(zip(words, starts, texts, strict=False), begins):
+        if start >= end and not (is_whole and _is_inside_word(folded, start, start + len(word))):
+            end = start + len(word)
+            found.setdefault(text, []).append(word)
     return found
 
 

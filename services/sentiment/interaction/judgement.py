@@ -39,8 +39,8 @@ class Reason:
     neutrality: float
 
 
-def judgement(model: str, parts: Parts, language: int, folded: str, cue_starts: Sequence[int]) -> Sentiment:
-    """Return the judgement of one text; `folded` is the text as the hasher saw it, `cue_starts` as in `TextSums`."""
+def judgement(model: str, parts: Parts, language: int, folded: str, cue_words: Sequence[tuple[int, str]]) -> Sentiment:
+    """Return the judgement of one text; `folded` is the text as the hasher saw it, `cue_words` as in `TextSums`."""
     negative, neutral, positive = parts
     is_negative = negative > neutral and negative >= positive
     kind = _NEGATIVE if is_negative else _NEUTRAL if neutral >= positive else _POSITIVE
@@ -57,10 +57,10 @@ def judgement(model: str, parts: Parts, language: int, folded: str, cue_starts: 
     )
     if not is_negative:
         return judged
-    words = aspects.find_words(folded, aspects.starts_in(folded, cue_starts), repeat(0))
+    words = aspects.words_in(folded, cue_words)
     if not words:
         return judged
-    told = aspects.told_by(tuple(words[0]))
+    told = aspects.told_by(tuple(words))
     return replace(judged, is_complaint=True, urgency=told.urgency, aspects=told.aspects)
 
 

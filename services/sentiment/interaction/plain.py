@@ -33,7 +33,7 @@ _IS_HAN: Final = bytes(letter in b"hk" for letter in range(256))
 class TextSums(Struct, frozen=True, gc=False):
     """Weights of a text summed over its `count` features, its language, its number of letters and its folded form.
 
-    `cue_starts` are the places of the words that may begin a cue.
+    `cue_words` are the words that may begin a cue and where they stand.
     """
 
     polarity: int
@@ -42,7 +42,7 @@ class TextSums(Struct, frozen=True, gc=False):
     language: int
     n_letters: int
     folded: str
-    cue_starts: list[int]
+    cue_words: list[tuple[int, str]]
 
 
 class _Word(NamedTuple):
@@ -137,7 +137,7 @@ class PlainReader:
 
         total = count = english = other = 0
         words, pairs = self._words, self._pairs
-        cue_starts: list[int] = []
+        cue_words: list[tuple[int, str]] = []
         previous, previous_is_open = _BREAK_HASH, True
         negated_until = -1
         for order, match in enumerate(_TOKEN.finditer(classes)):
@@ -152,7 +152,7 @@ class PlainReader:
                 total += weight
                 count += n_features
                 if kinds & _CUE:
-                    cue_starts.append(start)
+                    cue_words.append((start, token))
                 if kind == "P":
                     negated_until = -1
                 elif kind in _LATIN_LETTERS:
@@ -188,7 +188,7 @@ class PlainReader:
             language=language_of(han, latin, accented, foreign, english, other),
             n_letters=han + latin + accented + foreign,
             folded=folded,
-            cue_starts=cue_starts,
+            cue_words=cue_words,
         )
 
     def _weight(self, bucket: int) -> int:

@@ -109,7 +109,7 @@ class Scorer:
 
     def _analyse_one(self, text: str) -> Sentiment:
         sums = self._plain.read(text)
-        return judgement(self.name, self._parts_of(sums), sums.language, sums.folded, sums.cue_starts)
+        return judgement(self.name, self._parts_of(sums), sums.language, sums.folded, sums.cue_words)
 
     def _parts_of(self, sums: TextSums) -> Parts:
         if sums.count == 0:
