@@ -4,27 +4,27 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from services.churn_alerts.customer.agent import ChurnAlerts
 from services.churn_alerts.customer.schedule import ROUND_MS
-from services.ingest.identity.resolve import resolve
+from services.ingest.event.decide import address
 from services.sentiment.interaction.agent import SentimentProcessor
 from services.sentiment.interaction.score import Scorer
 from shared.clock import from_ms, to_ms
 from shared.contracts.codec import decode_event, encode
 from shared.contracts.control import CONTROL_TYPES, ClockTicked, Control
-from shared.contracts.event import CustomerIdentified, CustomerMerged, EventBase
+from shared.contracts.event import CustomerErased, CustomerIdentified, CustomerMerged
 from shared.errors import Reject
 from shared.ids import CustomerId
 from shared.kafka.changelog import LoadedState
 from shared.kafka.partition import Forwarded, InRecord, Partition, Poison
 from shared.kafka.processor import Headers, Output
 from shared.kafka.publisher import partition_for
-from shared.links import LINKED_ID_HEADER
+from shared.links import LINKED_ID_HEADER, minted_id
 from shared.topics import CHURN_ALERTS, ENRICHED, INTERACTIONS
 
 _BATCH: Final = 2_000
+_CROSSING: Final = (CustomerIdentified, CustomerMerged, CustomerErased)
 
 
 class Recorded(NamedTuple):
@@ -50,6 +50,15 @@ class _AlertHead(msgspec.Struct, frozen=True):
     at: str
     alert_id: str
     revision: int
+
+
+class _Taken(NamedTuple):
+    """An event on its way to its customer's partition. `may_cross`: what it leads to may go to others."""
+
+    key: str
+    value: bytes
+    headers: Headers
+    may_cross: bool
 
 
 class _Lane:
@@ -101,6 +110,8 @@ class Chain:
     def __init__(self, scorer: Scorer, partitions: int) -> None:
         self._lanes = [_Lane(number, scorer) for number in range(partitions)]
         self._known: dict[str, CustomerId] = {}
+        # Customers whose events are, or may be, sent on to who they are now.
+        self._moved: set[CustomerId] = set()
         self._ticked_ms = 0
 
     def run(self, lines: Iterable[bytes], until_ms: int | None = None) -> Iterator[Replayed | Poison | Reject]:
@@ -112,9 +123,18 @@ class Chain:
         n_pending = 0
         for line in lines:
             try:
-                self._take(line)
+                taken = self._read(line)
             except Reject as error:
                 yield error
+                continue
+            if taken is not None:
+                # What a merge sends to another partition arrives there at the same place of the log, however many
+                # there are: nothing else is on its way while it is decided.
+                if taken.may_cross:
+                    yield from self._advance()
+                self._lane(taken.key).append(taken.key, taken.value, taken.headers)
+                if taken.may_cross:
+                    yield from self._advance()
             n_pending += 1
             if n_pending == _BATCH:
                 yield from self._advance()
@@ -123,26 +143,27 @@ class Chain:
             self._tick(until_ms)
         yield from self._advance()
 
-    def _take(self, line: bytes) -> None:
+    def _read(self, line: bytes) -> "_Taken | None":
+        """Return the event of a line with where it goes; what goes to every partition has been put there."""
         if (control := _control_of(line)) is not None:
             if isinstance(control, ClockTicked):
                 self._tick(to_ms(control.at))
-                return
+                return None
             for lane in self._lanes:
                 lane.append(None, line)
-            return
-        event = decode_event(line)
-        customer_id, linked_id = resolve(event.customer, self._known)
+            return None
+        as_written = decode_event(line)
+        event, customer_id, linked_id = address(as_written, self._known)
         if isinstance(event, CustomerMerged):
-            customer_id = CustomerId(event.from_id)
+            self._moved.add(customer_id)
         if isinstance(event, CustomerIdentified):
-            self._known.update(dict.fromkeys(event.customer.handles, CustomerId(customer_id)))
+            self._known.update(dict.fromkeys(event.customer.handles, customer_id))
+            self._moved.update(map(minted_id, event.customer.handles))
         self._tick(to_ms(event.occurred_at) // ROUND_MS * ROUND_MS)
-        self._lane(customer_id).append(
-            customer_id,
-            line if event.customer.id == customer_id else _with_id(event, customer_id),
-            () if linked_id is None else ((LINKED_ID_HEADER, linked_id.encode()),),
-        )
+        value = line if event is as_written else encode(event)
+        headers = () if linked_id is None else ((LINKED_ID_HEADER, linked_id.encode()),)
+        may_cross = isinstance(event, _CROSSING) or customer_id in self._moved
+        return _Taken(customer_id, value, headers, may_cross)
 
     def _lane(self, key: str) -> _Lane:
         return self._lanes[partition_for(key, len(self._lanes))]
@@ -170,10 +191,6 @@ class Chain:
 
 def _nothing_yet() -> LoadedState:
     return LoadedState(rows={}, fence=-1, watermark_ms=0, controls=[], next_offset=0, heal=[], n_records=0)
-
-
-def _with_id(event: EventBase, customer_id: str) -> bytes:
-    return encode(replace(event, customer=replace(event.customer, id=customer_id)))
 
 
 def _control_of(line: bytes) -> Control | None:

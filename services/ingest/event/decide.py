@@ -78,6 +78,16 @@ def stamp(event: EventBase, received_at: datetime, known: KnownHandles) -> Accep
         raise Reject("lies more than 5 minutes in the future", "/occurred_at")
     if event.occurred_at < EARLIEST:
         raise Reject("lies before 1970", "/occurred_at")
+    addressed, customer_id, linked_id = address(event, known)
+    stamped = msgspec.structs.replace(addressed, received_at=received_at)
+    return Accepted(customer_id, stamped, encode(stamped), linked_id)
+
+
+def address(event: EventBase, known: KnownHandles) -> tuple[EventBase, CustomerId, CustomerId | None]:
+    """Return the event with its customer's id and usual handles, the id it goes to, and the id its handle stands for.
+
+    Raises `Reject` when it names no customer or is inconsistent.
+    """
     _check_consistent(event)
     customer = event.customer
     if customer.handles:
@@ -88,8 +98,9 @@ def stamp(event: EventBase, received_at: datetime, known: KnownHandles) -> Accep
         customer_id, linked_id = CustomerId(event.from_id), None
     if customer.id != customer_id:
         customer = Customer(customer_id, customer.handles)
-    stamped = msgspec.structs.replace(event, received_at=received_at, customer=customer)
-    return Accepted(customer_id, stamped, encode(stamped), linked_id)
+    if customer is event.customer or customer == event.customer:
+        return event, customer_id, linked_id
+    return msgspec.structs.replace(event, customer=customer), customer_id, linked_id
 
 
 def _accept(raw: bytes, received_at: datetime, known: KnownHandles) -> Accepted:

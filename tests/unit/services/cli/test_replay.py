@@ -1,6 +1,7 @@
 """`pulseline replay`: recorded events in, the same alerts out, however often and on however many partitions."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from services.churn_alerts.alert.rules import Rules
 from services.cli.replay import replay
+from shared.links import minted_id
 from tests.factories.churn_log import at, message, published, regular, tick
 
 pytestmark = pytest.mark.slow
@@ -46,6 +48,56 @@ def test_replay_gives_the_same_bytes_on_any_number_of_partitions(events: Path) -
     alerts = [json.loads(line) for line in results.pop().splitlines()]
     assert {alert["type"] for alert in alerts} == {"alert.raised", "alert.updated", "alert.cleared"}
     assert {alert["customer_id"] for alert in alerts} == {f"c{customer}" for customer in range(6)}
+
+
+def test_merges_and_links_give_the_same_bytes_on_any_number_of_partitions(tmp_path: Path) -> None:
+    def said(number: int, day: int, customer: dict[str, object], **members: object) -> dict[str, object]:
+        complaint = {"type": "interaction", "direction": "inbound", "text": "Terrible, it broke. Give me a refund."}
+        at_day = (at(0) + timedelta(days=day, minutes=number)).isoformat()
+        return {
+            **(members or complaint), "id": str(number), "source": "s", "occurred_at": at_day, "customer": customer
+        }  # fmt: skip
+
+    lines = [
+        said(100 * day + n, day, {"id": f"c{n}"} if day % 3 else {"handles": [f"tel:+86 138-0013-800{n}"]})
+        for day in range(0, 60, 2)
+        for n in range(8)
+    ]
+    lines += [
+        said(20 + n, 10 + 2 * n, {"id": f"c{n}"}, type="customer.merged", from_id=f"c{n}", into_id=f"c{(n + 5) % 8}")
+        for n in range(4)
+    ]
+    lines += [
+        said(30 + n, 9 + n, {"id": f"c{n}", "handles": [f"tel:+861380013800{n}"]}, type="customer.identified")
+        for n in range(6)
+    ]
+    lines += [said(40, 45, {"id": "c6"}, type="customer.erased")]
+    path = tmp_path / "events.ndjson"
+    path.write_text("\n".join(json.dumps(line) for line in sorted(lines, key=lambda line: str(line["occurred_at"]))))
+
+    results = {run(path, "--partitions", partitions) for partitions in ("1", "3", "12")}
+
+    [(exit_code, alerts, told)] = results
+    assert exit_code == 0, told
+    assert len(alerts.splitlines()) > 8
+
+
+def test_a_handle_is_its_customers_however_it_is_written(tmp_path: Path) -> None:
+    text = "Terrible quality, it broke again. I want my money back."
+    path = tmp_path / "events.ndjson"
+    spellings = ["tel:+86 138-0013-8000", "tel:+8613800138000", "tel:+86 13800138000", "tel:+86-138-0013-8000"]
+    lines = [
+        {
+            "type": "interaction", "id": str(n), "source": "s", "direction": "inbound", "text": text,
+            "occurred_at": f"2026-01-01T10:0{n}:00Z", "customer": {"handles": [spelling]},
+        }
+        for n, spelling in enumerate(spellings)
+    ]  # fmt: skip
+    path.write_text("\n".join(map(json.dumps, lines)))
+
+    alerts = [json.loads(line) for line in run(path)[1].splitlines()]
+
+    assert {alert["customer_id"] for alert in alerts} == {minted_id("tel:+8613800138000")}
 
 
 def test_published_rules_are_lines_of_the_log(events: Path) -> None:
