@@ -6,7 +6,7 @@ Pure. Forms: `tel:+E164`, `mailto:lower`, `whatsapp:<id>` (ids that are no numbe
 import hashlib
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
@@ -15,6 +15,8 @@ _KIND = re.compile(r"^[a-z][a-z0-9_+.-]*$")
 _TEL_NOISE = re.compile(r"^(whatsapp|rcs|sms|tel|sip|callto|client):(//)?", re.IGNORECASE)
 _PLAIN = re.compile(r"^\+[1-9][0-9]{7,14}$")
 _MAX_HANDLE = 320
+# Who wrote just now writes again: of those, so many need not be looked at anew. Some 10 MB.
+_MOST_REMEMBERED = 1 << 15
 _MIN_DIGITS = 3  # the shortest short codes; "anonymous" and "restricted" are nobody
 _CASELESS = frozenset({"mailto", "mastodon", "bluesky"})
 
@@ -38,6 +40,7 @@ def normalise(kind: str, value: str, default_region: str | None = None) -> str |
     return _bounded(kind, cleaned.lower() if kind in _CASELESS else cleaned)
 
 
+@lru_cache(maxsize=_MOST_REMEMBERED)
 def canonical(handle: str) -> str:
     """Return a whole handle in the form `normalise` gives it; one that names nobody stays as it is.
 
@@ -51,6 +54,7 @@ def canonical(handle: str) -> str:
     return normalise(kind, value) or handle
 
 
+@lru_cache(maxsize=_MOST_REMEMBERED)
 def names_nobody(handle: str) -> bool:
     """Return whether a whole handle is a number or address that cannot be: all who are sent by it would be one."""
     kind, _, value = handle.partition(":")
@@ -119,12 +123,14 @@ def _whatsapp(value: str) -> str | None:
 def _email(value: str) -> str | None:
     address = value.removeprefix("mailto:").strip().strip("<>").lower()
     local, at, domain = address.rpartition("@")
-    if not at or not local or not domain or any(c.isspace() for c in address):
+    if not at or not local or not domain or len(address.split()) != 1:
         return None
     return _bounded("mailto", address)
 
 
 def _cleaned(value: str) -> str:
+    if value.isascii() and value.isprintable():
+        return value.strip()
     text = unicodedata.normalize("NFC", value.encode("utf-8", "replace").decode("utf-8"))
     return "".join(c for c in text if c.isprintable()).strip()
 
