@@ -24,7 +24,7 @@ from services.api.alert.schemas import (
     Who,
     alert_view,
 )
-from shared.contracts.alert import AlertCleared, AlertRecord
+from shared.contracts.alert import AlertCleared, AlertRaised, AlertRecord
 from shared.contracts.codec import encode
 
 # Any constants that nothing else in the product locks by.
@@ -49,18 +49,25 @@ async def append_records(connection: Any, records: Sequence[AlertRecord], holdou
     alerts = await lock(connection, [record.alert_id for record in records])
     early = await _take_early(connection, [record.alert_id for record in records if record.alert_id not in alerts])
     steps: list[Step] = []
+    late: list[tuple[str, str]] = []
     for record in records:
         alert_id = record.alert_id
         if alert_id not in alerts and isinstance(record, AlertCleared):
             early[alert_id] = max(record, early.get(alert_id, record), key=lambda one: one.revision)
             continue
         alert = alerts.get(alert_id)
+        if alert is not None and isinstance(record, AlertRaised) and record.customer_id != alert.customer_id:
+            late.append((alert_id, record.customer_id))
         for known in (record, *filter(None, [early.pop(alert_id, None)])):
             for event in decide_record(alert, known, holdout_ratio):
                 alert = alerts[alert_id] = fold(alert, event)
                 steps.append((alert, event))
     await _keep_early(connection, list(early.values()))
     await append(connection, steps)
+    # News of an alert may be read before its raise, too: whose history it is of, the raise says.
+    await connection.executemany(
+        "UPDATE alerts SET origin_id = $2 WHERE alert_id = $1 AND origin_id IS NULL AND customer_id <> $2", late
+    )
     return len(steps)
 
 

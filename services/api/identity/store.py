@@ -110,21 +110,7 @@ async def _settle(connection: Any, change: LinkChange, before: str) -> None:
             change.at,
             change.linked_id,
         )
-    for table in _MOVED_TABLES:
-        await connection.execute(
-            f"""
-            UPDATE {table} SET customer_id = $1, origin_id = customer_id
-            WHERE customer_id = ANY($2::text[]) AND origin_id IS NULL AND customer_id <> $1
-            """,  # noqa: S608 - names from a tuple of this module
-            root,
-            ids,
-        )
-        await connection.execute(
-            f"UPDATE {table} SET customer_id = $1 WHERE origin_id = ANY($2::text[]) AND customer_id <> $1",  # noqa: S608
-            root,
-            ids,
-        )
-    await move_alerts(connection, ids, root)
+    await move_histories(connection, ids, root)
     await connection.execute(
         """
         INSERT INTO customers (customer_id, first_seen_at, last_seen_at) VALUES ($1, $2, $2)
@@ -160,6 +146,25 @@ async def _refresh(connection: Any, customer_id: str) -> None:
         customer_id,
         " ".join(text_terms(*(row["name"] for row in names))),
     )
+
+
+async def move_histories(connection: Any, ids: Sequence[str], customer_id: str) -> None:
+    """Let every row of these histories be the customer's; each goes on remembering whose history it is of."""
+    for table in _MOVED_TABLES:
+        await connection.execute(
+            f"""
+            UPDATE {table} SET customer_id = $1, origin_id = customer_id
+            WHERE customer_id = ANY($2::text[]) AND origin_id IS NULL AND customer_id <> $1
+            """,  # noqa: S608 - names from a tuple of this module
+            customer_id,
+            list(ids),
+        )
+        await connection.execute(
+            f"UPDATE {table} SET customer_id = $1 WHERE origin_id = ANY($2::text[]) AND customer_id <> $1",  # noqa: S608
+            customer_id,
+            list(ids),
+        )
+    await move_alerts(connection, ids, customer_id)
 
 
 async def forget_links(connection: Any, customer_id: str) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from services.api.alert.store import append_records, move_alerts
 from services.api.identity.model import LinkChange
-from services.api.identity.store import add_conflicts, apply_link, forget_links, roots
+from services.api.identity.store import add_conflicts, apply_link, forget_links, joined_to, move_histories, roots
 from services.api.interaction.search import text_terms, tsvector
 from services.api.kpi import buyers
 from services.api.projection.model import (
@@ -44,14 +44,39 @@ _FIRST_MONTH = (1990, 1)
 _LAST_MONTH = (2100, 12)
 
 # Rows of these belong to whose history they are, whoever he is linked to; of the others to whom they name.
-_ERASED_HISTORIES = ("interactions", "orders", "handles", "sentiment_labels", "alerts")
-_ERASED_TABLES = (
-    "notification_jobs",
-    "alert_timers",
-    "alert_events",
-    "early_clearances",
-    "customer_risk_daily",
-    "customers",
+_OF_HISTORY = "((customer_id = $1 AND origin_id IS NULL) OR origin_id = $1)"
+# What a customer did after his erasure may be read before it, from another partition or topic: it stays.
+_ERASED_IN_TIME = (
+    f"""
+    DELETE FROM orders AS o WHERE {_OF_HISTORY} AND (occurred_at <= $2 OR EXISTS (
+        SELECT FROM interactions i
+        WHERE i.event_key = o.event_key AND i.occurred_at = o.occurred_at AND i.received_at <= $2
+    ))
+    """,  # noqa: S608 - a condition of this module
+    f"DELETE FROM interactions WHERE {_OF_HISTORY} AND least(occurred_at, received_at) <= $2",  # noqa: S608
+    f"""
+    DELETE FROM alert_events WHERE alert_id IN (SELECT alert_id FROM alerts WHERE {_OF_HISTORY} AND raised_at <= $2)
+    """,  # noqa: S608
+    f"DELETE FROM alerts WHERE {_OF_HISTORY} AND raised_at <= $2",  # noqa: S608
+    "DELETE FROM early_clearances WHERE customer_id = $1 AND (record ->> 'at')::timestamptz <= $2",
+)
+_ERASED_WHOLLY = (
+    f"DELETE FROM handles WHERE {_OF_HISTORY}",  # noqa: S608
+    f"DELETE FROM sentiment_labels WHERE {_OF_HISTORY}",  # noqa: S608
+    """
+    DELETE FROM alert_events AS e
+    WHERE customer_id = $1 AND NOT EXISTS (SELECT FROM alerts a WHERE a.alert_id = e.alert_id AND a.customer_id = $1)
+    """,
+    """
+    DELETE FROM alert_timers AS t
+    WHERE customer_id = $1 AND NOT EXISTS (SELECT FROM alerts a WHERE a.alert_id = t.alert_id AND a.customer_id = $1)
+    """,
+    """
+    DELETE FROM notification_jobs AS j
+    WHERE customer_id = $1 AND NOT EXISTS (SELECT FROM alert_events e WHERE e.seq = j.seq)
+    """,
+    "DELETE FROM customer_risk_daily WHERE customer_id = $1",
+    "DELETE FROM customers WHERE customer_id = $1",
 )
 
 Month = tuple[int, int]
@@ -407,12 +432,18 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
     owners = await roots(connection, ids)
     if not erased and not owners:
         return group
+    # A clock that is ahead must not save what was heard of before the erasure.
+    heard = {
+        row.event_key: min(row.occurred_at, row.received_at)
+        for row in group.interactions
+        if erased and row.received_at is not None
+    }
 
     def is_kept(customer_id: str, at: datetime) -> bool:
         return customer_id not in erased or at > erased[customer_id]
 
     def is_row_kept(row: InteractionRow | OrderRow) -> bool:
-        return is_kept(row.origin_id or row.customer_id, row.occurred_at)
+        return is_kept(row.origin_id or row.customer_id, heard.get(row.event_key, row.occurred_at))
 
     def is_link_kept(link: LinkChange) -> bool:
         # The processors erase along whoever was joined to an erased customer before they knew.
@@ -469,22 +500,13 @@ async def _erase(connection: Any, erasure: Erasure) -> None:
     """
     customer_id = erasure.customer_id
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'on', true)")
-    await connection.execute(
-        """
-        DELETE FROM alert_events WHERE alert_id IN (
-            SELECT alert_id FROM alerts WHERE (customer_id = $1 AND origin_id IS NULL) OR origin_id = $1
-        )
-        """,
-        customer_id,
-    )
-    for table in _ERASED_HISTORIES:
-        await connection.execute(
-            f"DELETE FROM {table} WHERE (customer_id = $1 AND origin_id IS NULL) OR origin_id = $1",  # noqa: S608
-            customer_id,
-        )
-    for table in _ERASED_TABLES:
-        await connection.execute(f"DELETE FROM {table} WHERE customer_id = $1", customer_id)  # noqa: S608
+    for statement in _ERASED_IN_TIME:
+        await connection.execute(statement, customer_id, erasure.at)
+    for statement in _ERASED_WHOLLY:
+        await connection.execute(statement, customer_id)
     await forget_links(connection, customer_id)
+    # What stays, of him and of who is joined to him, may have gone on over a link that is forgotten now.
+    await move_histories(connection, [customer_id, *await joined_to(connection, customer_id)], customer_id)
     await buyers.forget(connection, customer_id)
     # Who did what and when stays; about whom does not.
     await connection.execute(

@@ -22,7 +22,7 @@ from tests.waiting import eventually
 
 PARTITIONS = 2
 _PROJECTED = """customers, handles, interactions, orders, customer_links, link_events, link_conflicts,
-    erasures, customer_risk_daily, alerts,
+    erasures, early_clearances, customer_risk_daily, alerts,
     alert_events, dead_letters, idempotency_keys, audit_log, sentiment_labels, notification_endpoints,
     notification_jobs, connections, file_connections, connection_figures, connection_rejections, policies,
     alert_timers, segments, alert_presence, buyers_changed, buyers, buyer_periods, buyer_waits"""
