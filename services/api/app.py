@@ -62,7 +62,7 @@ from services.api.identity.schemas import (
     UnlinkBody,
 )
 from services.api.interaction.schemas import ExplainBody, Explanation, LabelBody, LabelView
-from services.api.kpi.schemas import Outcome, Retention
+from services.api.kpi.schemas import Outcome, Retention, Service
 from services.api.metrics import ApiMetrics
 from services.api.notification.schemas import (
     DeliveryPage,
@@ -100,6 +100,7 @@ _MODELS: tuple[type[Any], ...] = (
     ThresholdPreview,
     Outcome,
     Retention,
+    Service,
     *ACTION_BODIES.values(),
     CustomerPage,
     CustomerHits,

@@ -32,6 +32,7 @@ PAGES = {
     "channels": ("#/channels", ".empty"),
     "causes": ("#/insights", ".heat"),
     "retention": ("#/insights?show=retention", ".retention"),
+    "service": ("#/insights?show=service&days=90", ".service"),
     "outcome": ("#/insights?show=outcome", ".outcome"),
     "threshold": ("#/insights?show=threshold", ".chart"),
     "backtest": ("#/insights?show=backtest", ".empty"),

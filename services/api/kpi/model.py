@@ -1,4 +1,4 @@
-"""What acting on alerts is worth and how many customers are kept: the counts, and what is told of them."""
+"""What acting on alerts is worth, how many customers are kept and how they are served: counts, and what is told."""
 
 from datetime import date
 from typing import Literal, NamedTuple
@@ -160,3 +160,103 @@ class SecondPurchase(Struct, frozen=True, kw_only=True):
     n_bought: int
     median: Median | None
     within: list[Within]
+
+
+Dimension = Literal["whole", "period", "channel", "agent", "aspect"]
+ServicePeriod = Literal["day", "week", "month"]
+
+
+class ServiceCell(NamedTuple):
+    """Things alike in what they are, in one value of one dimension, and in how long they took.
+
+    A contact took until the first reply, a ticket what it was open in all; where that has not ended, what it has taken
+    so far. Of a contact `n_first` counts those with a text that was judged, `n_second` those with a complaint; of a
+    ticket those that could be reopened within a week and those that were; of surveys the best and the worst answers;
+    of buyers those who made contact.
+    """
+
+    what: Literal["contact", "ticket", "csat", "nps", "buyers"]
+    dimension: Dimension
+    name: str
+    seconds: int | None
+    has_ended: bool
+    n: int
+    n_first: int
+    n_second: int
+
+
+class Seconds(Struct, frozen=True, kw_only=True):
+    """When half had ended; an end of the interval is null where it lies beyond what was seen."""
+
+    seconds: int
+    low: int | None
+    high: int | None
+
+
+class FirstReply(Struct, frozen=True, kw_only=True):
+    """Time from the first message of a contact to a person's first reply, unanswered ones included as such (calls not).
+
+    `within_hour`, `within_day`: the share replied to so soon.
+    """
+
+    n: int
+    n_answered: int
+    median: Seconds | None
+    within_hour: Estimate | None
+    within_day: Estimate | None
+
+
+class Resolution(Struct, frozen=True, kw_only=True):
+    """What tickets were open in all, until they were resolved for good; those still open are included as such."""
+
+    n: int
+    n_resolved: int
+    median: Seconds | None
+
+
+class Counted(Struct, frozen=True, kw_only=True):
+    """How many of `n`, and their share; null for fewer than 30."""
+
+    n: int
+    n_hits: int
+    share: Estimate | None
+
+
+class PromoterScore(Struct, frozen=True, kw_only=True):
+    """Promoters less detractors in points from -100 to 100; null for fewer than 30 answers."""
+
+    n: int
+    n_promoters: int
+    n_detractors: int
+    score: Estimate | None
+
+
+class ServiceFigures(Struct, frozen=True, kw_only=True):
+    """How customers were served. `complaints`: contacts with a complaint, of those with a text that was judged.
+
+    `contacting`: customers who made contact, of those who bought in the same time; null by agent and by aspect.
+    """
+
+    n_contacts: int
+    first_reply: FirstReply
+    resolution: Resolution
+    reopened: Counted
+    complaints: Counted
+    csat: Counted
+    nps: PromoterScore
+    contacting: Counted | None
+
+
+class ServiceSlice(Struct, frozen=True, kw_only=True):
+    """The figures of one period (its first day), channel, agent or aspect alone."""
+
+    name: str
+    figures: ServiceFigures
+
+
+class ServicePeriodFigures(Struct, frozen=True, kw_only=True):
+    """The figures of what began in one period, which is complete where it lies wholly within what was asked for."""
+
+    period: date
+    is_complete: bool
+    figures: ServiceFigures

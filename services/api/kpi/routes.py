@@ -1,21 +1,22 @@
-"""Key figures over HTTP: whether acting on alerts helped, and how many customers were kept."""
+"""Key figures over HTTP: whether acting on alerts helped, how many customers were kept, how they were served."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from datetime import UTC, datetime, time, timedelta
+from typing import Annotated, Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from services.api.address import Instant
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
-from services.api.kpi import buyers, store
+from services.api.kpi import buyers, contacts, service, store
 from services.api.kpi import retention as kept
 from services.api.kpi.decide import compare, n_more, slices
-from services.api.kpi.model import By, Purchases
-from services.api.kpi.schemas import Outcome, Retention
+from services.api.kpi.model import By, Purchases, ServiceCell, ServicePeriod
+from services.api.kpi.schemas import Outcome, Retention, Service
 from services.api.openapi import answers, json_response
 from shared.clock import Clock
 from shared.problem import ProblemError
@@ -29,6 +30,29 @@ _WORTH_KEEPING_S = 1.0
 _KEPT_S = 900.0
 # No shop has purchases that Pulseline keeps by month before.
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+
+
+Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
+
+
+class Answers(Generic[Asked, Answer]):
+    """Answers that took more than a second, to be given again for a quarter of an hour."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[Asked, tuple[float, Answer]] = {}
+
+    def get(self, asked: Asked) -> Answer | None:
+        at, answer = self._known.get(asked, (0.0, None))
+        return answer if answer is not None and self._clock.monotonic() - at < _KEPT_S else None
+
+    def put(self, asked: Asked, answer: Answer, began: float) -> None:
+        """Keep the answer if it took long since `began`, a reading of the monotonic clock."""
+        now = self._clock.monotonic()
+        if now - began > _WORTH_KEEPING_S:
+            self._known = {one: kept for one, kept in self._known.items() if now - kept[0] < _KEPT_S}
+            self._known[asked] = (now, answer)
 
 
 def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRouter:
@@ -75,7 +99,7 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
             )
         )
 
-    answered: dict[tuple[By, int, int, str], tuple[float, Retention]] = {}
+    retentions: Answers[tuple[By, int, int, str], Retention] = Answers(clock)
 
     @router.get(
         "/retention",
@@ -95,16 +119,12 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
             str, Query(alias="time_zone", max_length=64, description="IANA name; left out: the setting.")
         ] = time_zone,
     ) -> Response:
-        try:
-            days_of = ZoneInfo(zone)
-        except (KeyError, ValueError, OSError) as error:
-            raise ProblemError(422, "no such time zone", pointer="/time_zone") from error
-        if as_of is not None and not _EARLIEST <= as_of <= clock.now():
-            raise ProblemError(422, "as_of is after 1990 and not to come", pointer="/as_of")
+        days_of = _zone(zone)
+        _check_instant(as_of, clock.now(), "/as_of")
         asked = (by, periods, horizon_days, zone)
         began = clock.monotonic()
-        if as_of is None and asked in answered and began - answered[asked][0] < _KEPT_S:
-            return json_response(answered[asked][1])
+        if as_of is None and (known := retentions.get(asked)) is not None:
+            return json_response(known)
         seen = as_of or clock.now()
         shown = kept.span(by, periods, seen, days_of)
         async with store.counting(pool, gate) as connection:
@@ -116,13 +136,77 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
                 )
         # A large shop has tens of thousands of waits.
         answer = await asyncio.to_thread(_retention, found, shown, seen, by, horizon_days)
-        if as_of is None and clock.monotonic() - began > _WORTH_KEEPING_S:
-            for known in [known for known, (at, _) in answered.items() if began - at >= _KEPT_S]:
-                del answered[known]
-            answered[asked] = (clock.monotonic(), answer)
+        if as_of is None:
+            retentions.put(asked, answer, began)
         return json_response(answer)
 
+    services: Answers[tuple[int, ServicePeriod, str], Service] = Answers(clock)
+
+    @router.get(
+        "/service",
+        summary="How customers were served",
+        description="Of contacts, tickets and surveys that began in the days before `to`: time to a person's first "
+        "reply and to the resolution (medians, those still waiting included), reopened tickets, CSAT, NPS, complaints, "
+        "and who of the buyers made contact; together, by period, channel and aspect, and by agent for who may assign "
+        "alerts. An answer that took more than a second is given again for a quarter of an hour; `as_of` says when it "
+        "was counted.",
+        responses=answers(Service, "Figures together, by period, channel, aspect and agent"),
+    )
+    async def served(
+        principal: Annotated[Principal, Depends(guard.needs("customers:read"))],
+        days: Annotated[int, Query(ge=1, le=LONGEST.days, description="Days to tell of, the last one included.")] = 28,
+        by: ServicePeriod = "week",
+        until: Annotated[Instant | None, Query(alias="to", description="Left out: now.")] = None,
+        zone: Annotated[
+            str, Query(alias="time_zone", max_length=64, description="IANA name; left out: the setting.")
+        ] = time_zone,
+    ) -> Response:
+        days_of = _zone(zone)
+        now, began = clock.now(), clock.monotonic()
+        _check_instant(until, now, "/to")
+        asked = (days, by, zone)
+        answer = services.get(asked) if until is None else None
+        if answer is None:
+            end = until or now
+            first_day = end.astimezone(days_of).date() - timedelta(days=days - 1)
+            since = datetime.combine(first_day, time(), days_of)
+            async with store.counting(pool, gate) as connection:
+                cells = await contacts.service_cells(connection, since, end, now, by, zone)
+            answer = await asyncio.to_thread(_service, cells, since, end, now, by, days_of)
+            if until is None:
+                services.put(asked, answer, began)
+        return json_response(answer if principal.may("alerts:assign") else replace(answer, by_agent=None))
+
     return router
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ProblemError(422, "no such time zone", pointer="/time_zone") from error
+
+
+def _check_instant(asked: datetime | None, now: datetime, pointer: str) -> None:
+    if asked is not None and not _EARLIEST <= asked <= now:
+        raise ProblemError(422, "the time asked for is after 1990 and not to come", pointer=pointer)
+
+
+def _service(
+    cells: list[ServiceCell], since: datetime, until: datetime, as_of: datetime, by: ServicePeriod, zone: ZoneInfo
+) -> Service:
+    return Service(
+        as_of=as_of,
+        since=since,
+        until=until,
+        by=by,
+        time_zone=zone.key,
+        whole=service.whole(cells),
+        by_period=service.period_figures(cells, by, since, until, zone),
+        by_channel=service.slices(cells, "channel"),
+        by_aspect=service.slices(cells, "aspect"),
+        by_agent=service.slices(cells, "agent"),
+    )
 
 
 def _retention(found: Purchases, shown: kept.Span, as_of: datetime, by: By, horizon_days: int) -> Retention:

@@ -5,7 +5,20 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from services.api.kpi.model import Age, By, Cohort, Comparison, PeriodFigures, Repeat, SecondPurchase, Slice
+from services.api.kpi.model import (
+    Age,
+    By,
+    Cohort,
+    Comparison,
+    PeriodFigures,
+    Repeat,
+    SecondPurchase,
+    ServiceFigures,
+    ServicePeriod,
+    ServicePeriodFigures,
+    ServiceSlice,
+    Slice,
+)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -44,3 +57,21 @@ class Retention(Struct, frozen=True, kw_only=True):
     by_age: list[Age]
     repeat: Repeat
     second_purchase: SecondPurchase
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """How customers were served, of what began from `since` to `until`. Medians and shares are null for fewer than 30.
+
+    `by_agent` is null for who may not assign alerts.
+    """
+
+    as_of: datetime
+    since: datetime
+    until: datetime
+    by: ServicePeriod
+    time_zone: str
+    whole: ServiceFigures
+    by_period: list[ServicePeriodFigures]
+    by_channel: list[ServiceSlice]
+    by_aspect: list[ServiceSlice]
+    by_agent: list[ServiceSlice] | None

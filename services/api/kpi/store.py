@@ -15,7 +15,7 @@ from shared.problem import ProblemError
 
 _LONGEST_S = 20
 # With PostgreSQL's usual 4 MB a million customers are grouped on disk.
-_WORK_MEMORY = "64MB"
+WORK_MEMORY = "64MB"
 
 
 @asynccontextmanager
@@ -95,7 +95,7 @@ async def buying_habits(
     New are those who first bought in period `first_shown` or later. Days are local; the present one is not over, so
     waits end with the day before. Looks at every order; services/api/kpi/buyers.py knows the present without.
     """
-    await connection.execute(f"SET LOCAL work_mem = '{_WORK_MEMORY}'")
+    await connection.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
     rows = await connection.fetch(
         """
         WITH buyers AS MATERIALIZED (

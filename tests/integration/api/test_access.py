@@ -32,6 +32,7 @@ TABLE: dict[tuple[str, str], str | None] = {
     ("GET", "/v1/customers/{customer_id}/risk-history"): "customers:read",
     ("GET", "/v1/kpis/outcome"): "holdout:read",
     ("GET", "/v1/kpis/retention"): "customers:read",
+    ("GET", "/v1/kpis/service"): "customers:read",
     ("GET", "/v1/alerts/threshold-preview"): "alerts:read",
     ("GET", "/v1/alerts/causes"): "alerts:read",
     ("GET", "/v1/assignment-rules"): "policies:read",

@@ -22,7 +22,7 @@ export default [
   ["spans end after they start, one after the other", "Working hours end after they start, one span after the other.", "工作时段须先开始后结束，且依次排列。"],
   ["a calendar has at least one span of work", "A calendar has at least one span of work.", "日历至少要有一个工作时段。"],
   ["from comes before to, by no more than {} days", "The time begins before it ends, by no more than {1} days.", "起始须早于结束，且相隔不超过 {1} 天。"],
-  ["as_of is after 1990 and not to come", "The time asked for is after 1990 and not in the future.", "所问时间须在1990年之后，且不得晚于现在。"],
+  ["the time asked for is after 1990 and not to come", "The time asked for is after 1990 and not in the future.", "所问时间须在1990年之后，且不得晚于现在。"],
   ["the calendar {} has no working time for {} days", "The calendar {1} has no working time for {2} days.", "日历 {1} 连续 {2} 天没有工作时间。"],
   ["no such notification endpoint", "This notification endpoint is not there any more.", "该通知地址已不存在。"],
   ["no such calendar", "This calendar is not there any more.", "该日历已不存在。"],

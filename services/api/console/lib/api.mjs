@@ -79,6 +79,7 @@ export const api = {
   actOnMany: (action, ids, parameters) => call("POST", "/v1/alerts/bulk", { body: { action, alert_ids: ids, parameters } }),
   causes: (query) => call("GET", "/v1/alerts/causes", { query }),
   retention: (query) => call("GET", "/v1/kpis/retention", { query }),
+  service: (query) => call("GET", "/v1/kpis/service", { query }),
   outcome: (query) => call("GET", "/v1/kpis/outcome", { query }),
   thresholdPreview: (query, abort) => call("GET", "/v1/alerts/threshold-preview", { query, signal: abort }),
   act: (id, action, body, version) => call("POST", `/v1/alerts/${one(id)}/${action}`, { body, version }),

@@ -1,16 +1,17 @@
-// For who leads the team: why customers leave, how many are kept, whether acting helped, what another threshold would have meant, and a backtest's report.
+// For who leads the team: why customers leave, how many are kept, how they are served, whether acting helped, what another threshold would have meant, and a backtest's report.
 import { Backtest } from "../component/backtest.mjs";
 import { Causes } from "../component/causes.mjs";
 import { OutcomeView } from "../component/outcome.mjs";
 import { RetentionView } from "../component/retention.mjs";
+import { ServiceView } from "../component/service.mjs";
 import { Threshold } from "../component/threshold.mjs";
 import { may } from "../lib/api.mjs";
 import { route, setQuery } from "../lib/route.mjs";
 import { t } from "../lib/text.mjs";
 import { html } from "../lib/view.mjs";
 
-const VIEWS = { causes: Causes, retention: RetentionView, outcome: OutcomeView, threshold: Threshold, backtest: Backtest };
-const NEEDS = { retention: "customers:read", outcome: "holdout:read" };
+const VIEWS = { causes: Causes, retention: RetentionView, service: ServiceView, outcome: OutcomeView, threshold: Threshold, backtest: Backtest };
+const NEEDS = { retention: "customers:read", service: "customers:read", outcome: "holdout:read" };
 
 export function InsightsPage() {
   const asked = route.value.query.get("show");
