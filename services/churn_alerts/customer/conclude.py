@@ -46,7 +46,8 @@ def wake_at_ms(followed: Followed, state: CustomerState, now: Standing) -> int |
     now_ms = followed.now_ms
     if state.settle_ms:
         return max(state.settle_ms, now_ms + CHECK_DELAY_MS + ROUND_MS)
-    policy = followed.in_force.policy_for_day(max(state.clock_ms, now_ms) // DAY_MS - 1)
+    newest_ms = max(now_ms, state.clock_ms)
+    policy = followed.in_force.policy_for_day(newest_ms // DAY_MS - 1)
     day = next_review_day(state.signals, state.judged_day, policy.weights["payment_delayed"][1])
     next_check, silence = state.next_check, now.silence
     if silence is not None and next_check != UNPLANNED:

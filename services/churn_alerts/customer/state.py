@@ -82,16 +82,17 @@ class CustomerState(Struct, array_like=True, gc=False):
 
     def has_seen(self, fingerprint: bytes, day: int) -> bool:
         """Return whether an event of that fingerprint was applied lately; if not, remember it as applied."""
-        if _holds(self.seen_today, fingerprint) or _holds(self.seen_earlier, fingerprint):
+        today, earlier = self.seen_today, self.seen_earlier
+        if (today and _holds(today, fingerprint)) or (earlier and _holds(earlier, fingerprint)):
             return True
         if day == self.seen_day:
-            self.seen_today = (self.seen_today + fingerprint)[-_HASH_BYTES * _KEPT_TODAY :]
+            self.seen_today = (today + fingerprint)[-_HASH_BYTES * _KEPT_TODAY :]
         elif day > self.seen_day:
-            self.seen_earlier = (self.seen_earlier + self.seen_today)[-_HASH_BYTES * _KEPT_EARLIER :]
+            self.seen_earlier = (earlier + today)[-_HASH_BYTES * _KEPT_EARLIER :]
             self.seen_today = fingerprint
             self.seen_day = day
         else:
-            self.seen_earlier = (self.seen_earlier + fingerprint)[-_HASH_BYTES * _KEPT_EARLIER :]
+            self.seen_earlier = (earlier + fingerprint)[-_HASH_BYTES * _KEPT_EARLIER :]
         return False
 
 
@@ -174,8 +175,6 @@ def _merged_contact_days(one: ContactDays | None, other: ContactDays | None) -> 
 
 
 def _holds(hashes: bytes, fingerprint: bytes) -> bool:
-    if not hashes:
-        return False
     # Not `in`: of bytes it first asks whether a number is looked for, at the price of an exception.
     at = hashes.find(fingerprint)
     while at >= 0:

@@ -37,6 +37,9 @@ def counted(counts: BlockCounts | None, day: int) -> BlockCounts:
         return BlockCounts(1, day, block, (1,))
     shift = block - counts.newest_block
     recent = counts.recent
+    if shift == 0 and day >= counts.first_day:
+        # The common case.
+        return BlockCounts(counts.total + 1, counts.first_day, block, (recent[0] + 1, *recent[1:]))
     if shift == 0:
         recent = (recent[0] + 1, *recent[1:])
     elif shift > 0:
