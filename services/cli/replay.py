@@ -1,5 +1,6 @@
 """`pulseline replay`: the alerts that recorded events lead to, decided offline by the live processors."""
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -49,8 +50,9 @@ def replay(
             nonlocal n_read
             for line in lines:
                 n_read += 1
-                if line.strip():
-                    yield line.strip()
+                content = (line.removeprefix(codecs.BOM_UTF8) if n_read == 1 else line).strip()
+                if content:
+                    yield content
 
         for found in chain.run(read(), until_ms):
             if isinstance(found, Replayed):

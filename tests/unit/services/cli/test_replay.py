@@ -50,6 +50,13 @@ def test_replay_gives_the_same_bytes_on_any_number_of_partitions(events: Path) -
     assert {alert["customer_id"] for alert in alerts} == {f"c{customer}" for customer in range(6)}
 
 
+def test_a_byte_order_mark_before_the_first_event_is_no_part_of_it(events: Path) -> None:
+    plain = run(events)
+    events.write_bytes(b"\xef\xbb\xbf" + events.read_bytes())
+
+    assert run(events) == plain
+
+
 def test_merges_and_links_give_the_same_bytes_on_any_number_of_partitions(tmp_path: Path) -> None:
     def said(number: int, day: int, customer: dict[str, object], **members: object) -> dict[str, object]:
         complaint = {"type": "interaction", "direction": "inbound", "text": "Terrible, it broke. Give me a refund."}
