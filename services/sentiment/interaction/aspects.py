@@ -320,7 +320,8 @@ def words_in(folded: str, first_words: Sequence[tuple[int, str]]) -> list[str]:
     """Return the cue words of one text, in the order met, from the words that may begin one and where they stand."""
     beginnings = list(first_words)
     if not folded.isascii():
-        pairs = ((found.start(), folded[found.start() : found.start() + 2]) for found in _PAIR_START.finditer(folded))
+        starts = [found.start() for found in _PAIR_START.finditer(folded)]
+        pairs = [(start, pair) for start in starts if (pair := folded[start : start + 2]) in _first_pairs]
         beginnings = sorted([*beginnings, *pairs])
     met = [(word, start) for start, beginning in beginnings for word in _words_by_beginning.get(beginning, ())]
     return _find(folded, [word for word, _ in met], [start for _, start in met], repeat(0)).get(0, []) if met else []
