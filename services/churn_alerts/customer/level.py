@@ -22,7 +22,7 @@ SHARE = 0.5
 much of what a year ago changed is taken to come again, before two years could be compared."""
 
 YEAR_DAYS = 365
-"""Within a horizon of a year all seasons come by, so that the last four weeks say nothing of it."""
+"""Within a horizon of a year all seasons come by: the last four weeks say nothing of it, nor do those of a year ago."""
 
 SEASON_DAYS = 364
 """The same weeks of the year before: thirteen periods, so that refits every four weeks look at the same ones."""
@@ -69,12 +69,11 @@ def with_level(fitted: Generation, before: Generation | None) -> Generation:
     known = dict(fitted.returned) if before is None else _joined(fitted.returned, before.returned)
     level = 0.0
     if fitted.origin == "own" and len(fitted.returned) > 1:
-        share = max(1.0 - fitted.horizon_days / YEAR_DAYS, 0.0)
         n_usual = refit_days(fitted.horizon_days) // PERIOD_DAYS - 1
         today, _ = fitted.returned[-1]
         change = _Memory(dict(fitted.returned), n_usual).change(today, fewest=1) or 0.0
         expected = _Memory(known, n_usual).expected(today, change, fitted.horizon_days)
-        level = -share * min(max(expected, -MOST_CHANGE), MOST_CHANGE)
+        level = -min(max(expected, -MOST_CHANGE), MOST_CHANGE)
     return replace(fitted, returned=tuple(sorted(known.items()))[-KEPT_PERIODS:], level=round(level, DIGITS))
 
 
@@ -129,11 +128,15 @@ class _Memory:
     def expected(self, today: int, change: float, horizon_days: float) -> float:
         """Return the change that the coming horizon is expected to bring, after a `change` until `today`."""
         then = today - SEASON_DAYS
+        of_year = min(horizon_days / YEAR_DAYS, 1.0)
+        lasts = SHARE * (1.0 - of_year)
         usual, came = self.usual(then), self._came_after(then, horizon_days)
         if usual is None or came is None:
-            return SHARE * change
+            return lasts * change
         worth = self._worth_of_a_year_ago()
-        return worth * (came - usual) + SHARE * (change - worth * (self.change(then) or 0.0))
+        # In the mean of a horizon a year's wave is flatter, to a second order, but not what comes by chance.
+        comes_again = worth * (1.0 - of_year**2)
+        return comes_again * (came - usual) + lasts * (change - worth * (self.change(then) or 0.0))
 
     def _came_after(self, day: int, horizon_days: float) -> float | None:
         """Return the mean of what is known of the days that the checks of a generation of that day looked ahead to."""
