@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 import asyncpg
@@ -43,7 +43,10 @@ _JOINS_LOCK = 7_305_004
 _FIRST_MONTH = (1990, 1)
 _LAST_MONTH = (2100, 12)
 
-# Rows of these belong to whose history they are, whoever he is linked to; of the others to whom they name.
+# An alert bears its event's time; so far a clock may be ahead of ours before ingest refuses what it stamps.
+_AHEAD = timedelta(minutes=5)
+_BY_THEN = "<= $2::timestamptz + interval '5 minutes'"
+# Whose history a row is of, whoever he is linked to.
 _OF_HISTORY = "((customer_id = $1 AND origin_id IS NULL) OR origin_id = $1)"
 # What a customer did after his erasure may be read before it, from another partition or topic: it stays.
 _ERASED_IN_TIME = (
@@ -55,10 +58,12 @@ _ERASED_IN_TIME = (
     """,  # noqa: S608 - a condition of this module
     f"DELETE FROM interactions WHERE {_OF_HISTORY} AND least(occurred_at, received_at) <= $2",  # noqa: S608
     f"""
-    DELETE FROM alert_events WHERE alert_id IN (SELECT alert_id FROM alerts WHERE {_OF_HISTORY} AND raised_at <= $2)
+    DELETE FROM alert_events WHERE alert_id IN (
+        SELECT alert_id FROM alerts WHERE {_OF_HISTORY} AND raised_at {_BY_THEN}
+    )
     """,  # noqa: S608
-    f"DELETE FROM alerts WHERE {_OF_HISTORY} AND raised_at <= $2",  # noqa: S608
-    "DELETE FROM early_clearances WHERE customer_id = $1 AND (record ->> 'at')::timestamptz <= $2",
+    f"DELETE FROM alerts WHERE {_OF_HISTORY} AND raised_at {_BY_THEN}",  # noqa: S608
+    f"DELETE FROM early_clearances WHERE customer_id = $1 AND (record ->> 'at')::timestamptz {_BY_THEN}",  # noqa: S608
 )
 _ERASED_WHOLLY = (
     f"DELETE FROM handles WHERE {_OF_HISTORY}",  # noqa: S608
@@ -465,7 +470,7 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
         customers=_moved_customers(group.customers, erased, owners),
         risks={customer_id: row for customer_id, row in group.risks.items() if customer_id in kept_risks},
         risk_days={key: row for key, row in group.risk_days.items() if row.customer_id in kept_risks},
-        alerts=[record for record in group.alerts if is_kept(record.customer_id, record.at)],
+        alerts=[record for record in group.alerts if is_kept(record.customer_id, record.at - _AHEAD)],
         dead_letters=group.dead_letters,
         erasure=group.erasure,
         link=group.link if group.link is None or is_link_kept(group.link) else None,

@@ -232,6 +232,17 @@ async def _write_side_by_side(database_url: str, alerts: list[tuple[AlertRecord,
         await other.close()
 
 
+@pytest.mark.parametrize("is_alert_late", [False, True])
+def test_an_alert_of_a_clock_that_is_ahead_goes_with_who_is_erased(api: Api, is_alert_late: bool) -> None:
+    alert = [(ALERTS, raised("a1", "gone", at=LATER + timedelta(minutes=4)))]
+    end = [(ENRICHED, erased("gone"))]
+    for topic, record in (*end, *alert) if is_alert_late else (*alert, *end):
+        api.publish(topic, record)
+        api.wait_projected()
+
+    assert asyncio.run(tables_that_hold(api.database_url, "gone")) == []
+
+
 def test_an_end_that_waits_for_its_raise_goes_with_who_is_erased(api: Api) -> None:
     api.publish(ALERTS, cleared("a1", "gone"))
     api.wait_projected()
