@@ -168,9 +168,9 @@ def _add_enriched(changes: Changes, enriched: EnrichedEvent, is_searchable: bool
         change.name = event.name or change.name
         change.birthday = event.birthday or change.birthday
         change.consent = change.consent if event.consent is None else event.consent
-    for handle in event.customer.handles:
-        if handle not in change.handles:
-            change.handles.append(handle)
+    if event.customer.handles:
+        heard_at = min(event.occurred_at, event.received_at) if event.received_at else event.occurred_at
+        change.handles.update(dict.fromkeys(event.customer.handles, (enriched.linked_id or customer_id, heard_at)))
 
 
 def _link_change(told: CustomerLinked | CustomerUnlinked) -> LinkChange:

@@ -62,7 +62,8 @@ class CustomerChange:
     birthday: str | None = None
     consent: bool | None = None
     is_demo: bool = False
-    handles: list[str] = field(default_factory=list)
+    # Each with whose history it was seen in, and when that was heard of.
+    handles: dict[str, tuple[str, datetime]] = field(default_factory=dict)
 
 
 class RiskRow(NamedTuple):

@@ -1,6 +1,6 @@
 """Writes a batch's rows and the offsets they end at in one transaction; the only writer of the projected tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace as replace_dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -326,14 +326,17 @@ async def _write_handles(connection: Any, changes: Mapping[str, CustomerChange])
     handles = sorted(owners)
     rows = await connection.fetch(
         """
-        INSERT INTO handles (handle, customer_id, first_seen_at)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
+        INSERT INTO handles (handle, customer_id, first_seen_at, origin_id)
+        SELECT handle, customer_id, first_seen_at, nullif(origin_id, customer_id)
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
+            AS t (handle, customer_id, first_seen_at, origin_id)
         ON CONFLICT (handle) DO NOTHING
         RETURNING customer_id
         """,
         handles,
         [owners[handle][0] for handle in handles],
         [owners[handle][1].first_seen_at for handle in handles],
+        [owners[handle][1].handles[handle][0] for handle in handles],
     )
     return {row["customer_id"] for row in rows}
 
@@ -467,7 +470,7 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
     return Changes(
         interactions=[moved(row) for row in group.interactions if is_row_kept(row)],
         orders=[moved(row) for row in group.orders if is_row_kept(row)],
-        customers=_moved_customers(group.customers, erased, owners),
+        customers=_moved_customers(group.customers, erased, owners, is_kept),
         risks={customer_id: row for customer_id, row in group.risks.items() if customer_id in kept_risks},
         risk_days={key: row for key, row in group.risk_days.items() if row.customer_id in kept_risks},
         alerts=[record for record in group.alerts if is_kept(record.customer_id, record.at - _AHEAD)],
@@ -482,12 +485,18 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
 
 
 def _moved_customers(
-    customers: Mapping[str, CustomerChange], erased: Mapping[str, datetime], owners: Mapping[str, str]
+    customers: Mapping[str, CustomerChange],
+    erased: Mapping[str, datetime],
+    owners: Mapping[str, str],
+    is_kept: Callable[[str, datetime], bool],
 ) -> dict[str, CustomerChange]:
     kept: dict[str, CustomerChange] = {}
     for customer_id, change in customers.items():
         if customer_id in erased and change.last_seen_at <= erased[customer_id]:
             continue
+        if erased and change.handles:
+            left = {handle: seen for handle, seen in change.handles.items() if is_kept(*seen)}
+            change = replace_dataclass(change, handles=left)
         owner = owners.get(customer_id, customer_id)
         if owner == customer_id:
             kept[customer_id] = change

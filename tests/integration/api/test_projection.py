@@ -275,6 +275,15 @@ def test_who_was_joined_to_an_erased_customer_goes_along_whichever_is_read_first
     assert asyncio.run(tables_that_hold(api.database_url, "gone")) == []
 
 
+def test_a_handle_of_the_erased_is_not_stored_with_whom_he_was_joined_to(api: Api) -> None:
+    straggler = structs.replace(enriched(message("e1", "other", handles=["x:gone"])), linked_id="gone-too")
+    for record in (erased_along("gone-too", "gone", "gone-too"), straggler):
+        api.publish(ENRICHED, record)
+        api.wait_projected()
+
+    assert asyncio.run(tables_that_hold(api.database_url, "gone")) == []
+
+
 def test_who_was_parted_from_an_erased_customer_before_keeps_what_is_his(api: Api) -> None:
     joined = structs.replace(enriched(message("e2", "new")), linked_id="old")
     api.publish(ENRICHED, enriched(message("e1", "old")), linked(), joined)
