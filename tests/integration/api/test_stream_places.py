@@ -106,10 +106,11 @@ def test_a_client_whose_newest_events_were_erased_goes_on_where_it_was(api: Api)
 
 
 def set_back(api: Api) -> bool:
-    """Empty the log and its ids and cut every connection; false where the API's own work came in between."""
+    """Empty the log, begin its ids anew and cut every connection; false where the API's own work came in between."""
     try:
         api.execute(
             "TRUNCATE alert_events, alerts; SELECT setval('alert_events_seq', 1, false); "
+            "UPDATE policy_position SET seq = 0; "
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
