@@ -92,6 +92,15 @@ def test_figures_have_intervals_and_numbers(console: Console) -> None:
     expect(page.get_by_role("region", name="By agent")).to_contain_text("4711")
 
 
+def test_where_most_still_wait_it_says_so_and_not_that_they_are_few(console: Console) -> None:
+    waiting = [
+        ServiceCell("contact", "whole", "", 9_000, is_ended, n, n, 0) for is_ended, n in ((True, 19), (False, 21))
+    ]
+    page = opened(console, msgspec.structs.replace(answer(), whole=whole(waiting)))
+
+    expect(page.locator(".service")).to_contain_text("not yet half (40)")
+
+
 def test_who_leads_nobody_sees_no_agents(console: Console) -> None:
     page = opened(console, answer(by_agent=False), role="agent")
 

@@ -57,16 +57,16 @@ function Slices({ title, hint, rows }) {
 const share = (value) => percent(value, 1);
 const points = (value) => number(Math.round(value));
 const FIGURES = [
-  ["reply", ({ first_reply: one }) => timed(one)],
-  ["resolution", ({ resolution: one }) => timed(one)],
+  ["reply", ({ first_reply: one }) => timed(one, one.n_answered)],
+  ["resolution", ({ resolution: one }) => timed(one, one.n_resolved)],
   ["reopened", ({ reopened: one }) => estimated(one.share, one.n, share)],
   ["complaints", ({ complaints: one }) => estimated(one.share, one.n, share)],
   ["csat", ({ csat: one }) => estimated(one.share, one.n, share)],
   ["nps", ({ nps: one }) => estimated(one.score, one.n, points)],
 ];
 
-function timed({ median, n }) {
-  if (!median) return { value: n ? t("service.few", { n }) : t("outcome.nothing"), isTold: false };
+function timed({ median, n }, ended) {
+  if (!median) return { value: n ? t(n >= 30 && 2 * ended < n ? "service.half" : "service.few", { n }) : t("outcome.nothing"), isTold: false };
   const [low, high] = [median.low, median.high].map((one) => (one === null ? "…" : duration(one)));
   return { value: duration(median.seconds), note: t("service.of", { low, high, n }), isTold: true };
 }

@@ -658,6 +658,7 @@ export default {
   "service.unanswered": "without a reply: {n}",
   "service.of": "{low} to {high}, of {n}",
   "service.few": "too few ({n})",
+  "service.half": "not yet half ({n})",
   "service.partly": "{period}, in part",
   "service.by_channel": "By channel",
   "service.by_agent": "By agent",

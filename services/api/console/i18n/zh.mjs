@@ -657,6 +657,7 @@ export default {
   "service.unanswered": "尚未回复：{n}",
   "service.of": "{low}至{high}，共{n}",
   "service.few": "数量太少（{n}）",
+  "service.half": "不到一半（{n}）",
   "service.partly": "{period}（不完整）",
   "service.by_channel": "按渠道",
   "service.by_agent": "按客服",
