@@ -48,6 +48,8 @@ def test_a_customers_history_holds_the_greatest_risk_of_each_day(api: Api) -> No
 def test_the_days_of_a_joined_customer_are_shown_with_the_survivors_until_they_part(api: Api) -> None:
     api.publish("interactions.enriched", enriched(message("e1", "a")), enriched(message("e2", "b")))
     api.publish(RISK, risk_on("a", 2, 0.3), risk_on("a", 1, 0.4), risk_on("b", 1, 0.8), risk_on("b", 0, 0.6))
+    # What is told of b's risk and read after the link is a's affair alone.
+    api.wait_projected()
     link = CustomerLinked(at=NOON, linked_id="b", into_id="a", version=1, by="ann")
     api.publish("interactions.enriched", link)
     api.wait_projected()
