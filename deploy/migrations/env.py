@@ -6,12 +6,11 @@ from alembic import context
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-# Any constant does, as long as every version of the product uses the same one.
-_MIGRATION_LOCK = 7_305_001
+from shared.postgres.advisory import AdvisoryLock
 
 
 def _run(connection: Connection) -> None:
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": AdvisoryLock.MIGRATIONS})
     connection.commit()
     try:
         context.configure(connection=connection, transaction_per_migration=True)
@@ -19,7 +18,7 @@ def _run(connection: Connection) -> None:
             context.run_migrations()
     finally:
         connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": AdvisoryLock.MIGRATIONS})
         connection.commit()
 
 

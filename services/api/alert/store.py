@@ -26,10 +26,8 @@ from services.api.alert.schemas import (
 )
 from shared.contracts.alert import AlertCleared, AlertRaised, AlertRecord
 from shared.contracts.codec import encode
+from shared.postgres.advisory import AdvisoryLock
 
-# Any constants that nothing else in the product locks by.
-_LOG_LOCK = 7_305_003
-_RECORDS_LOCK = 7_305_004
 CHANNEL = "pulseline_alert_events"
 
 _alert_decoder = msgspec.json.Decoder(Alert)
@@ -45,7 +43,7 @@ async def append_records(connection: Any, records: Sequence[AlertRecord], holdou
     The alert of a customer who was joined to another is raised in one partition and cleared in the other's. A clearance
     that is read before its raise waits for it.
     """
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _RECORDS_LOCK)
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.ALERT_RECORDS)
     alerts = await lock(connection, [record.alert_id for record in records])
     early = await _take_early(connection, [record.alert_id for record in records if record.alert_id not in alerts])
     steps: list[Step] = []
@@ -58,16 +56,19 @@ async def append_records(connection: Any, records: Sequence[AlertRecord], holdou
         alert = alerts.get(alert_id)
         if alert is not None and isinstance(record, AlertRaised) and record.customer_id != alert.customer_id:
             late.append((alert_id, record.customer_id))
-        for known in (record, *filter(None, [early.pop(alert_id, None)])):
+        told = [record, early.pop(alert_id)] if alert_id in early else [record]
+        for known in told:
             for event in decide_record(alert, known, holdout_ratio):
                 alert = alerts[alert_id] = fold(alert, event)
                 steps.append((alert, event))
-    await _keep_early(connection, list(early.values()))
+    if early:
+        await _keep_early(connection, list(early.values()))
     await append(connection, steps)
     # News of an alert may be read before its raise, too: whose history it is of, the raise says.
-    await connection.executemany(
-        "UPDATE alerts SET origin_id = $2 WHERE alert_id = $1 AND origin_id IS NULL AND customer_id <> $2", late
-    )
+    if late:
+        await connection.executemany(
+            "UPDATE alerts SET origin_id = $2 WHERE alert_id = $1 AND origin_id IS NULL AND customer_id <> $2", late
+        )
     return len(steps)
 
 
@@ -135,7 +136,7 @@ async def append(connection: Any, steps: Sequence[Step]) -> None:
     newest = {alert.alert_id: alert for alert, _ in steps}
     known = await who_is(connection, [alert.customer_id for alert in newest.values()])
     await _write_states(connection, [newest[alert_id] for alert_id in sorted(newest)])
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOG_LOCK)
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.ALERT_LOG)
     rows = await connection.fetch(
         """
         INSERT INTO alert_events (seq, alert_id, customer_id, version, type, at, actor, is_historical, event, alert)

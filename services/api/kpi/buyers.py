@@ -14,9 +14,8 @@ from typing import Any
 
 from services.api.kpi.model import Purchases
 from services.api.kpi.store import purchases_of
+from shared.postgres.advisory import AdvisoryLock
 
-# Any constant that nothing else in the product locks by.
-_LOCK = 7_305_005
 # A fifth to half a second of work on a loaded machine: what an erasure may have to wait for.
 BATCH = 2_000
 # What an answer waits for at most; beyond that an import is under way, and the orders are counted.
@@ -35,7 +34,7 @@ async def claim(connection: Any, time_zone: str) -> None:
 
 async def advance(connection: Any, now: datetime, limit: int = BATCH) -> bool:
     """Take up some of what changed, or sum up some customers more; true when there is more to do."""
-    if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
+    if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", AdvisoryLock.BUYERS):
         return False
     summary = await connection.fetchrow("SELECT time_zone, built_to, is_built FROM buyer_summary")
     if summary is None:
@@ -176,7 +175,7 @@ async def _sum_up(connection: Any, ids: Sequence[str], time_zone: str, now: date
 
 
 async def _lock(connection: Any) -> None:
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.BUYERS)
 
 
 async def _time_zone(connection: Any) -> str | None:

@@ -8,10 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.kafka.consumer import Partition
-
-# Lock classes; any constants that nothing else in the product locks by.
-_PARTITION_CLASS = 7_305_010
-_MEMBER_CLASS = 7_305_011
+from shared.postgres.advisory import AdvisoryLock
 
 
 class Leases:
@@ -31,7 +28,7 @@ class Leases:
         """Give up what exceeds the fair share, take what is free up to it, and return what is held now."""
         if not self._is_member:
             await self._connection.execute(
-                "SELECT pg_advisory_lock_shared($1, $2)", _MEMBER_CLASS, _signed(self._lane_key)
+                "SELECT pg_advisory_lock_shared($1, $2)", AdvisoryLock.LEASE_MEMBER, _signed(self._lane_key)
             )
             self._is_member = True
         n_members = await self._connection.fetchval(
@@ -39,7 +36,7 @@ class Leases:
             SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objid = $2 AND granted
                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             """,
-            _MEMBER_CLASS,
+            AdvisoryLock.LEASE_MEMBER,
             self._lane_key,
         )
         share = -(-len(partitions) // max(1, n_members))
@@ -49,7 +46,7 @@ class Leases:
             if len(self._held) >= share:
                 break
             if await self._connection.fetchval(
-                "SELECT pg_try_advisory_lock($1, $2)", _PARTITION_CLASS, _signed(_partition_key(partition))
+                "SELECT pg_try_advisory_lock($1, $2)", AdvisoryLock.LEASED_PARTITION, _signed(_partition_key(partition))
             ):
                 self._held.add(partition)
         return self.held
@@ -58,7 +55,7 @@ class Leases:
         """Let another process have the partition."""
         self._held.discard(partition)
         await self._connection.execute(
-            "SELECT pg_advisory_unlock($1, $2)", _PARTITION_CLASS, _signed(_partition_key(partition))
+            "SELECT pg_advisory_unlock($1, $2)", AdvisoryLock.LEASED_PARTITION, _signed(_partition_key(partition))
         )
 
 

@@ -27,6 +27,7 @@ from shared.contracts.codec import encode
 from shared.contracts.enriched import Engagement
 from shared.errors import PulselineError
 from shared.kafka.consumer import Partition
+from shared.postgres.advisory import AdvisoryLock
 
 _COLUMNS = ", ".join(InteractionRow._fields)
 _STAGING = """
@@ -37,9 +38,6 @@ CREATE TEMP TABLE IF NOT EXISTS incoming_interactions (
     body text, event jsonb, sentiment jsonb, origin_id text, search tsvector
 ) ON COMMIT DELETE ROWS
 """
-# Any constant that nothing else in the product locks by.
-_MONTHS_LOCK = 7_305_002
-_JOINS_LOCK = 7_305_004
 _FIRST_MONTH = (1990, 1)
 _LAST_MONTH = (2100, 12)
 
@@ -149,7 +147,7 @@ async def write(
     async with connection.transaction():
         # Rows that another lane writes for a customer meanwhile would be neither moved here nor know where to go.
         lock = "pg_advisory_xact_lock" if is_joining else "pg_advisory_xact_lock_shared"
-        await connection.execute(f"SELECT {lock}($1)", _JOINS_LOCK)
+        await connection.execute(f"SELECT {lock}($1)", AdvisoryLock.JOINS)
         await _move_offsets(connection, moves)
         n_alert_events = 0
         for group in groups:
@@ -167,7 +165,7 @@ async def create_months(connection: Any, months: Iterable[Month]) -> None:
     if not missing:
         return
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MONTHS_LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.INTERACTION_MONTHS)
         for name in missing:
             year, month = names[name]
             next_year, next_month = (year, month + 1) if month < 12 else (year + 1, 1)

@@ -16,6 +16,7 @@ from shared.contracts.alert import AlertRecord
 from shared.contracts.enriched import EnrichedEvent
 from shared.contracts.event import Customer, CustomerErased, CustomerIdentified
 from shared.contracts.identity import CustomerLinked, CustomerUnlinked, HistoryErased, LinkConflicted
+from shared.postgres.advisory import AdvisoryLock
 from shared.postgres.pool import open_connection
 from tests.factories.records import NOON, cleared, customer_risk, enriched, message, order, raised
 from tests.integration.api.conftest import Api
@@ -195,6 +196,22 @@ def test_an_alert_whose_end_is_read_before_its_raise_is_told_once_and_ended(api:
         ("a2", "alert.cleared"),
     ]  # fmt: skip
     assert api.value("SELECT count(*) FROM early_clearances") == 0
+
+
+def test_alerts_do_not_wait_for_a_batch_of_events_that_is_being_written(api: Api) -> None:
+    async def write_meanwhile() -> None:
+        connection = await open_connection(api.database_url)
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", AdvisoryLock.JOINS)
+                await asyncio.to_thread(api.publish, ALERTS, raised("a1"))
+                await asyncio.to_thread(api.wait_projected)
+        finally:
+            await connection.close()
+
+    asyncio.run(write_meanwhile())
+
+    assert [alert["alert_id"] for alert in api.get("/v1/alerts")["items"]] == ["a1"]
 
 
 def test_an_alert_raised_anew_is_not_ended_by_an_older_end(api: Api) -> None:
