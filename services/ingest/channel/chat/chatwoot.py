@@ -7,8 +7,17 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from services.ingest.channel.draft import attachment, clean, draft, survey_answer
-from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
+from services.ingest.channel.draft import MAX_NAME, attachment, clean, draft, identifier, survey_answer, ticket_event
+from services.ingest.channel.payload import (
+    Json,
+    instant_of,
+    json_object,
+    list_of,
+    member,
+    number_of,
+    object_of,
+    text_of,
+)
 from services.ingest.channel.ports import Channel, ChannelParse, ChannelRequest, Credentials, secrets_of
 from services.ingest.channel.signature import (
     hex_digest,
@@ -17,7 +26,7 @@ from services.ingest.channel.signature import (
     require_unix_fresh,
     utf8,
 )
-from shared.contracts.event import ActorKind, Attachment, Interaction, TicketResolved
+from shared.contracts.event import ActorKind, Attachment, Interaction, TicketReopened, TicketResolved
 from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Chatwoot-Signature"
@@ -72,10 +81,12 @@ def _message(request: ChannelRequest, body: dict[str, Json], kind: str, message_
     return draft(
         request,
         platform="chatwoot",
-        namespace=text_of(body, "account", "id"),
+        namespace=_account(body),
         event_id=message_id if kind == "message" else f"{message_id}:{kind}:{updated}",
         kind=kind,
-        channel="email" if "Email" in (text_of(body, "conversation", "channel") or "") else "chat",
+        channel="email"
+        if "Email" in (text_of(body, "conversation", "channel") or text_of(body, "channel") or "")
+        else "chat",
         direction="inbound" if is_inbound else "outbound",
         handles=_handles(body, contact),
         customer_id=text_of(contact, "identifier"),
@@ -90,6 +101,11 @@ def _message(request: ChannelRequest, body: dict[str, Json], kind: str, message_
         message_id=message_id,
         attributes={"source_id": text_of(body, "source_id"), "inbox": text_of(body, "inbox", "name")},
     )
+
+
+def _account(body: dict[str, Json]) -> str | None:
+    """Return the account: a message names it, a conversation (of which a change of status tells) its last message."""
+    return text_of(body, "account", "id") or text_of(body, "messages", 0, "account_id")
 
 
 def _actor(message_type: str, sender: dict[str, Json]) -> ActorKind:
@@ -108,8 +124,8 @@ def _contact(body: dict[str, Json]) -> dict[str, Json]:
 
 
 def _handles(body: dict[str, Json], contact: dict[str, Json]) -> list[str | None]:
-    account = text_of(body, "account", "id") or "account"
-    own = text_of(contact, "id") or text_of(contact, "contact_id")
+    account = _account(body) or "account"
+    own = text_of(contact, "contact_id") or text_of(contact, "id")
     return [
         normalise("mailto", text_of(contact, "email") or ""),
         normalise("tel", text_of(contact, "phone_number") or ""),
@@ -150,21 +166,24 @@ def _read_update(request: ChannelRequest, body: dict[str, Json], parse: ChannelP
 
 
 def _read_status(request: ChannelRequest, body: dict[str, Json], parse: ChannelParse) -> None:
-    if body.get("status") != "resolved":
+    """A conversation is resolved, or no longer is. Its last activity is its last message, often hours before that."""
+    changed = {name: pair for change in list_of(body, "changed_attributes") for name, pair in object_of(change).items()}
+    is_resolved, was_resolved = (
+        body.get("status") == "resolved",
+        member(changed, "status", "previous_value") == "resolved",
+    )
+    if is_resolved == was_resolved:
         parse.ignore("status_change")
         return
     conversation = text_of(body, "id") or text_of(body, "display_id") or "conversation"
-    frame = _message(request, body, "event", "outgoing")
-    stamp = text_of(body, "last_activity_at") or text_of(body, "timestamp") or text_of(body, "updated_at") or ""
-    parse.add(
-        TicketResolved(
-            id=f"{conversation[:60]}:resolved:{stamp[:40]}",
-            source=frame.source,
-            occurred_at=instant_of(stamp) or request.received_at,
-            customer=frame.customer,
-            channel=frame.channel,
-            conversation_id=conversation[:256],
-            attributes=frame.attributes,
-            ticket_id=conversation[:128],
-        )
+    at = instant_of(body, "updated_at") or instant_of(body, "last_activity_at") or instant_of(body, "timestamp")
+    step = "resolved" if is_resolved else "reopened"
+    frame = structs.replace(
+        _message(request, body, "event", "outgoing" if is_resolved else "incoming"),
+        id=identifier(conversation, step, at.isoformat() if at else None),
+        occurred_at=at or request.received_at,
+        conversation_id=conversation[:MAX_NAME],
+        actor=None,
+        text=None,
     )
+    parse.add(ticket_event(TicketResolved if is_resolved else TicketReopened, frame, conversation))

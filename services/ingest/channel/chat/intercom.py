@@ -1,7 +1,7 @@
 """Intercom. Signature: hex HMAC-SHA1 of the raw body, `X-Hub-Signature: sha1=…`.
 
 Source: https://developers.intercom.com/docs/webhooks, …/webhooks/setting-up-webhooks (the HEAD request) and
-…/docs/references/2.15/webhooks/webhook-models (topics, where a ticket stands).
+…/docs/references/2.16/webhooks/webhook-models (topics, where a ticket stands, `merged_from`).
 """
 
 import html
@@ -10,7 +10,16 @@ from datetime import datetime
 
 from msgspec import structs
 
-from services.ingest.channel.draft import MAX_SUBJECT, attachment, clean, draft, identifier, survey_answer, ticket_event
+from services.ingest.channel.draft import (
+    MAX_SUBJECT,
+    attachment,
+    clean,
+    draft,
+    identifier,
+    named,
+    survey_answer,
+    ticket_event,
+)
 from services.ingest.channel.email.html_text import text_of_html
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
 from services.ingest.channel.ports import (
@@ -26,12 +35,17 @@ from shared.contracts.event import (
     Actor,
     ActorKind,
     Attachment,
+    Customer,
+    CustomerIdentified,
+    CustomerMerged,
     EventBase,
     TicketOpened,
     TicketReopened,
     TicketResolved,
 )
+from shared.contracts.event import Channel as EventChannel
 from shared.handles import normalise
+from shared.links import minted_id
 
 SIGNATURE_HEADER = "X-Hub-Signature"
 _PICTURE = re.compile(r'<img\b[^>]{0,2000}?\bsrc="([^"]{1,2048})"', re.IGNORECASE)
@@ -52,6 +66,11 @@ _TICKET_REPLIES: dict[str, frozenset[ActorKind]] = {
     "ticket.contact.replied": frozenset({"customer"}),
     "ticket.admin.replied": frozenset({"agent", "bot"}),
 }
+_CONVERSATION_STEPS: dict[str, type[TicketResolved | TicketReopened]] = {
+    "conversation.admin.closed": TicketResolved,
+    "conversation.admin.opened": TicketReopened,
+}
+_CHANNELS: dict[str, EventChannel] = {"email": "email", "sms": "sms", "phone_call": "phone"}
 _NOTES = frozenset({"note", "assignment"})
 # The last two tell of a resolution once more, or of a ticket put away unresolved.
 _TICKET_STATES = frozenset({"ticket.state.updated", "ticket.resolved", "ticket.closed"})
@@ -75,6 +94,10 @@ class Intercom(Channel):
         parse = ChannelParse()
         if topic in _MESSAGE_TOPICS:
             _read_conversation(request, body, item, topic, parse)
+        elif topic in _CONVERSATION_STEPS:
+            _read_conversation_step(request, body, item, topic, parse)
+        elif topic == "contact.merged":
+            _read_merge(request, body, item, parse)
         elif topic in _RATING_TOPICS:
             _read_rating(request, body, item, object_of(item, "conversation_rating"), parse)
         elif topic.startswith("ticket."):
@@ -101,6 +124,67 @@ def _read_conversation(
         parse.ignore("without_text")
 
 
+def _read_conversation_step(
+    request: ChannelRequest, body: dict[str, Json], item: dict[str, Json], topic: str, parse: ChannelParse
+) -> None:
+    """A conversation is closed or opened again by the company, perhaps with a last word. A ticket's tells its state."""
+    parts = [p for p in list_of(item, "conversation_parts", "conversation_parts") if isinstance(p, dict)]
+    for part in parts:
+        if _is_said(part):
+            actor = _actor_kind(text_of(part, "author", "type") or "admin")
+            parse.add(_part(request, body, item, part, actor, instant_of(item, "updated_at"), topic))
+    conversation = text_of(item, "id")
+    if conversation is None or object_of(item, "ticket"):
+        parse.ignore("status_change")
+        return
+    last = parts[-1] if parts else {}
+    frame = structs.replace(
+        _act(request, body, item, topic),
+        id=identifier("conversation", conversation, topic, text_of(last, "id") or text_of(item, "updated_at")),
+        direction="outbound",
+        actor=Actor(_actor_kind(text_of(last, "author", "type") or "admin"), named(text_of(last, "author", "id"))),
+    )
+    parse.add(ticket_event(_CONVERSATION_STEPS[topic], frame, conversation))
+
+
+def _read_merge(request: ChannelRequest, body: dict[str, Json], item: dict[str, Json], parse: ChannelParse) -> None:
+    """A contact was absorbed into another; versions before 2.15 do not say which one.
+
+    Where the company knows the survivor by an id of its own, the absorbed contact's handle is that customer's. Where it
+    does not, what the one handle stands for joins what the other does.
+    """
+    app, absorbed = text_of(body, "app_id") or "app", text_of(item, "merged_from", "id")
+    source = normalise("intercom", f"{app}/{absorbed}") if absorbed else None
+    target = normalise("intercom", f"{app}/{text_of(item, 'id')}")
+    frame = _act(request, body, item, "contact.merged")
+    if source is None or target is None or source == target:
+        parse.ignore("merge_without_source")
+    elif frame.customer.id is not None:
+        known = Customer(frame.customer.id, [*frame.customer.handles, source])
+        parse.add(
+            CustomerIdentified(
+                id=frame.id,
+                source=frame.source,
+                occurred_at=frame.occurred_at,
+                customer=known,
+                attributes=frame.attributes,
+                name=named(text_of(item, "name")),
+            )
+        )
+    else:
+        parse.add(
+            CustomerMerged(
+                id=frame.id,
+                source=frame.source,
+                occurred_at=frame.occurred_at,
+                customer=Customer(minted_id(source)),
+                attributes=frame.attributes,
+                from_id=minted_id(source),
+                into_id=minted_id(target),
+            )
+        )
+
+
 def _is_said(part: dict[str, Json]) -> bool:
     """Return whether a part holds words or files for the other side: colleagues' notes are theirs alone."""
     return bool(text_of(part, "body") or list_of(part, "attachments")) and text_of(part, "part_type") not in _NOTES
@@ -123,6 +207,7 @@ def _part(
         platform="intercom",
         namespace=text_of(body, "app_id"),
         event_id=text_of(part, "id") or text_of(body, "id"),
+        channel=_CHANNELS.get(text_of(item, "source", "type") or text_of(item, "channel") or "", "chat"),
         direction="inbound" if actor == "customer" else "outbound",
         handles=_handles(body, person),
         customer_id=text_of(person, "external_id") or text_of(person, "user_id"),

@@ -51,6 +51,9 @@ _CHANNELS: dict[str, EventChannel] = {
 }
 _CHATTERS: dict[str, ActorKind] = {"end_user": "customer", "agent": "agent"}
 _SATISFIED = {"GOOD": 1.0, "BAD": 0.0}
+_SCORES = frozenset(
+    {"ticket.csat_received", "ticket.customer_satisfaction_score_changed", "ticket.csat_rating_changed"}
+)
 
 
 class Zendesk(Channel):
@@ -145,7 +148,7 @@ def _read_ticket(request: ChannelRequest, body: dict[str, Json], kind: str, pars
             parse.add(ticket_event(TicketReopened, _frame(request, body, event_id), ticket, None))
         else:
             parse.ignore("status_change")
-    elif kind in ("ticket.customer_satisfaction_score_changed", "ticket.csat_rating_changed"):
+    elif kind in _SCORES:
         _read_score(request, body, event, parse)
     else:
         parse.ignore("unknown_kind")
@@ -175,9 +178,9 @@ def _read_comment(
 
 def _read_score(request: ChannelRequest, body: dict[str, Json], event: dict[str, Json], parse: ChannelParse) -> None:
     """Zendesk's good/bad answers are a two-point scale; newer surveys answer with a number from 1 to 5."""
-    current = event.get("current")
+    current = event.get("satisfaction_score", event.get("current"))
     label = str(member(current, "score") if isinstance(current, dict) else current).upper()
-    number = number_of(current)
+    number = number_of(current) if not isinstance(current, dict) else number_of(current, "score")
     score = _SATISFIED.get(label.removesuffix("_WITH_COMMENT"), number)
     if score is None or score > 5:
         parse.ignore("without_score")

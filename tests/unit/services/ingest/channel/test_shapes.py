@@ -16,6 +16,8 @@ from services.ingest.channel.payload import multipart_parts
 from shared.contracts.codec import encode
 from shared.contracts.event import (
     Call,
+    CustomerIdentified,
+    CustomerMerged,
     EventBase,
     Interaction,
     SurveyAnswered,
@@ -23,6 +25,7 @@ from shared.contracts.event import (
     TicketReopened,
     TicketResolved,
 )
+from shared.links import minted_id
 from tests.contract.channel.signed import AES_KEY, NOW, UNIX, sealed
 
 STAMP = 1772366000
@@ -450,6 +453,32 @@ def test_zendesk_messaging_as_a_tickets_event(kind: str, whose: tuple[Any, ...])
     assert (_whose(message), message.id, message.text, message.conversation_id) == (whose, "m", "late", "c")
 
 
+@pytest.mark.parametrize(
+    ("told", "answer"),
+    [
+        ({"satisfaction_score": {"score": "BAD", "comment": "slow"}}, (0, 0, 1, "slow")),
+        ({"satisfaction_score": "GOOD"}, (1, 0, 1, None)),
+        ({"satisfaction_score": {"score": 4}}, (4, 1, 5, None)),
+        ({"previous": "OFFERED", "current": "BAD_WITH_COMMENT"}, (0, 0, 1, None)),
+    ],
+)
+def test_a_zendesk_csat_received_is_a_survey_answered(told: dict[str, Any], answer: tuple[Any, ...]) -> None:
+    detail = {"id": "5", "requester_id": "8"}
+    body = {"type": "zen:event-type:ticket.csat_received", "account_id": 7, "id": "e", "detail": detail, "event": told}
+
+    (event,) = _read("zendesk", body).events
+
+    assert isinstance(event, SurveyAnswered)
+    assert (event.score, event.scale_min, event.scale_max, event.text) == answer
+    assert event.customer.handles == ["zendesk:7/8"]
+
+
+def test_a_zendesk_csat_only_asked_for_is_no_answer() -> None:
+    body = {"type": "zen:event-type:ticket.csat_requested", "account_id": 7, "detail": {"id": "5"}, "event": {}}
+
+    assert dict(_read("zendesk", body).ignored) == {"unknown_kind": 1}
+
+
 def _intercom(**part: Any) -> EventBase:
     author = {"type": "user", "id": "i1", "email": "ana@example.com"}
     item = {
@@ -575,6 +604,79 @@ def test_an_intercom_ticket_of_nobody_names_nobody() -> None:
     assert (event.customer.id, event.customer.handles) == (None, [])
 
 
+def _intercom_merge(**contact: Any) -> ChannelParse:
+    item = {"type": "contact", "id": "new", "email": "ana@example.com", "name": "Ana", **contact}
+    return _read("intercom", {"topic": "contact.merged", "app_id": "a", "id": "n1", "data": {"item": item}})
+
+
+def test_a_contact_absorbed_by_one_the_company_knows_is_that_customers() -> None:
+    (event,) = _intercom_merge(external_id="c-7", merged_from={"type": "contact", "id": "old"}).events
+
+    assert isinstance(event, CustomerIdentified)
+    assert (event.customer.id, event.name) == ("c-7", "Ana")
+    assert event.customer.handles == ["mailto:ana@example.com", "intercom:a/new", "intercom:a/old"]
+
+
+def test_a_contact_absorbed_by_one_without_an_id_joins_what_its_handle_stands_for() -> None:
+    (event,) = _intercom_merge(external_id=None, merged_from={"type": "contact", "id": "old"}).events
+
+    assert isinstance(event, CustomerMerged)
+    assert (event.from_id, event.into_id) == (minted_id("intercom:a/old"), minted_id("intercom:a/new"))
+
+
+def test_a_merge_that_does_not_say_from_whom_is_counted() -> None:
+    assert dict(_intercom_merge(external_id="c-7").ignored) == {"merge_without_source": 1}
+
+
+def _intercom_step(topic: str, **changed: Any) -> ChannelParse:
+    part = {"id": "28", "part_type": "close", "body": None, "author": {"type": "admin", "id": "19"}}
+    item = {
+        "type": "conversation",
+        "id": "213",
+        "updated_at": 1772366000,
+        "user": {"type": "lead", "id": "i1", "email": "ana@example.com"},
+        "conversation_message": {"id": "1", "body": "<p>Hello</p>", "author": {"type": "user", "id": "i1"}},
+        "conversation_parts": {"conversation_parts": [{**part, **changed.pop("part", {})}]},
+        **changed,
+    }
+    return _read(
+        "intercom", {"topic": topic, "app_id": "a", "id": "n", "created_at": 1772366400, "data": {"item": item}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind"),
+    [("conversation.admin.closed", TicketResolved), ("conversation.admin.opened", TicketReopened)],
+)
+def test_an_intercom_conversation_closed_or_opened_again_is_like_a_ticket(topic: str, kind: type) -> None:
+    (event,) = _intercom_step(topic).events
+
+    assert isinstance(event, TicketResolved | TicketReopened)
+    assert type(event) is kind
+    assert (event.ticket_id, event.customer.handles) == ("213", ["mailto:ana@example.com", "intercom:a/i1"])
+    assert (event.direction, event.actor and event.actor.kind) == ("outbound", "agent")
+
+
+def test_the_last_word_with_which_an_intercom_conversation_is_closed_is_said() -> None:
+    said, closed = _intercom_step("conversation.admin.closed", part={"body": "<p>Bye</p>"}).events
+
+    assert (said.id, said.text, said.direction) == ("28", "Bye", "outbound")
+    assert isinstance(closed, TicketResolved)
+
+
+def test_closing_the_conversation_of_an_intercom_ticket_does_not_resolve_it() -> None:
+    assert dict(_intercom_step("conversation.admin.closed", ticket={"id": "7"}).ignored) == {"status_change": 1}
+
+
+@pytest.mark.parametrize(("source", "channel"), [("email", "email"), ("conversation", "chat"), ("sms", "sms")])
+def test_an_intercom_conversation_knows_how_it_came(source: str, channel: str) -> None:
+    (said, _) = _intercom_step(
+        "conversation.admin.closed", part={"body": "<p>Bye</p>"}, source={"type": source, "id": "1"}
+    ).events
+
+    assert said.channel == channel
+
+
 def test_a_picture_between_intercoms_words_is_a_file() -> None:
     event = _intercom(body='<div><img class="x" src="https://x/a.png?a=1&amp;b=2"></div>')
 
@@ -598,6 +700,64 @@ def test_a_chatwoot_mail_keeps_its_subject_and_files_their_kind() -> None:
     assert isinstance(event, Interaction)
     assert (event.subject, event.channel) == ("Late order", "email")
     assert [kind for _, kind in _files(event)] == ["image/*", "application/geo+json"]
+
+
+_CHATWOOT_CONVERSATION = {
+    "event": "conversation_status_changed",
+    "id": 207,
+    "channel": "Channel::WebWidget",
+    "contact_inbox": {"id": 180, "contact_id": 4},
+    "messages": [{"id": 654, "account_id": 2, "conversation_id": 207, "message_type": 1, "content": "done"}],
+    "meta": {"sender": {"id": 4, "email": None, "identifier": None, "phone_number": None}},
+    "last_activity_at": 1772355600,
+    "updated_at": 1772366000.25,
+}
+
+
+def _chatwoot_step(before: str, now: str) -> ChannelParse:
+    changed = [{"status": {"previous_value": before, "current_value": now}}]
+    return _read("chatwoot", {**_CHATWOOT_CONVERSATION, "status": now, "changed_attributes": changed})
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kind"),
+    [("open", "resolved", TicketResolved), ("resolved", "open", TicketReopened)],
+)
+def test_a_chatwoot_conversation_is_resolved_and_reopened_when_it_changed(before: str, now: str, kind: type) -> None:
+    (event,) = _chatwoot_step(before, now).events
+
+    assert isinstance(event, TicketResolved | TicketReopened)
+    assert type(event) is kind
+    assert event.occurred_at.isoformat() == "2026-03-01T11:53:20.250000+00:00"
+    assert (event.ticket_id, event.text) == ("207", None)
+
+
+def test_other_changes_of_a_chatwoot_conversations_status_are_counted() -> None:
+    assert dict(_chatwoot_step("pending", "open").ignored) == {"status_change": 1}
+
+
+def test_a_chatwoot_conversations_customer_is_the_one_who_wrote_in_it() -> None:
+    message = {
+        "event": "message_created",
+        "id": 654,
+        "message_type": "incoming",
+        "content": "hi",
+        "account": {"id": 2, "name": "Shop"},
+        "sender": {"id": 4, "type": "contact"},
+    }
+
+    (said,), (resolved,) = _read("chatwoot", message).events, _chatwoot_step("open", "resolved").events
+
+    assert (resolved.source, resolved.customer.handles) == (said.source, said.customer.handles)
+
+
+def test_a_chatwoot_contact_known_by_its_inbox_alone_is_the_contact() -> None:
+    body = {**_CHATWOOT_CONVERSATION, "meta": {}, "conversation": _CHATWOOT_CONVERSATION, "status": "resolved"}
+    inner = {**_CHATWOOT_CONVERSATION, "meta": {}}
+
+    (event,) = _read("chatwoot", {**body, "conversation": inner}).events
+
+    assert event.customer.handles == ["chatwoot:2/4"]
 
 
 # Mastodon, WeChat, WeCom
