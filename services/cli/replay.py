@@ -14,7 +14,11 @@ from services.cli.instant import instant_of
 def replay(
     events: Annotated[
         Path,
-        typer.Argument(exists=True, dir_okay=False, help="Events as newline-delimited JSON, in the order of the log."),
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="Events as newline-delimited JSON, plain or gzip, in the order of the log.",
+        ),
     ],
     out: Annotated[
         Path, typer.Option(dir_okay=False, help="Where to write the alert records, newline-delimited JSON.")
@@ -35,6 +39,7 @@ def replay(
     from services.sentiment.interaction.score import Scorer
     from shared.clock import to_ms
     from shared.errors import Reject
+    from shared.table_file import DAMAGED, decompressed
 
     until_ms = None
     if until:
@@ -44,15 +49,20 @@ def replay(
     chain = Chain(Scorer.load(model or SHIPPED_ARTEFACT), partitions)
     alerts: list[Replayed] = []
     n_refused = n_read = 0
-    with events.open("rb") as lines:
+    with events.open("rb") as raw:
+        # What another program writes into, as in <(command), cannot be looked into before it is read.
+        lines = decompressed(raw) if raw.seekable() else raw
 
         def read() -> Iterator[bytes]:
             nonlocal n_read
-            for line in lines:
-                n_read += 1
-                content = (line.removeprefix(codecs.BOM_UTF8) if n_read == 1 else line).strip()
-                if content:
-                    yield content
+            try:
+                for line in lines:
+                    n_read += 1
+                    content = (line.removeprefix(codecs.BOM_UTF8) if n_read == 1 else line).strip()
+                    if content:
+                        yield content
+            except DAMAGED as error:
+                raise typer.BadParameter(f"{events} is damaged or cut off: {error}") from error
 
         for found in chain.run(read(), until_ms):
             if isinstance(found, Replayed):

@@ -1,5 +1,6 @@
 """`pulseline replay`: recorded events in, the same alerts out, however often and on however many partitions."""
 
+import gzip
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -55,6 +56,23 @@ def test_a_byte_order_mark_before_the_first_event_is_no_part_of_it(events: Path)
     events.write_bytes(b"\xef\xbb\xbf" + events.read_bytes())
 
     assert run(events) == plain
+
+
+def test_a_compressed_log_is_read_like_the_plain_one(events: Path) -> None:
+    plain = run(events)
+    events.write_bytes(gzip.compress(events.read_bytes()))
+
+    assert run(events) == plain
+    assert plain[1]
+
+
+def test_a_compressed_log_that_is_cut_off_is_refused_whole(events: Path) -> None:
+    events.write_bytes(gzip.compress(events.read_bytes())[:-100])
+
+    code, written, said = run(events)
+
+    assert (code, written) == (2, b"")
+    assert "damaged or cut off" in said
 
 
 def test_merges_and_links_give_the_same_bytes_on_any_number_of_partitions(tmp_path: Path) -> None:
