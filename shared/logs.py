@@ -1,8 +1,10 @@
 """JSON log lines on stderr, one event a line, with the correlation id of the work in hand."""
 
 import logging
+import math
 import sys
 import time
+from collections import OrderedDict
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -12,6 +14,9 @@ correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=No
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _encoder = msgspec.json.Encoder(enc_hook=str)
+_LIBRARIES = ("aiokafka", "faust", "mode", "asyncio")
+_SAID_AGAIN_AFTER_S = 10.0
+_MOST_REMEMBERED = 256
 
 
 class JsonFormatter(logging.Formatter):
@@ -64,6 +69,31 @@ def _calmed(record: logging.LogRecord) -> bool:
     return True
 
 
+class Unrepeated(logging.Filter):
+    """Lets through what a library repeats once in ten seconds, with how often it was said since (`n_repeated`).
+
+    A broker that is away makes its clients say so thirty times a second and process: nothing else would be seen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_LIBRARIES):
+            return True
+        said = (record.name, record.getMessage())
+        at, n_repeated = self._said.pop(said, (-math.inf, 0))
+        # The clock may have been set back meanwhile.
+        is_repeated = 0 <= record.created - at < _SAID_AGAIN_AFTER_S
+        self._said[said] = (at, n_repeated + 1) if is_repeated else (record.created, 0)
+        if len(self._said) > _MOST_REMEMBERED:
+            self._said.popitem(last=False)
+        if n_repeated and not is_repeated:
+            record.n_repeated = n_repeated
+        return not is_repeated
+
+
 def configure_logging(service: str, level: str = "info", style: Literal["json", "text"] = "json") -> None:
     """Send every logger to stderr in one format; call once, from a service's __main__."""
     handler = logging.StreamHandler(sys.stderr)
@@ -73,7 +103,8 @@ def configure_logging(service: str, level: str = "info", style: Literal["json", 
         formatter = TextFormatter()
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
+    handler.addFilter(Unrepeated())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_calmed)
-    for noisy in ("aiokafka", "faust", "mode", "asyncio", "uvicorn.access", "httpx2"):
+    for noisy in (*_LIBRARIES, "uvicorn.access", "httpx2"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

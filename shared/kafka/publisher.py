@@ -453,3 +453,6 @@ async def _stop(producer: AIOKafkaProducer) -> None:
             await producer.stop()
     except (KafkaError, OSError, TimeoutError):
         return
+    except KeyError:
+        # Its sender puts back a batch that `replace` has taken from it.
+        return

@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from shared.errors import Unavailable
-from shared.kafka.publisher import OutRecord, Publisher, RecordTooLargeError, partition_for, record_size
+from shared.kafka.publisher import OutRecord, Publisher, RecordTooLargeError, _stop, partition_for, record_size
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,14 @@ async def test_a_start_that_is_given_up_midway_leaves_no_connection_behind() -> 
             await starting
 
         await _until(reader.at_eof)
+
+
+async def test_a_producer_whose_batches_were_taken_from_it_stops_in_silence() -> None:
+    class Emptied:
+        async def stop(self) -> None:
+            raise KeyError("the batch in hand")
+
+    await _stop(cast("AIOKafkaProducer", Emptied()))
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
