@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,14 +11,21 @@ from typing import Self
 
 import httpx2
 
+from shared.embedded.process import free_ports
+
 ROOT = Path(__file__).parents[1]
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a loopback port that was free a moment ago and that this process has given to nobody else.
+
+    A service takes its port seconds after it was given, and leaves it for seconds whenever it is started again.
+    """
+    while (port := free_ports(1)[0]) in _given:
+        continue
+    _given.add(port)
+    return port
 
 
 class ServiceProcess:
@@ -44,10 +50,15 @@ class ServiceProcess:
                 [sys.executable, "-m", f"services.{self.name}"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
             )
         if until_ready:
-            self.wait_ready()
+            try:
+                self.wait_ready()
+            except BaseException:
+                # Its `with` block, which would end it, has not begun.
+                self.kill()
+                raise
         return self
 
-    def wait_ready(self, timeout_s: float = 40.0) -> None:
+    def wait_ready(self, timeout_s: float = 90.0) -> None:
         deadline = time.monotonic() + timeout_s
         last = ""
         while time.monotonic() < deadline:

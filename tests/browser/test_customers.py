@@ -33,6 +33,8 @@ def save(page: Page, name: str) -> None:
 def test_filters_are_kept_as_a_segment_renamed_shared_and_deleted(console: Console, axe_source: str) -> None:
     page = console.open("#/customers", role="supervisor", name="Segment Maker")
     page.get_by_role("button", name="Gold").click()
+    # The rows of before stay until the filtered ones have come.
+    expect(rows(page).filter(has_not_text="Gold")).to_have_count(0)
     expect(rows(page)).not_to_have_count(0)
     n_gold = rows(page).count()
 

@@ -224,6 +224,17 @@ def wrongly_counted(system: System, told: list[dict[str, Any]]) -> list[tuple[st
     return [(one, n, n_shown[one]) for one, n in n_told.items() if n_shown[one] != n]
 
 
+async def wait_projected(database: Any, ends: dict[TopicPartition, int]) -> None:
+    """Return when the tables have what is in the topics; alerts do not wait there for what led to them."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            rows = await database.fetch("SELECT topic, partition, next_offset FROM projection_offsets")
+            stored = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+            if all(stored.get(place, 0) >= end for place, end in ends.items()):
+                return
+            await asyncio.sleep(0.5)
+
+
 async def judge(
     system: System, bootstrap: str, prefix: str, database_url: str, sender: Sender, watcher: Watcher
 ) -> None:
@@ -234,7 +245,9 @@ async def judge(
         await asyncio.to_thread(system.services["sentiment"].stop)
         await log.wait_handled("churn_alerts", "interactions.enriched")
         inputs = await log.read(await log.handled("sentiment", "interactions"))
-        alerts = [untraced(one) for part in await log.read(await log.ends("churn.alerts")) for one in part]
+        ends = await log.ends("churn.alerts")
+        alerts = [untraced(one) for part in await log.read(ends) for one in part]
+        ends |= await log.ends("interactions.enriched")
 
     arrived = Counter(json.loads(value).get("id") for part in inputs for value in part)
     assert set(arrived) - {None} == {event["id"] for event in sender.told}
@@ -242,9 +255,7 @@ async def judge(
     assert set(alerts) == {one for part in inputs for one in replayed(without_repeats(part))}
 
     database = await asyncpg.connect(database_url)
-    async with asyncio.timeout(PATIENCE_S):
-        while await database.fetchval("SELECT count(*) FROM alert_events") < len(set(alerts)):
-            await asyncio.sleep(0.5)
+    await wait_projected(database, ends)
     rows = await database.fetch("SELECT seq, is_historical FROM alert_events ORDER BY seq")
     orders = await database.fetchrow("SELECT count(*) AS n, sum(amount) AS total FROM orders")
     n_interactions = await database.fetchval("SELECT count(*) FROM interactions")

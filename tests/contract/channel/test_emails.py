@@ -51,8 +51,8 @@ def test_at_least_95_percent_of_the_mails_are_right_in_every_stated_respect() ->
 def test_no_mail_takes_long() -> None:
     slowest = 0.0
     for _, raw in _mails():
-        started = time.perf_counter()
+        started = time.process_time()
         read_mail(raw)
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.process_time() - started)
 
     assert slowest < 2.0  # a bound against runaway parsing, not a benchmark
