@@ -12,6 +12,7 @@ from typing import Self
 import httpx2
 
 from shared.embedded.process import free_ports
+from tests.loopback import LOOPBACK
 
 ROOT = Path(__file__).parents[1]
 _given: set[int] = set()
@@ -66,7 +67,7 @@ class ServiceProcess:
             if self._process.poll() is not None:
                 break
             try:
-                answer = httpx2.get(f"{self.url}/readyz", timeout=2, trust_env=False)
+                answer = httpx2.get(f"{self.url}/readyz", timeout=2, **LOOPBACK)
                 if answer.status_code == 200:
                     return
                 last = answer.text

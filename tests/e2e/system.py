@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx2
 
 from pulseline.client import Client, RetryPolicy
+from tests.loopback import LOOPBACK
 from tests.service_process import ServiceProcess
 
 NAMES = ("ingest", "sentiment", "churn_alerts", "api")
@@ -65,7 +66,7 @@ class System:
             self.services["api"].url + path,
             headers={"Authorization": f"Bearer {self.key}"},
             timeout=20,
-            trust_env=False,
+            **LOOPBACK,
         )
 
 

@@ -12,6 +12,7 @@ from shared.links import minted_id
 from tests.conftest import RunningKafka
 from tests.e2e.system import System, eventually
 from tests.e2e.test_chain import PARTITIONS, prepare
+from tests.loopback import LOOPBACK
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -77,7 +78,7 @@ def contacts(system: System, customer_id: str) -> int:
 
 def post(system: System, path: str, body: dict[str, Any]) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {system.key}"}
-    return httpx2.post(system.services["api"].url + path, json=body, headers=headers, timeout=20, trust_env=False)
+    return httpx2.post(system.services["api"].url + path, json=body, headers=headers, timeout=20, **LOOPBACK)
 
 
 def test_three_strangers_become_one_customer_and_part_again(system: System) -> None:

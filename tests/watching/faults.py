@@ -25,6 +25,7 @@ from shared.kafka.publisher import Publisher
 from shared.kafka.ticker import publish_control
 from shared.topics import ENRICHED
 from tests.e2e.system import eventually
+from tests.loopback import LOOPBACK
 from tests.watching import broker
 from tests.watching.drill import KeepUp
 from tests.watching.prometheus import Alertmanager
@@ -258,7 +259,7 @@ class QuietTraffic:
     def _run(self) -> None:
         services, headers = self._watched.system.services, {"Authorization": f"Bearer {self._watched.system.key}"}
         number = 0
-        with httpx2.Client(headers=headers, timeout=5, trust_env=False) as client:
+        with httpx2.Client(headers=headers, timeout=5, **LOOPBACK) as client:
             while not self._ended.wait(0.25):
                 now = datetime.now(UTC)
                 events = [complaint(1_000 + i, f"quiet-{number}-{i}", "Thanks, that helps.", now) for i in range(8)]

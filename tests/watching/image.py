@@ -22,6 +22,7 @@ import httpx2
 from shared.embedded.kafka import EmbeddedKafka
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.embedded.process import free_ports
+from tests.loopback import LOOPBACK
 from tests.watching.watched import COMPLAINTS, complaint
 
 SERVICES = ("ingest", "sentiment", "churn_alerts", "api")
@@ -102,16 +103,16 @@ def main() -> None:
         }
         for name, port in ports.items():
             url = f"http://127.0.0.1:{port}/readyz"
-            took = wait_for(name, lambda url=url: httpx2.get(url, trust_env=False).status_code == 200)  # type: ignore[misc]
+            took = wait_for(name, lambda url=url: httpx2.get(url, **LOOPBACK).status_code == 200)  # type: ignore[misc]
             print(f"{name} is ready {took:.1f} s later")
         now = datetime.now(UTC)
         complaints = [complaint(1, str(number), COMPLAINTS[0][0], now) for number in range(8)]
         headers = {"Authorization": f"Bearer {key}"}
         httpx2.post(
-            f"http://127.0.0.1:{ports['ingest']}/v1/events", json=complaints, headers=headers, trust_env=False
+            f"http://127.0.0.1:{ports['ingest']}/v1/events", json=complaints, headers=headers, **LOOPBACK
         ).raise_for_status()
         alerts = f"http://127.0.0.1:{ports['api']}/v1/alerts?limit=1"
-        took = wait_for("alert", lambda: bool(httpx2.get(alerts, headers=headers, trust_env=False).json()["items"]))
+        took = wait_for("alert", lambda: bool(httpx2.get(alerts, headers=headers, **LOOPBACK).json()["items"]))
         print(f"an alert is there {took:.1f} s after eight complaints")
         for name, process in processes.items():
             status = Path(f"/proc/{process.pid}/status").read_text("ascii").splitlines()

@@ -15,6 +15,7 @@ import yaml
 
 from deploy.generate import rules_text
 from deploy.prometheus.timing import Timing
+from tests.loopback import LOOPBACK
 from tests.service_process import free_port
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
@@ -64,7 +65,7 @@ class _Server:
 
     def _is_ready(self) -> bool:
         try:
-            return bool(httpx2.get(f"{self.url}/-/ready", timeout=2, trust_env=False).status_code == 200)
+            return bool(httpx2.get(f"{self.url}/-/ready", timeout=2, **LOOPBACK).status_code == 200)
         except httpx2.TransportError:
             return False
 
@@ -83,7 +84,7 @@ class Alertmanager(_Server):
 
     def active(self) -> set[str]:
         """Return the names of the alerts that it holds for true now."""
-        answer = httpx2.get(f"{self.url}/api/v2/alerts", params={"active": "true"}, timeout=20, trust_env=False)
+        answer = httpx2.get(f"{self.url}/api/v2/alerts", params={"active": "true"}, timeout=20, **LOOPBACK)
         return {one["labels"]["alertname"] for one in answer.json()}
 
 
@@ -130,7 +131,7 @@ class Prometheus(_Server):
         return {one["metric"]["alertname"] for one in alerts}
 
     def _ask(self, what: str, **parameters: Any) -> list[Series]:
-        answer = httpx2.get(f"{self.url}/api/v1/{what}", params=parameters, timeout=20, trust_env=False)
+        answer = httpx2.get(f"{self.url}/api/v1/{what}", params=parameters, timeout=20, **LOOPBACK)
         assert answer.status_code == 200, answer.text
         result: list[Series] = answer.json()["data"]["result"]
         return result

@@ -20,6 +20,7 @@ from shared.contracts.codec import encode
 from shared.kafka.publisher import Message, Publisher
 from shared.kafka.topics_admin import ensure_topics
 from tests.e2e.system import System, eventually
+from tests.loopback import LOOPBACK
 from tests.watching.prometheus import Prometheus
 
 PARTITIONS = 2
@@ -91,7 +92,7 @@ class Watched:
     def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self.system.key}"}
         url = self.system.services["api"].url + path
-        return httpx2.request(method, url, json=body, headers=headers, timeout=20, trust_env=False)
+        return httpx2.request(method, url, json=body, headers=headers, timeout=20, **LOOPBACK)
 
     def deliver(self, number: int, token: str = TOKEN, text: str = "hi", connection: str = CONNECTIONS[0]) -> int:
         """Deliver a provider's message and return the answer's status."""
@@ -107,7 +108,7 @@ class Watched:
             json={"update_id": number, "message": message} if number % 5 else {"update_id": number},
             headers={"X-Telegram-Bot-Api-Secret-Token": token},
             timeout=20,
-            trust_env=False,
+            **LOOPBACK,
         )
         return answer.status_code
 
@@ -130,7 +131,7 @@ class Watched:
         """Send an event that ingest refuses."""
         headers = {"Authorization": f"Bearer {self.system.key}"}
         url = self.system.services["ingest"].url + "/v1/events"
-        httpx2.post(url, json={"type": "none"}, headers=headers, timeout=20, trust_env=False)
+        httpx2.post(url, json={"type": "none"}, headers=headers, timeout=20, **LOOPBACK)
 
     def value(self, expression: str) -> float:
         """Return the one value of a query; minus one where it has none."""
@@ -183,7 +184,7 @@ class Traffic:
         texts = COMPLAINTS[number % 2]
         events = [complaint(number % N_CUSTOMERS, f"{number}-{index}", text, now) for index, text in enumerate(texts)]
         url, headers = watched.system.services["ingest"].url, {"Authorization": f"Bearer {watched.system.key}"}
-        httpx2.post(f"{url}/v1/events", json=events, headers=headers, timeout=5, trust_env=False)
+        httpx2.post(f"{url}/v1/events", json=events, headers=headers, timeout=5, **LOOPBACK)
         watched.deliver(number)
         if number % 3 == 0:
             watched.deliver(number, connection=CONNECTIONS[1])

@@ -28,6 +28,7 @@ from shared.embedded.postgres import EmbeddedPostgres
 from shared.links import minted_id
 from tests.e2e.system import NAMES, System, eventually
 from tests.e2e.test_chain import PARTITIONS, prepare
+from tests.loopback import LOOPBACK
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
@@ -102,7 +103,7 @@ class Watcher(threading.Thread):
             last = self.seen[-1] if self.seen else 0
             headers = {"Authorization": f"Bearer {self._system.key}", "Last-Event-ID": str(last)}
             try:
-                with httpx2.stream("GET", url, headers=headers, timeout=20, trust_env=False) as answer:
+                with httpx2.stream("GET", url, headers=headers, timeout=20, **LOOPBACK) as answer:
                     for line in answer.iter_lines() if answer.status_code == 200 else ():
                         if line.startswith("id:"):
                             self.seen.append(int(line[3:]))

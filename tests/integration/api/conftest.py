@@ -17,6 +17,7 @@ from shared.contracts.codec import encode
 from shared.kafka.publisher import Message, Publisher, partition_for
 from shared.kafka.topics_admin import ensure_topics
 from shared.postgres.api_keys import Role, insert_key, new_key
+from tests.loopback import LOOPBACK
 from tests.service_process import ServiceProcess
 from tests.waiting import eventually
 
@@ -68,7 +69,7 @@ class Api:
 
     def client(self, key: str | None = None) -> httpx2.Client:
         headers = {"Authorization": f"Bearer {key or self.key}"}
-        return httpx2.Client(base_url=self.process.url, headers=headers, timeout=20, trust_env=False)
+        return httpx2.Client(base_url=self.process.url, headers=headers, timeout=20, **LOOPBACK)
 
     def get(self, path: str, **parameters: Any) -> Any:
         with self.client() as client:

@@ -11,6 +11,7 @@ from services.api.auth.rights import ROLE_SCOPES, ROLES
 from shared.postgres.api_keys import Role
 from tests.factories.records import enriched, message, raised
 from tests.integration.api.conftest import Api
+from tests.loopback import LOOPBACK
 
 pytestmark = pytest.mark.integration
 
@@ -137,7 +138,7 @@ def test_each_role_gets_in_where_the_table_says_and_nowhere_else(api: Api, role:
 
 
 def test_nobody_gets_in_without_a_key(api: Api) -> None:
-    with httpx2.Client(base_url=api.process.url, trust_env=False) as client:
+    with httpx2.Client(base_url=api.process.url, **LOOPBACK) as client:
         statuses = {status_of(client, method, path) for method, path in TABLE}
 
     assert statuses == {401}
@@ -146,7 +147,7 @@ def test_nobody_gets_in_without_a_key(api: Api) -> None:
 def test_a_console_session_needs_its_token_to_write(api: Api) -> None:
     api.publish("churn.alerts", raised("a1"))
     api.wait_projected()
-    with httpx2.Client(base_url=api.process.url, trust_env=False) as browser:
+    with httpx2.Client(base_url=api.process.url, **LOOPBACK) as browser:
         login = browser.post("/v1/session", json={"api_key": api.key})
         without = browser.post("/v1/alerts/a1/acknowledge")
         proof = {"X-CSRF-Token": browser.get("/v1/session").json()["csrf_token"]}
@@ -298,7 +299,7 @@ def test_an_export_guards_spreadsheets_against_formulas(api: Api) -> None:
 
 
 def test_guessing_keys_locks_the_address_out_of_logging_in(api: Api) -> None:
-    with api.make_process("guessed").start() as process, httpx2.Client(base_url=process.url, trust_env=False) as client:
+    with api.make_process("guessed").start() as process, httpx2.Client(base_url=process.url, **LOOPBACK) as client:
         guesses = [client.post("/v1/session", json={"api_key": f"pl_{n:08}_x"}).status_code for n in range(12)]
         right = client.post("/v1/session", json={"api_key": api.key})
         with_key = client.get("/v1/session", headers={"Authorization": f"Bearer {api.key}"})

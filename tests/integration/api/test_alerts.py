@@ -12,6 +12,7 @@ import pytest
 
 from tests.factories.records import NOON, raised, updated
 from tests.integration.api.conftest import Api
+from tests.loopback import LOOPBACK
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -26,7 +27,7 @@ class StreamReader:
         self.data: list[dict[str, object]] = []
         self.arrived: list[float] = []
         headers = {"Authorization": f"Bearer {key}"} | ({} if after is None else {"Last-Event-ID": str(after)})
-        self._client = httpx2.Client(timeout=30, trust_env=False)
+        self._client = httpx2.Client(timeout=30, **LOOPBACK)
         self._response = self._client.send(
             self._client.build_request("GET", f"{url}/v1/alerts/stream{query}", headers=headers), stream=True
         )

@@ -14,6 +14,7 @@ from shared.contracts.alert import AlertBody, AlertRaised, CustomerRisk, Risk
 from shared.contracts.enriched import Engagement, EnrichedEvent, Origin
 from shared.contracts.event import Customer, OrderPlaced
 from tests.integration.api.conftest import Api
+from tests.loopback import LOOPBACK
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -22,7 +23,7 @@ ASKED = NOW - timedelta(days=100)
 
 
 def gauge(api: Api, name: str, **labels: str) -> float | None:
-    text = httpx2.get(f"{api.process.url}/metrics", trust_env=False).text
+    text = httpx2.get(f"{api.process.url}/metrics", **LOOPBACK).text
     samples = [one for family in text_string_to_metric_families(text) for one in family.samples if one.name == name]
     return next((one.value for one in samples if one.labels == labels), None)
 

@@ -13,6 +13,7 @@ import pytest
 from shared.embedded.postgres import EmbeddedPostgres
 from tests.factories.records import enriched, order, raised
 from tests.integration.api.conftest import Api
+from tests.loopback import LOOPBACK
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -20,7 +21,7 @@ ENRICHED = "interactions.enriched"
 
 
 def ready(url: str) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx2.get(f"{url}/readyz", timeout=10, trust_env=False).json()
+    answer: dict[str, Any] = httpx2.get(f"{url}/readyz", timeout=10, **LOOPBACK).json()
     return answer
 
 
@@ -96,7 +97,7 @@ def test_what_people_must_mend_in_postgresql_is_waited_out(
 
 def _lags(api: Api) -> list[float]:
     """Return how long records may have waited for each lane, as Prometheus is told."""
-    lines = httpx2.get(f"{api.process.url}/metrics", timeout=10, trust_env=False).text.splitlines()
+    lines = httpx2.get(f"{api.process.url}/metrics", timeout=10, **LOOPBACK).text.splitlines()
     return [float(line.split()[-1]) for line in lines if line.startswith("pulseline_api_projection_lag_seconds{")]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.factories.records import raised, updated
 from tests.integration.api.conftest import Api
+from tests.loopback import LOOPBACK
 from tests.service_process import ServiceProcess
 from tests.waiting import eventually
 
@@ -20,7 +21,7 @@ MOST_GROWTH_BYTES = 150 << 20
 
 
 def figure(process: ServiceProcess, name: str) -> float:
-    page = httpx2.get(f"{process.url}/metrics", timeout=20, trust_env=False).text
+    page = httpx2.get(f"{process.url}/metrics", timeout=20, **LOOPBACK).text
     [line] = [line for line in page.splitlines() if line.startswith(f"{name} ")]
     return float(line.split()[1])
 

@@ -11,6 +11,7 @@ from shared.contracts.identity import CustomerLinked
 from tests.factories.records import NOON, enriched, message, raised
 from tests.integration.api.conftest import Api
 from tests.integration.api.test_alerts import StreamReader, stream
+from tests.loopback import LOOPBACK
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -85,7 +86,7 @@ def test_a_long_poll_from_beyond_the_end_of_the_log_is_answered_at_once(api: Api
     newest = api.get("/v1/alerts")["last_event_id"]
 
     # It would wait for longer than the client does.
-    with httpx2.Client(headers={"Authorization": f"Bearer {api.key}"}, timeout=20, trust_env=False) as client:
+    with httpx2.Client(headers={"Authorization": f"Bearer {api.key}"}, timeout=20, **LOOPBACK) as client:
         answer = client.get(f"{api.process.url}/v1/alerts/events", params={"after": BEYOND, "wait_s": 30})
 
     assert answer.json() == {"items": [], "last_event_id": newest}

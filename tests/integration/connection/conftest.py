@@ -20,6 +20,7 @@ from shared.kafka.topics_admin import ensure_topics
 from shared.postgres.api_keys import Role
 from tests.conftest import RunningKafka, RunningPostgres
 from tests.integration.ingest.test_events_endpoint import make_key
+from tests.loopback import LOOPBACK
 from tests.service_process import ServiceProcess
 
 FILE = """
@@ -85,7 +86,7 @@ class Pair:
 
     def call(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {key or self.admin}"}
-        return httpx2.request(method, self.api.url + path, json=body, headers=headers, timeout=30, trust_env=False)
+        return httpx2.request(method, self.api.url + path, json=body, headers=headers, timeout=30, **LOOPBACK)
 
     def key_for(self, role: Role) -> str:
         return asyncio.run(make_key(self.database_url, role))
@@ -103,10 +104,10 @@ class Pair:
 
     def send(self, made: Sample, ingest: ServiceProcess | None = None) -> int:
         url = made.url if ingest is None else made.url.replace(self.ingest.url, ingest.url)
-        return httpx2.post(url, content=made.body, headers=made.headers, timeout=30, trust_env=False).status_code
+        return httpx2.post(url, content=made.body, headers=made.headers, timeout=30, **LOOPBACK).status_code
 
     def metric(self, name: str, labels: Mapping[str, str]) -> float | None:
-        text = httpx2.get(f"{self.ingest.url}/metrics", trust_env=False).text
+        text = httpx2.get(f"{self.ingest.url}/metrics", **LOOPBACK).text
         for family in text_string_to_metric_families(text):
             for found in family.samples:
                 if found.name == name and labels.items() <= found.labels.items():

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import RunningKafka
 from tests.integration.ingest.test_events_endpoint import Ingest, running
+from tests.loopback import LOOPBACK
 from tests.service_process import free_port
 
 pytestmark = pytest.mark.integration
@@ -51,7 +52,7 @@ def slack_message(ingest: Ingest, text: str, secret: str, *, forged: bool = Fals
         f"{ingest.service.url}/v1/channels/team",
         content=body.replace(b"U1", b"U2") if forged else body,
         headers={"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature},
-        trust_env=False,
+        **LOOPBACK,
         timeout=20,
     )
 
@@ -78,7 +79,7 @@ async def test_a_bad_element_of_a_batch_is_named_and_the_others_reach_kafka(inge
     headers = {"Content-Type": "application/cloudevents-batch+json", "Authorization": "Bearer t0k3n"}
 
     answer = httpx2.post(
-        f"{ingest.service.url}/v1/channels/own", content=json.dumps(batch), headers=headers, trust_env=False, timeout=20
+        f"{ingest.service.url}/v1/channels/own", content=json.dumps(batch), headers=headers, **LOOPBACK, timeout=20
     )
 
     assert answer.status_code == 200
@@ -102,7 +103,7 @@ async def test_forged_message_is_refused_and_says_why_in_the_log_only(ingest: In
 async def test_challenge_is_answered(ingest: Ingest) -> None:
     query = {"hub.mode": "subscribe", "hub.verify_token": "hello", "hub.challenge": "42"}
 
-    answer = httpx2.get(f"{ingest.service.url}/v1/channels/page", params=query, trust_env=False)
+    answer = httpx2.get(f"{ingest.service.url}/v1/channels/page", params=query, **LOOPBACK)
 
     assert (answer.status_code, answer.text) == (200, "42")
 
@@ -124,4 +125,4 @@ async def test_mail_for_an_allowed_recipient_reaches_kafka(ingest: Ingest) -> No
 
 
 async def test_unknown_connection_is_not_found(ingest: Ingest) -> None:
-    assert httpx2.post(f"{ingest.service.url}/v1/channels/none", trust_env=False).status_code == 404
+    assert httpx2.post(f"{ingest.service.url}/v1/channels/none", **LOOPBACK).status_code == 404

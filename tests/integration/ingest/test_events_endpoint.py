@@ -23,6 +23,7 @@ from shared.embedded.postgres import EmbeddedPostgres
 from shared.kafka.topics_admin import ensure_topics
 from shared.postgres.api_keys import Role, insert_key, new_key
 from tests.conftest import RunningKafka
+from tests.loopback import LOOPBACK
 from tests.service_process import ServiceProcess
 from tests.unit.services.ingest.test_decide import MALFORMED, raw
 from tests.waiting import eventually
@@ -45,7 +46,7 @@ class Ingest:
             content=body,
             headers={"Authorization": f"Bearer {key or self.key}", **(headers or {})},
             timeout=30,
-            trust_env=False,
+            **LOOPBACK,
         )
 
     async def records(self, topic: str, n: int, timeout_s: float = 10) -> list[Any]:
@@ -171,7 +172,7 @@ def readable(connection: socket.socket) -> bool:
 
 
 def metric(ingest: Ingest, name: str) -> float:
-    text = httpx2.get(f"{ingest.service.url}/metrics", timeout=30, trust_env=False).text
+    text = httpx2.get(f"{ingest.service.url}/metrics", timeout=30, **LOOPBACK).text
     return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 

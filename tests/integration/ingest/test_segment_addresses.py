@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import RunningKafka
 from tests.integration.ingest.test_events_endpoint import Ingest, running
+from tests.loopback import LOOPBACK
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +38,7 @@ async def ingest(kafka: RunningKafka, topic_prefix: str, database_url: str, tmp_
 def post(ingest: Ingest, call: str, body: Any, user: str | None) -> httpx2.Response:
     auth = None if user is None else (user, "")
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx2.post(f"{ingest.service.url}/v1/{call}", content=content, auth=auth, timeout=30, trust_env=False)
+    return httpx2.post(f"{ingest.service.url}/v1/{call}", content=content, auth=auth, timeout=30, **LOOPBACK)
 
 
 async def test_every_call_is_acknowledged_and_reaches_kafka_with_an_api_key(ingest: Ingest) -> None:
@@ -73,4 +74,4 @@ async def test_faults_are_answered_as_documented(ingest: Ingest) -> None:
     assert post(ingest, "batch", {"batch": 7}, ingest.key).status_code == 400
     assert post(ingest, "batch", {}, ingest.key).status_code == 400
     assert post(ingest, "track", b"x" * (6 << 20), ingest.key).status_code == 413
-    assert httpx2.get(f"{ingest.service.url}/v1/track", trust_env=False).status_code == 405
+    assert httpx2.get(f"{ingest.service.url}/v1/track", **LOOPBACK).status_code == 405
