@@ -106,7 +106,8 @@ class ServiceProcess:
             return 0
         process.send_signal(how)
         try:
-            return process.wait(timeout=20)
+            # Longer than a processor gives itself to finish what it has in hand and to leave its group.
+            return process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from shared.postgres.api_keys import Role, insert_key, new_key
 from shared.postgres.pool import open_connection
@@ -33,6 +33,9 @@ FLAGS = [
 ]
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+
+# Playwright's five seconds are for a machine that does nothing else.
+expect.set_options(timeout=20_000)
 
 T = TypeVar("T")
 _outside = ThreadPoolExecutor(max_workers=1)

@@ -25,17 +25,18 @@ def raised(console: Console, name: str) -> Person:
 
 
 def test_an_operator_works_an_alert_from_its_arrival_to_the_audit(console: Console) -> None:
-    page = console.open("#/alerts?q=Day+Break", role="supervisor", name="Nora Desk")
+    name = f"Day Break {next(numbers)}"
+    page = console.open(f"#/alerts?q={name}", role="supervisor", name="Nora Desk")
     expect(page.locator(".connection.live").first).to_be_visible()
     expect(page.locator(".empty")).to_be_visible()
-    person = raised(console, "Day Break")
+    person = raised(console, name)
 
     page.locator(f'[data-alert="al-{person.id}"]').click()
     expect(page.get_by_role("heading", name="What to do")).to_be_visible()
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.locator(".detail-head .status")).to_have_text("In hand")
     page.get_by_role("link", name="Open customer").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Day Break")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
     page.locator(".mini-alerts a").click()
     page.get_by_role("button", name="Log contact").click()
     page.get_by_label("Note (optional)").fill("she was glad that we called")
@@ -60,8 +61,9 @@ def picked(page: Page, *people: Person) -> None:
 
 
 def test_several_alerts_are_acknowledged_at_once(console: Console) -> None:
-    first, second, third = (raised(console, f"Bulk Order {n}") for n in range(3))
-    page = console.open("#/alerts?q=Bulk+Order")
+    name = f"Bulk Order {next(numbers)}"
+    first, second, third = (raised(console, f"{name} {n}") for n in range(3))
+    page = console.open(f"#/alerts?q={name}")
     expect(page.locator("[data-alert]")).to_have_count(3)
 
     picked(page, first, third)
@@ -75,8 +77,9 @@ def test_several_alerts_are_acknowledged_at_once(console: Console) -> None:
 
 
 def test_alerts_are_picked_by_keyboard_and_resolved_together(console: Console) -> None:
-    people = [raised(console, f"Keyed Up {n}") for n in range(2)]
-    page = console.open("#/alerts?q=Keyed+Up")
+    name = f"Keyed Up {next(numbers)}"
+    people = [raised(console, f"{name} {n}") for n in range(2)]
+    page = console.open(f"#/alerts?q={name}")
     expect(page.locator("[data-alert]")).to_have_count(2)
 
     for key in ("j", "x", "j", "x"):

@@ -25,8 +25,9 @@ def status_of(console: Console, person: Person) -> str:
 
 
 def test_an_alert_is_triaged_by_keyboard_alone(console: Console) -> None:
-    person = raised(console, "Kay Board")
-    page = console.open("#/alerts?q=Kay+Board")
+    name = f"Kay Board {next(numbers)}"
+    person = raised(console, name)
+    page = console.open(f"#/alerts?q={name}")
     expect(page.locator(f'[data-alert="al-{person.id}"]')).to_be_visible()
 
     page.keyboard.press("j")
@@ -34,7 +35,7 @@ def test_an_alert_is_triaged_by_keyboard_alone(console: Console) -> None:
     page.keyboard.press("a")
     expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text("In hand")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Kay Board")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
     page.keyboard.press("e")
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Enter")
