@@ -91,8 +91,11 @@ class EarlyAck(DyingWorker):
         for event in events:
             event.ack()
         consumer, message = self._app.consumer, events[-1].message
-        # A call beside another's commit returns when that one ends, and what it asked for is not in it.
-        while (consumer._committed_offset[message.tp] or 0) <= message.offset:
+        # A call beside another's commit returns when that one ends, and what it asked for is not in it. Nothing can be
+        # committed any more once the partition has gone elsewhere.
+        while self._is_ours(message.generation_id) and (
+            (consumer._committed_offset[message.tp] or 0) <= message.offset
+        ):
             await consumer.commit()
             await asyncio.sleep(0)
         await super()._handle(number, events)

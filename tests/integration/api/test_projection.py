@@ -398,6 +398,7 @@ def test_a_killed_api_goes_on_where_its_rows_end(api: Api) -> None:
 REBUILT = "customers, handles, interactions, orders, customer_risk_daily, customer_links, link_events"
 
 
+@pytest.mark.timeout(180)
 def test_everything_projected_is_rebuilt_from_the_topics_and_peoples_work_stays(api: Api) -> None:
     # The topics hold what other tests sent, too.
     people = [f"rebuilt-{n}" for n in range(20)]
@@ -413,7 +414,7 @@ def test_everything_projected_is_rebuilt_from_the_topics_and_peoples_work_stays(
     api.process.kill()
     api.rows(f"TRUNCATE {REBUILT}, projection_offsets")
     api.process.start()
-    api.wait_projected()
+    api.wait_projected(120)
 
     assert [api.get(f"/v1/customers/{one}") for one in people] == before
     assert before[0]["open_alerts"][0]["status"] == "acknowledged"

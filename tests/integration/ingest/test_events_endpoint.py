@@ -49,7 +49,7 @@ class Ingest:
             **LOOPBACK,
         )
 
-    async def records(self, topic: str, n: int, timeout_s: float = 10) -> list[Any]:
+    async def records(self, topic: str, n: int, timeout_s: float = 30) -> list[Any]:
         """Return the topic's records once there are `n`, or whatever there is after the time."""
         consumer = AIOKafkaConsumer(
             f"{self.prefix}{topic}", bootstrap_servers=self.bootstrap, auto_offset_reset="earliest"
