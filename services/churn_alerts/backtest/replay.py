@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from services.churn_alerts.backtest.options import Options
 from services.churn_alerts.customer.columns import Columns, Days, Floats
-from services.churn_alerts.customer.due import NEVER, InForce, SilencePolicy, first_crossing, floor_days, in_force_at
+from services.churn_alerts.customer.due import NEVER, InForce, SilencePolicy, first_crossing, floor_days
 from services.churn_alerts.customer.fit import REFIT_EVERY_DAYS, fit, is_publishable
 from services.churn_alerts.customer.generation import Generation
 from services.churn_alerts.customer.history import History
 from services.churn_alerts.customer.level import kept, with_level
 from services.churn_alerts.customer.load import threshold_for
-from services.churn_alerts.customer.score import risk
+from services.churn_alerts.customer.score import risk_of_rows
 
 _MOST_FITS_AT_ONCE: Final = 4
 """Each holds some fifty megabytes."""
@@ -147,16 +147,17 @@ def _fit_of_day(day: int) -> Generation:
 def score_checkpoints(history: History, options: Options, schedule: list[InForce], last_day: int) -> Scored:
     """Return the ungated risk of every scored customer at each checkpoint, and whether the floor was passed."""
     floors = _floors(history, options, schedule)
-    rows, days, risks = [], [], []
-    for day in range(options.start_day, last_day + 1, options.every_days):
-        at = history.scored(day, options.policy.min_purchases, options.policy.lost_after_days)
-        columns = history.columns.take(at)
-        rows.append(at)
-        days.append(np.full(len(at), day, dtype=np.int64))
-        risks.append(risk(columns, day - columns.last_day, in_force_at(schedule, day).generation))
-    row, day_of = _joined(rows), _joined(days)
-    p = np.concatenate([np.zeros(0), *risks])
-    return Scored(row, day_of, p, day_of - history.columns.last_day[row] >= floors[row])
+    days = range(options.start_day, last_day + 1, options.every_days)
+    parts = [history.scored(day, options.policy.min_purchases, options.policy.lost_after_days) for day in days]
+    row = _joined(parts)
+    day_of = np.repeat(np.array(days, dtype=np.int64), [len(part) for part in parts])
+    silence_days = day_of - history.columns.last_day[row]
+    p = np.zeros(len(row))
+    entry_of = _entry_of(schedule, day_of)
+    for index, entry in enumerate(schedule):
+        asked = np.flatnonzero(entry_of == index)
+        p[asked] = risk_of_rows(history.columns, row[asked], silence_days[asked], entry.generation)
+    return Scored(row, day_of, p, silence_days >= floors[row])
 
 
 def raise_alerts(history: History, options: Options, schedule: list[InForce], last_day: int) -> Alerts:
@@ -189,13 +190,18 @@ def raise_alerts(history: History, options: Options, schedule: list[InForce], la
 def _floors(history: History, options: Options, schedule: list[InForce]) -> Days:
     columns: Columns = history.columns
     floors = np.zeros(len(columns), dtype=np.int64)
-    starts = np.array([entry.from_day for entry in schedule], dtype=np.int64)
     # A floor is set with the purchase, by what was in force at the end of the day before.
-    entry_of = np.maximum(np.searchsorted(starts, columns.last_day - 1, side="right") - 1, 0)
+    entry_of = _entry_of(schedule, columns.last_day - 1)
     for index, entry in enumerate(schedule):
         rows = np.flatnonzero(entry_of == index)
         floors[rows] = floor_days(columns.take(rows), entry.generation, options.policy)
     return floors
+
+
+def _entry_of(schedule: list[InForce], days: Days) -> Days:
+    """Return the place in the schedule of what is in force at the end of each day, as `in_force_at`."""
+    starts = np.array([entry.from_day for entry in schedule], dtype=np.int64)
+    return np.maximum(np.searchsorted(starts, days, side="right") - 1, 0)
 
 
 def _joined(parts: list[Days]) -> Days:

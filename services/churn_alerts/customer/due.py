@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.features import usual_gap_days
 from services.churn_alerts.customer.generation import Generation
-from services.churn_alerts.customer.score import blocks, risk
+from services.churn_alerts.customer.score import risk, risk_of_rows
 
 NEVER = -1
 """In arrays of silences: no check reaches the threshold."""
@@ -181,12 +181,5 @@ def checks(columns: Columns, floors: Days, from_u: Days, until_u: Days, policy: 
 
 
 def risks_at(columns: Columns, rows: Days, silences: Days, generation: Generation) -> Floats:
-    """Return the risk of each row after the silence beside it, 0 where nothing may be alerted.
-
-    In blocks, so that what is taken of the columns does not grow with the checks.
-    """
-    p = np.zeros(len(rows), dtype=np.float64)
-    for block in blocks(len(rows)):
-        asked = columns.take(rows[block])
-        p[block] = np.where(may_alert(asked, generation), risk(asked, silences[block], generation), 0.0)
-    return p
+    """Return the risk of each row after the silence beside it, 0 where nothing may be alerted."""
+    return np.where(may_alert(columns, generation)[rows], risk_of_rows(columns, rows, silences, generation), 0.0)

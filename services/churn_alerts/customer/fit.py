@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.churn_alerts.customer.columns import Columns, Days, Floats
 from services.churn_alerts.customer.due import SilencePolicy
-from services.churn_alerts.customer.features import terms
+from services.churn_alerts.customer.features import standings, terms
 from services.churn_alerts.customer.floor import with_best_floor
 from services.churn_alerts.customer.generation import (
     DIGITS,
@@ -30,8 +30,9 @@ from services.churn_alerts.customer.level import returned, with_level
 from services.churn_alerts.customer.maximum import maximise
 from services.churn_alerts.customer.mixture import class_masses, digamma, log_gamma
 from services.churn_alerts.customer.model import refit_days
-from services.churn_alerts.customer.score import CLIP_DEVIATIONS, blocks, risk
+from services.churn_alerts.customer.score import CLIP_DEVIATIONS, by_state, risk_of_rows
 from services.churn_alerts.customer.value import fit_spend
+from services.churn_alerts.customer.whole_numbers import WholeNumbers
 
 REFIT_EVERY_DAYS = 28
 SNAPSHOT_EVERY_DAYS = 7
@@ -199,6 +200,8 @@ class _MixtureSample:
         span = (columns.last_day - columns.first_day).astype(np.float64)
         log_gaps = columns.sum_log_gap[sampled] + columns.n_gaps[sampled] * log(scale)
         self.x: Floats = np.concatenate([columns.n_gaps[sampled], zeros])
+        # Even of few customers many share a count, and a digamma costs as much as twenty sums.
+        self.counts = WholeNumbers(self.x, least=1)
         self.span: Floats = scale * np.concatenate([span[sampled], zeros])
         self.silence: Floats = scale * np.concatenate([age[sampled] - span[sampled], once])
         self.log_gaps: Floats = np.concatenate([log_gaps, zeros])
@@ -212,25 +215,31 @@ class _MixtureSample:
         x = self.x
         classes = class_masses(x, self.span, self.log_gaps, Mixture(r, alpha, a, b, (w[0], w[1], w[2], w[3])))
         d = classes.leaving_odds
+        by_shape = self.counts.each(lambda n: np.stack([digamma(r + k * n) for k in REGULARITIES]))
+        at_r = _digamma(r)
         parts, by_r, by_alpha = [], [], []
-        for k, mass, shape, scale in zip(REGULARITIES, classes.mass, classes.shape, classes.scale, strict=True):
+        of_classes = zip(REGULARITIES, classes.mass, classes.shape, classes.scale, by_shape, strict=True)
+        for k, mass, shape, scale, digamma_of_shape in of_classes:
             survival, survival_by_shape, survival_by_scale = _survival_gradient(k, shape, scale, self.silence)
-            log_mass_by_r = digamma(shape) - _digamma(r) + log(alpha / k) - np.log(scale)
+            log_mass_by_r = digamma_of_shape - at_r + log(alpha / k) - np.log(scale)
             log_mass_by_alpha = r / alpha - shape / (k * scale)
             parts.append(mass * (d + survival))
             by_r.append(parts[-1] * log_mass_by_r + mass * survival_by_shape)
             by_alpha.append(parts[-1] * log_mass_by_alpha + mass * survival_by_scale / k)
         total = ((parts[0] + parts[1]) + parts[2]) + parts[3]
-        stays = log_gamma(b + x + 1) - log_gamma(a + b + x + 1) + (lgamma(a + b) - lgamma(b))
+        stays = self.counts.each(
+            lambda n: log_gamma(b + n + 1) - log_gamma(a + b + n + 1) + (lgamma(a + b) - lgamma(b))
+        )
         log_likelihood = stays + np.log(total) + classes.log_norm
         by_d = classes.total / total
-        joint, after = _digamma(a + b), digamma(a + b + x + 1)
+        joint, after = _digamma(a + b), self.counts.each(lambda n: digamma(a + b + n + 1))
+        by_b = self.counts.each(lambda n: digamma(b + n + 1))
         gradients = np.stack(
             [
                 r * (((by_r[0] + by_r[1]) + by_r[2]) + by_r[3]) / total,
                 alpha * (((by_alpha[0] + by_alpha[1]) + by_alpha[2]) + by_alpha[3]) / total,
                 a * (joint - after + by_d / (b + x)),
-                b * (digamma(b + x + 1) - after + joint - _digamma(b) - by_d * d / (b + x)),
+                b * (by_b - after + joint - _digamma(b) - by_d * d / (b + x)),
                 *(part / total - weight for part, weight in zip(parts, w, strict=True)),
             ]
         )
@@ -266,9 +275,10 @@ def _softmax(values: Floats, digits: int = DIGITS) -> tuple[float, ...]:
 
 def _design(base: Generation, history: History, snapshots: Snapshots) -> Floats:
     design = np.empty((len(snapshots.rows), len(TERMS)))
-    for block in blocks(len(design)):
-        columns = history.columns.take(snapshots.rows[block])
-        np.stack(terms(columns, snapshots.days[block] - columns.last_day, base), axis=1, out=design[block])
+    silence_days = snapshots.days - history.columns.last_day[snapshots.rows]
+    for asked, states, at in by_state(snapshots.rows):
+        known = standings(history.columns.take(states), base)
+        design[asked] = np.stack(terms(known, silence_days[asked], base, at), axis=1)
     return design
 
 
@@ -403,8 +413,8 @@ def _gram(design: Floats, weights: Floats) -> Floats:
 
 
 def _log_loss(generation: Generation, history: History, snapshots: Snapshots) -> float:
-    columns = history.columns.take(snapshots.rows)
-    p = np.clip(risk(columns, snapshots.days - columns.last_day, generation), 1e-6, 1.0 - 1e-6)
+    silence_days = snapshots.days - history.columns.last_day[snapshots.rows]
+    p = np.clip(risk_of_rows(history.columns, snapshots.rows, silence_days, generation), 1e-6, 1.0 - 1e-6)
     loss = -(snapshots.labels * np.log(p) + (1.0 - snapshots.labels) * np.log(1.0 - p))
     return float((snapshots.weights * loss).sum() / snapshots.weights.sum())
 

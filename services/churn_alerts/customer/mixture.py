@@ -6,11 +6,13 @@ Fader, Hardie & Lee 2005); one integer k is MBG/CNBD-k (Reutterer, Platzer & Sch
 Every operation is elementwise, so that a customer's figure does not depend on who else is in the batch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import lgamma, log
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.churn_alerts.customer.columns import Floats
 from services.churn_alerts.customer.generation import REGULARITIES, Mixture
@@ -39,13 +41,12 @@ class Silence:
     """What the mixture says of a silence; one value per customer.
 
     `p_silent` no purchase in the horizon to come; `p_left` has already left; `p_gap` a customer who stays is silent
-    this long; `mean_log_regularity` the posterior mean of log k.
+    this long.
     """
 
     p_silent: Floats
     p_left: Floats
     p_gap: Floats
-    mean_log_regularity: Floats
 
 
 def class_masses(n_gaps: Floats, span_days: Floats, sum_log_gap: Floats, mixture: Mixture) -> ClassMasses:
@@ -87,35 +88,58 @@ def class_masses(n_gaps: Floats, span_days: Floats, sum_log_gap: Floats, mixture
     )
 
 
-def weighted_survival(classes: ClassMasses, silence_days: Floats) -> Floats:
-    """Return Σ M_k · Q_k(u): the unnormalised probability that a customer who stays is silent for `silence_days`."""
-    total = np.zeros_like(silence_days)
-    for k, mass, shape, scale in zip(REGULARITIES, classes.mass, classes.shape, classes.scale, strict=True):
-        z = silence_days / (scale + silence_days)
-        term = np.exp(-shape * np.log1p(silence_days / scale))
-        survival = term
-        for j in range(k - 1):
-            term = term * (z * (shape + j) / (j + 1))
-            survival = survival + term
-        total = total + mass * survival
-    return total
+def silence(
+    classes: ClassMasses, silence_days: Floats, horizon_days: float, at: NDArray[np.int64] | None = None
+) -> Silence:
+    """Return S_mix and its parts for silences of `silence_days`; churn.md, section S_mix.
 
-
-def silence(classes: ClassMasses, silence_days: Floats, horizon_days: float) -> Silence:
-    """Return S_mix and its parts for silences of `silence_days`; churn.md, section S_mix."""
-    gone = classes.leaving_odds * classes.total
-    now = weighted_survival(classes, silence_days)
-    later = weighted_survival(classes, silence_days + horizon_days)
-    alive_or_gone = np.maximum(gone + now, SMALLEST * classes.total)
-    log_regularity = np.zeros_like(now)
-    for k, mass in zip(REGULARITIES[1:], classes.mass[1:], strict=True):
-        log_regularity = log_regularity + mass * log(k)
+    `at` says for each silence whose it is, a place in `classes`; left out, there is one of each customer.
+    """
+    of = chosen(at)
+    total = of(classes.total)
+    gone = of(classes.leaving_odds) * total
+    now, later = _weighted_survivals(classes, (silence_days, silence_days + horizon_days), of)
+    alive_or_gone = np.maximum(gone + now, SMALLEST * total)
     return Silence(
         p_silent=(gone + later) / alive_or_gone,
         p_left=gone / alive_or_gone,
-        p_gap=now / classes.total,
-        mean_log_regularity=log_regularity / classes.total,
+        p_gap=now / total,
     )
+
+
+def mean_log_regularity(classes: ClassMasses) -> Floats:
+    """Return the posterior mean of log k."""
+    total = np.zeros_like(classes.total)
+    for k, mass in zip(REGULARITIES[1:], classes.mass[1:], strict=True):
+        total = total + mass * log(k)
+    return total / classes.total
+
+
+def chosen(at: NDArray[np.int64] | None) -> Callable[[Floats], Floats]:
+    """Return what picks the values at these places, along the last axis; without places, all as they stand."""
+    return (lambda values: values) if at is None else (lambda values: values.take(at, axis=-1))
+
+
+def _weighted_survivals(
+    classes: ClassMasses, silences: tuple[Floats, Floats], of: Callable[[Floats], Floats]
+) -> list[Floats]:
+    """Return Σ M_k · Q_k(u): the unnormalised probability that a customer who stays is silent for so long."""
+    totals = [np.zeros_like(days) for days in silences]
+    for k, *of_class in zip(REGULARITIES, classes.mass, classes.shape, classes.scale, strict=True):
+        mass, shape, scale = map(of, of_class)
+        negative = -shape
+        for place, days in enumerate(silences):
+            term = np.exp(negative * np.log1p(days / scale))
+            survival = term
+            if k > 1:
+                z = days / (scale + days)
+                term = term * (z * shape)
+                survival = survival + term
+            for j in range(1, k - 1):
+                term = term * (z * (shape + j) / (j + 1))
+                survival = survival + term
+            totals[place] = totals[place] + mass * survival
+    return totals
 
 
 def log_gamma(z: Floats) -> Floats:

@@ -7,22 +7,33 @@ import pytest
 
 from services.churn_alerts.customer.columns import Columns
 from services.churn_alerts.customer.generation import Mixture
-from services.churn_alerts.customer.mixture import Silence, class_masses, log_gamma, silence
+from services.churn_alerts.customer.mixture import (
+    ClassMasses,
+    Silence,
+    class_masses,
+    log_gamma,
+    mean_log_regularity,
+    silence,
+)
 from services.churn_alerts.customer.purchases import no_purchases, observe
 
 MIXTURE = Mixture(r=0.7742, alpha=7.494, a=0.0402, b=0.1683, weights=(0.3548, 0.5814, 0.0577, 0.0061))
 
 
-def silence_after(gaps: list[int], silence_days: list[float], mixture: Mixture = MIXTURE) -> Silence:
+def classes_after(gaps: list[int], mixture: Mixture = MIXTURE) -> ClassMasses:
     day = 20_000
     state = observe(no_purchases(30), day)
     for gap in gaps:
         day += gap
         state = observe(state, day)
-    columns = Columns.from_states([state] * len(silence_days))
+    columns = Columns.from_states([state])
     span = (columns.last_day - columns.first_day).astype(float)
-    classes = class_masses(columns.n_gaps, span, columns.sum_log_gap, mixture)
-    return silence(classes, np.array(silence_days), 30.0)
+    return class_masses(columns.n_gaps, span, columns.sum_log_gap, mixture)
+
+
+def silence_after(gaps: list[int], silence_days: list[float], mixture: Mixture = MIXTURE) -> Silence:
+    at = np.zeros(len(silence_days), dtype=np.int64)
+    return silence(classes_after(gaps, mixture), np.array(silence_days), 30.0, at)
 
 
 @pytest.mark.parametrize(
@@ -53,11 +64,10 @@ def test_one_class_is_the_classical_closed_form() -> None:
 
 
 def test_a_regular_customer_is_suspected_earlier_than_an_irregular_one_of_the_same_rate() -> None:
-    regular = silence_after([20, 20, 20, 20, 20, 20], [100.0])
-    irregular = silence_after([5, 40, 3, 50, 2, 20], [100.0])
+    regular, irregular = [20, 20, 20, 20, 20, 20], [5, 40, 3, 50, 2, 20]
 
-    assert regular.p_silent[0] > irregular.p_silent[0]
-    assert regular.mean_log_regularity[0] > irregular.mean_log_regularity[0]
+    assert silence_after(regular, [100.0]).p_silent[0] > silence_after(irregular, [100.0]).p_silent[0]
+    assert mean_log_regularity(classes_after(regular))[0] > mean_log_regularity(classes_after(irregular))[0]
 
 
 @pytest.mark.parametrize("z", [0.02, 0.7742, 1.0, 7.5, 100.25, 4321.0])

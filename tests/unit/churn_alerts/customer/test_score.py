@@ -8,7 +8,7 @@ from services.churn_alerts.customer.columns import Columns
 from services.churn_alerts.customer.generation import GROUP_NAMES, PRIOR, TERMS, from_model, prior_for, to_model
 from services.churn_alerts.customer.model import Purchases
 from services.churn_alerts.customer.purchases import no_purchases, observe, observe_return
-from services.churn_alerts.customer.score import risk, score
+from services.churn_alerts.customer.score import risk, risk_of_rows, score
 
 
 def customer(seed: int) -> Purchases:
@@ -51,6 +51,22 @@ def test_risk_alone_equals_the_risk_with_reasons() -> None:
     columns = Columns.from_states(CUSTOMERS)
 
     assert np.array_equal(risk(columns, SILENCES, prior_for(30)), score(columns, SILENCES, prior_for(30)).p)
+
+
+def test_risks_at_many_silences_of_a_customer_are_the_bits_of_each_alone() -> None:
+    columns = Columns.from_states(CUSTOMERS)
+    rng = np.random.default_rng(2)
+    rows, silences = rng.integers(0, len(columns), 20_000), rng.integers(0, 200, 20_000)
+
+    together = risk_of_rows(columns, rows, silences, prior_for(30))
+
+    assert np.array_equal(together, risk(columns.take(rows), silences, prior_for(30)))
+
+
+def test_no_rows_have_no_risk() -> None:
+    nothing = np.zeros(0, dtype=np.int64)
+
+    assert len(risk_of_rows(Columns.from_states(CUSTOMERS), nothing, nothing, prior_for(30))) == 0
 
 
 @pytest.mark.parametrize("silence_days", [0, 1, 400, 40_000])
