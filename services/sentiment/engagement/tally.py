@@ -324,7 +324,8 @@ class Tally(Struct, eq=False, gc=False):
             self._evict(before)
         if self._turns and self.first_ms < (day - WINDOW_DAYS + 1) * DAY_MS:
             self._forget_turns()
-        if _anchor(day) != _anchor(before):
+        if day // WINDOW_DAYS != before // WINDOW_DAYS:
+            # The anchor is another one.
             self._weigh()
 
     def _close(self, today: Day) -> None:
