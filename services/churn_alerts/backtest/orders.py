@@ -12,6 +12,7 @@ from typing import IO
 
 from services.churn_alerts.backtest.amounts import (
     AS_PROGRAMS_WRITE,
+    NOTHING,
     AmountForm,
     AmountSurvey,
     NotPlain,
@@ -242,7 +243,7 @@ def _take_rows(
             if n_cells > n_names and any(row[n_names:]):
                 raise ValueError(f"{n_cells} values under {n_names} names; a comma inside a value needs quotes")
             customer_id, time = row[id_at].strip(), row[time_at].strip()
-            if not customer_id:
+            if customer_id.lower() in NOTHING:
                 orders.n_without_customer += 1
                 continue
             day, form = day_of(time)

@@ -26,6 +26,7 @@ _CLOCK = (
 _YEAR_FIRST = re.compile(
     r"(?P<year>\d{4})(?:[-/.] ?|年)(?P<month>\d{1,2})(?:[-/.] ?|月)(?P<day>\d{1,2})日?" + _CLOCK, re.IGNORECASE
 )
+_RUN_TOGETHER = re.compile(r"\d{14}", re.ASCII)
 _YEAR_LAST = re.compile(
     r"(?P<first>\d{1,2})(?P<mark>[-/.]) ?(?P<second_field>\d{1,2})(?P=mark) ?(?P<year>\d{4}|(?<!-)\d{2})" + _CLOCK,
     re.IGNORECASE,
@@ -36,7 +37,9 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SECONDS = re.compile(r"\d{10}(?:\.\d+)?")
-_MILLISECONDS = re.compile(r"\d{13}")
+_TICKS_A_SECOND = {13: 1_000, 16: 1_000_000, 19: 1_000_000_000}
+"""By their number of digits: milli-, micro- and nanoseconds since 1970, of the years 2001 to 2286."""
+
 _SHEET_DAY = re.compile(r"[2-6]\d{4}(?:[.,]\d+)?")
 
 
@@ -91,6 +94,9 @@ class Times:
             try:
                 return _iso_day(text, self._days)
             except (ValueError, OverflowError):
+                if _RUN_TOGETHER.fullmatch(text):
+                    text = f"{text[:8]}T{text[8:]}"
+                    return datetime.fromisoformat(text).toordinal() - EPOCH_ORDINAL, "naive"
                 found = _YEAR_FIRST.fullmatch(text)
             if found is not None:
                 return _utc_day(int(found["year"]), int(found["month"]), int(found["day"]), found)
@@ -200,8 +206,8 @@ def _is_clock(rest: str) -> bool:
 def _since_1970(text: str) -> float:
     if _SECONDS.fullmatch(text):
         return float(text)
-    if _MILLISECONDS.fullmatch(text):
-        return int(text) / 1000
+    if text.isascii() and text.isdigit() and len(text) in _TICKS_A_SECOND:
+        return int(text) / _TICKS_A_SECOND[len(text)]
     raise ValueError
 
 

@@ -129,6 +129,13 @@ def test_an_order_reads_the_same_however_spreadsheets_write_it(tmp_path: Path, t
     assert orders.purchases == {"a": {DAY + 30: 123450}}
 
 
+@pytest.mark.parametrize("customer_id", ["NULL", "nan", " None ", r"\N"])
+def test_what_databases_write_for_no_customer_is_no_customer(tmp_path: Path, customer_id: str) -> None:
+    orders = read(tmp_path, f"customer_id,time\na,2024-01-31\n{customer_id},2024-01-31\n")
+
+    assert (list(orders.purchases), orders.n_without_customer) == (["a"], 1)
+
+
 def test_what_was_understood_is_told(tmp_path: Path) -> None:
     orders = read(tmp_path, "customer_id;time;amount;note\na;31.01.2024;1.234,50 €;x\n;31.01.2024;2,00 €;guest\n")
 

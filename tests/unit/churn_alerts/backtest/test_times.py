@@ -38,7 +38,10 @@ def settled(*values: str) -> Times:
         ("1735603199", DAY - 1, "zoned"),
         ("1735689599", DAY, "zoned"),
         ("1735689599000", DAY, "zoned"),
+        ("1735689599000000", DAY, "zoned"),
+        ("1735689599000000000", DAY, "zoned"),
         ("20241231", DAY, "date"),
+        ("20241231235959", DAY, "naive"),
     ],
 )
 def test_usual_forms_are_read(text: str, day: int, form: str) -> None:
