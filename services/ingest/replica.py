@@ -17,6 +17,8 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 
 # What is unknown may be new: look again, but let nobody make us ask PostgreSQL more often than this.
 _RELOAD_SPACING_S = 1.0
+# A server that hangs says nothing for half a minute; providers give up, and count a failure, after three to ten.
+_LONGEST_LOOK_S = 3.0
 
 
 class Replica(Generic[Row]):
@@ -31,6 +33,7 @@ class Replica(Generic[Row]):
         snapshot: Path,
         clock: Clock,
         refresh_s: float,
+        longest_look_s: float = _LONGEST_LOOK_S,
     ) -> None:
         self._name = name
         self._row_type = row_type
@@ -39,6 +42,7 @@ class Replica(Generic[Row]):
         self._snapshot = snapshot
         self._clock = clock
         self._refresh_s = refresh_s
+        self._longest_look_s = longest_look_s
         self._kept: bytes | None = None
         self._tried_at_s = float("-inf")
         self._is_current = False
@@ -88,14 +92,17 @@ class Replica(Generic[Row]):
     async def look_again(self) -> None:
         """Return once rows were read later than now; everybody who asks meanwhile shares the reading.
 
-        Raises `Unavailable` when PostgreSQL does not answer.
+        Raises `Unavailable` when PostgreSQL does not answer, or not soon.
         """
         asked_s = self._clock.monotonic()
-        async with self._reloading:
-            if self._tried_at_s >= asked_s:
-                return
-            await asyncio.sleep(max(0.0, self._tried_at_s + _RELOAD_SPACING_S - asked_s))
-            await self.refresh()
+        try:
+            async with asyncio.timeout(self._longest_look_s), self._reloading:
+                if self._tried_at_s >= asked_s:
+                    return
+                await asyncio.sleep(max(0.0, self._tried_at_s + _RELOAD_SPACING_S - asked_s))
+                await self.refresh()
+        except TimeoutError as error:
+            raise Unavailable("postgresql", f"no answer within {self._longest_look_s:g} s") from error
 
     async def _keep(self, encoded: bytes) -> None:
         """Write the snapshot where it is another; a full disk keeps the old one, and the next reading tries again."""

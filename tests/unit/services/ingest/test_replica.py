@@ -1,5 +1,6 @@
 """Rows kept for when PostgreSQL is away: a disk that takes nothing costs the snapshot, not the rows."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import msgspec
 from services.ingest.channel.email.imap_poller import Position
 from services.ingest.connection.mail import PositionFile
 from services.ingest.replica import Replica
+from shared.errors import Unavailable
 from tests.fakes.clock import FakeClock
 
 
@@ -34,6 +36,19 @@ async def test_rows_are_followed_though_the_snapshot_cannot_be_written(tmp_path:
     assert replica.is_current
     assert adopted[1] == [Row("first"), Row("second")]
     assert msgspec.json.decode((in_the_way / "rows.json").read_bytes(), type=list[Row]) == rows
+
+
+async def test_who_looks_for_what_is_new_does_not_wait_for_a_server_that_hangs(tmp_path: Path) -> None:
+    async def hang() -> Sequence[Row]:
+        await asyncio.Event().wait()
+        return []
+
+    replica = Replica("rows", Row, hang, lambda _: None, tmp_path / "rows.json", FakeClock(), 0.0, longest_look_s=0.01)
+
+    looks = await asyncio.gather(replica.look_again(), replica.look_again(), return_exceptions=True)
+
+    assert [type(look) for look in looks] == [Unavailable, Unavailable]
+    assert not replica.is_current
 
 
 async def test_a_cut_off_position_reads_the_mailbox_from_its_beginning(tmp_path: Path) -> None:
