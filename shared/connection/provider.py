@@ -189,7 +189,16 @@ PROVIDERS: Final[dict[str, ProviderSpec]] = {
             ),
             has_challenge=True,
         ),
-        _provider("zendesk", _secret("signing_secret", "Signing secret of the webhook", "Webhook 的签名密钥")),
+        _provider(
+            "zendesk",
+            _secret("signing_secret", "Signing secret of the webhook", "Webhook 的签名密钥"),
+            _secret(
+                "conversations_secret",
+                "Shared secret of a conversations integration's webhook; leave out without one",
+                "Conversations 集成的 Webhook 共享密钥；没有可不填",
+                required=False,
+            ),
+        ),
         _provider(
             "chatwoot",
             _secret("secret", "Secret shown with the webhook or the API inbox", "Webhook 或 API 收件箱页面显示的密钥"),

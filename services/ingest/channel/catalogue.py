@@ -79,7 +79,7 @@ CREDENTIALS: dict[str, tuple[str, ...]] = {
     "wechat": ("token", "encoding_aes_key", "app_id"),
     "wecom": ("token", "encoding_aes_key", "corp_id"),
     "intercom": ("client_secret",),
-    "zendesk": ("signing_secret",),
+    "zendesk": ("signing_secret", "conversations_secret"),
     "chatwoot": ("secret",),
     "x": ("consumer_secret",),
     "mastodon": ("secret",),
@@ -88,6 +88,7 @@ CREDENTIALS: dict[str, tuple[str, ...]] = {
     "cloudevents": ("bearer_token",),
     "segment": ("write_key",),
 }
-"""The credentials each provider's connection has; `encoding_aes_key` is left out for WeChat's plaintext mode."""
+"""The credentials each provider's connection has; `encoding_aes_key` is left out for WeChat's plaintext mode,
+`conversations_secret` without Zendesk's messaging webhooks."""
 
 CHANNELS: dict[str, Channel] = {**PROVIDERS, **{alias: PROVIDERS[name] for alias, name in ALIASES.items()}}

@@ -1,7 +1,9 @@
 """Zendesk tickets and messaging. Signature: base64 HMAC-SHA256 of timestamp and raw body with nothing between.
 
 Source: https://developer.zendesk.com/documentation/webhooks/verifying/ - the secret is used as text, not decoded.
-The body may be empty (a GET-like trigger); an empty delivery holds no event.
+The body may be empty (a GET-like trigger); an empty delivery holds no event. Webhooks of Sunshine Conversations sign
+nothing: https://developer.zendesk.com/documentation/conversations/messaging-platform/programmable-conversations/webhooks/
+has their secret in X-API-Key, which vouches for messaging alone.
 """
 
 from datetime import timedelta
@@ -22,10 +24,18 @@ from services.ingest.channel.ports import (
     ChannelParse,
     ChannelRequest,
     Credentials,
+    PayloadError,
     SignatureError,
     secrets_of,
 )
-from services.ingest.channel.signature import base64_digest, require_fresh, require_header, require_secrets_match, utf8
+from services.ingest.channel.signature import (
+    base64_digest,
+    require_fresh,
+    require_header,
+    require_match,
+    require_secrets_match,
+    utf8,
+)
 from shared.contracts.event import (
     ActorKind,
     Attachment,
@@ -39,6 +49,7 @@ from shared.handles import normalise
 
 SIGNATURE_HEADER = "X-Zendesk-Webhook-Signature"
 TIMESTAMP_HEADER = "X-Zendesk-Webhook-Signature-Timestamp"
+CONVERSATIONS_HEADER = "X-API-Key"
 WINDOW = timedelta(hours=1)
 _PREFIX = "zen:event-type:"
 _DONE = frozenset({"SOLVED", "CLOSED"})
@@ -60,6 +71,10 @@ class Zendesk(Channel):
     name = "zendesk"
 
     def verify(self, request: ChannelRequest, credentials: Credentials) -> None:
+        if _is_unsigned_messaging(request):
+            secrets = secrets_of(credentials, "conversations_secret")
+            require_match(secrets, require_header(request, CONVERSATIONS_HEADER), "secret")
+            return
         secrets = secrets_of(credentials, "signing_secret")
         timestamp = require_header(request, TIMESTAMP_HEADER)
         given = require_header(request, SIGNATURE_HEADER)
@@ -77,11 +92,11 @@ class Zendesk(Channel):
             return parse
         body = json_object(request.body)
         kind = (text_of(body, "type") or "").removeprefix(_PREFIX)
-        if kind.startswith("ticket."):
-            _read_ticket(request, body, kind, parse)
-        elif isinstance(body.get("events"), list):
+        if isinstance(body.get("events"), list):
             for event in list_of(body, "events"):
                 _read_messaging(request, body, event, parse)
+        elif kind.startswith("ticket."):
+            _read_ticket(request, body, kind, parse)
         elif kind == "messaging_ticket.message_added":
             _read_chat(request, body, object_of(body, "event"), parse)
         elif text_of(body, "ticket_id") and text_of(body, "comment"):
@@ -89,6 +104,15 @@ class Zendesk(Channel):
         else:
             parse.ignore("unknown_kind")
         return parse
+
+
+def _is_unsigned_messaging(request: ChannelRequest) -> bool:
+    if request.header(SIGNATURE_HEADER) is not None or request.header(CONVERSATIONS_HEADER) is None:
+        return False
+    try:
+        return isinstance(json_object(request.body).get("events"), list)
+    except PayloadError:
+        return False
 
 
 def _frame(request: ChannelRequest, body: dict[str, Json], event_id: str | None, **parts: object) -> Interaction:

@@ -411,6 +411,44 @@ def _sunshine(content: dict[str, Any], **author: Any) -> EventBase:
     return event
 
 
+_CONVERSATIONS = {"signing_secret": "s", "conversations_secret": ["new", "old"]}
+_MESSAGING: dict[str, Any] = {"app": {"id": "a"}, "webhook": {"version": "v2"}, "events": []}
+
+
+def _verify_conversations(key: str, document: Any, credentials: dict[str, Any]) -> None:
+    headers = {"Content-Type": "application/json", "x-api-key": key}
+    body = json.dumps(document).encode()
+    CHANNELS["zendesk"].verify(ChannelRequest("POST", "", headers, None, body, NOW), credentials)
+
+
+def test_zendesk_messaging_proves_itself_by_its_integrations_secret() -> None:
+    _verify_conversations("new", _MESSAGING, _CONVERSATIONS)
+    _verify_conversations("old", _MESSAGING, _CONVERSATIONS)
+
+
+@pytest.mark.parametrize(
+    ("key", "document", "credentials"),
+    [
+        ("s", _MESSAGING, _CONVERSATIONS),
+        ("new", _MESSAGING, {"signing_secret": "new"}),
+        ("new", {"type": "zen:event-type:ticket.created"}, _CONVERSATIONS),
+        ("new", {"ticket_id": "5", "comment": "x", "requester_email": "a@example.com"}, _CONVERSATIONS),
+        ("new", [], _CONVERSATIONS),
+    ],
+)
+def test_the_secret_of_zendesk_messaging_vouches_for_messaging_alone(
+    key: str, document: Any, credentials: dict[str, Any]
+) -> None:
+    with pytest.raises(SignatureError):
+        _verify_conversations(key, document, credentials)
+
+
+def test_a_document_with_messages_is_read_as_no_ticket() -> None:
+    body = {**_MESSAGING, "type": "zen:event-type:ticket.created", "detail": {"id": "5", "requester_id": "8"}}
+
+    assert _read("zendesk", body).events == []
+
+
 def test_zendesk_messaging_names_the_companys_own_customer() -> None:
     assert _sunshine({"text": "hi"}, user={"id": "u", "externalId": "c-7"}).customer.id == "c-7"
 
