@@ -321,8 +321,10 @@ class Supervisor:
         return f"http://127.0.0.1:{self._plan.ports[name]}"
 
     def _save(self) -> None:
+        """Write what runs, for others to read; a full disk keeps what it has, until the next change."""
         self._record.processes = self._processes()
-        self._folder.write_run(self._record)
+        with suppress(OSError):
+            self._folder.write_run(self._record)
 
     def _say(self, line: str) -> None:
         self._journal.say(f"[{self._clock.monotonic() - self._began:5.1f} s] {line}")

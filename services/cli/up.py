@@ -25,6 +25,7 @@ _DEFAULT_PORTS = {
     # Not PostgreSQL's own 5432, which a system PostgreSQL often has.
     "postgres": 15432,
 }
+_DETACHED_OUTPUT = "up.log"
 _DETACHED_PATIENCE_S = 300.0
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535, show_default=False)]
@@ -112,11 +113,19 @@ def choose_ports(asked: dict[str, int | None], unused: set[str]) -> tuple[dict[s
 
 
 def _run(folder: StateFolder, plan: Plan) -> int:
-    journal = Journal(folder.log)
+    # Detached, nobody looks: the log has the lines of processes, and is bounded.
+    journal = Journal(folder.log, shows_processes=not _is_standard_output(folder.logs / _DETACHED_OUTPUT))
     try:
         return asyncio.run(Supervisor(folder, plan, journal).run(os.getpid()))
     finally:
         journal.close()
+
+
+def _is_standard_output(file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(sys.stdout.fileno()), file.stat())
+    except OSError:
+        return False
 
 
 def _refuse(folder: StateFolder) -> None:
@@ -133,7 +142,7 @@ def _refuse(folder: StateFolder) -> None:
 def _detach(folder: StateFolder) -> int:
     if folder.is_held():
         _refuse(folder)
-    output = folder.logs / "up.log"
+    output = folder.logs / _DETACHED_OUTPUT
     arguments = [argument for argument in sys.argv[1:] if argument not in {"--detach", "-d"}]
     with output.open("wb") as log:
         output.chmod(0o600)
@@ -151,8 +160,7 @@ def _detach(folder: StateFolder) -> int:
         lines = output.read_text("utf-8", "replace").splitlines()
         is_ready = running is not None and running.phase == "ready"
         for line in lines[shown:]:
-            if " | " not in line:
-                typer.echo(line)
+            typer.echo(line)
         shown = len(lines)
         if is_ready:
             return 0
