@@ -29,7 +29,8 @@ from services.api.identity.routes import identity_routes
 from services.api.identity.send import IdentitySender
 from services.api.interaction.explain import Explainer
 from services.api.interaction.routes import explanation_routes, interaction_routes
-from services.api.kpi.clockwork import BuyersClockwork
+from services.api.kpi import buyers, served
+from services.api.kpi.clockwork import SummaryClockwork
 from services.api.kpi.routes import kpi_routes
 from services.api.metrics import ApiMetrics
 from services.api.notification.address import AddressGuard
@@ -87,7 +88,11 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     sender = Sender(addresses, clock, _mailer(settings))
     # Chance only spreads retries, so that receivers are not hit by all at once.
     courier = Courier(pool, sender, metrics, clock, random.Random())  # noqa: S311
-    buyers = BuyersClockwork(pool, clock, settings.api_time_zone)
+    buyers_clockwork = SummaryClockwork(
+        pool, clock, buyers.advance, rest=2, claim=lambda connection: buyers.claim(connection, settings.api_time_zone)
+    )
+    # Every message changes it, few ask: a tenth of the time at work leaves the rest to the messages themselves.
+    served_clockwork = SummaryClockwork(pool, clock, served.advance, rest=9)
     retention = Retention(pool, clock, settings.api_retention_months)
     secrets_key = SecretsKey.from_file(settings.secrets_key_file) if settings.secrets_key_file else None
     tester = ConnectionTester(secrets_key, clock) if secrets_key else None
@@ -132,7 +137,8 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                     ("policies", policies.run),
                     ("notifications", courier.run),
                     ("retention", retention.run),
-                    ("summary of buyers", buyers.run),
+                    ("summary of buyers", buyers_clockwork.run),
+                    ("summary of how customers were served", served_clockwork.run),
                     ("key usage", guard.keep_last_used),
                     ("census", census.run),
                 )

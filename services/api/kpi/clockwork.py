@@ -1,10 +1,11 @@
-"""Keeps the summary of who bought when close behind the orders. Any number of API processes run it, one works."""
+"""Keeps a summary close behind the tables it sums up. Any number of API processes run it, one works."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
-from services.api.kpi import buyers
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.postgres.pool import patiently
@@ -12,17 +13,29 @@ from shared.postgres.pool import patiently
 log = logging.getLogger(__name__)
 
 _INTERVAL_S = 2.0
-# So much longer than it worked it rests while there is more to do: an import goes first, and what waits is only asked
-# for by who counts kept customers.
-_REST = 2.0
 
 
-class BuyersClockwork:
-    def __init__(self, pool: Any, clock: Clock, time_zone: str) -> None:
+class SummaryClockwork:
+    """`claim` is done once before the first step; `advance` does one and is true when there is more to do.
+
+    After each step it rests `rest` times as long as that took: an import goes first, and what waits is only asked for
+    by who counts.
+    """
+
+    def __init__(
+        self,
+        pool: Any,
+        clock: Clock,
+        advance: Callable[[Any, datetime], Awaitable[bool]],
+        *,
+        rest: float,
+        claim: Callable[[Any], Awaitable[None]] | None = None,
+    ) -> None:
         self._pool = pool
         self._clock = clock
-        self._time_zone = time_zone
-        self._is_claimed = False
+        self._advance = advance
+        self._rest = rest
+        self._claim = claim
 
     async def run(self) -> None:
         """Work until cancelled; an outage is waited out."""
@@ -32,15 +45,15 @@ class BuyersClockwork:
             try:
                 is_behind = await self.tick()
             except Unavailable as outage:
-                log.debug("the summary of buyers waits", extra={"reason": str(outage)})
+                log.debug("a summary waits", extra={"reason": str(outage)})
             took_s = self._clock.monotonic() - started
-            await asyncio.sleep(_REST * took_s if is_behind else _INTERVAL_S)
+            await asyncio.sleep(self._rest * took_s if is_behind else _INTERVAL_S)
 
     async def tick(self) -> bool:
         """Do some of what there is to do; true when there is more."""
+        if self._claim is not None:
+            async with patiently(self._pool) as connection:
+                await self._claim(connection)
+            self._claim = None
         async with patiently(self._pool) as connection:
-            if not self._is_claimed:
-                await buyers.claim(connection, self._time_zone)
-        self._is_claimed = True
-        async with patiently(self._pool) as connection:
-            return await buyers.advance(connection, self._clock.now())
+            return await self._advance(connection, self._clock.now())

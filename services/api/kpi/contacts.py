@@ -1,43 +1,62 @@
-"""What service figures are counted from: contacts, tickets, surveys and buyers of some weeks. Owns no table."""
+"""Contacts, tickets and surveys as messages tell them, packed for counting. Owns no table."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.api.kpi.model import ServiceCell, ServicePeriod
+from services.api.kpi.model import FACT_BYTES, REOPENED_WITHIN, Packed, Served
 from services.api.kpi.store import WORK_MEMORY
-from shared.contracts.event import NOT_A_NEW_CONTACT
+from shared.contracts.enriched import ASPECT_NAMES
+from shared.contracts.event import CHANNEL_NAMES, NOT_A_NEW_CONTACT
 
 # A customer who writes again after so long has another question; a convention.
 _SAME_CONTACT = timedelta(days=3)
-_REOPENED_WITHIN = timedelta(days=7)
 # Of what began before `until` no more is awaited than this; long ago it is all over.
 LAST_SEEN = timedelta(days=30)
+# How long after the conversation it is about a survey may come.
+_ASKED_ABOUT = timedelta(days=30)
+
+_MESSAGES = "type IN ('interaction', 'inquiry', 'ticket.opened', 'ticket.replied')"
+TICKET_STEPS = "type IN ('ticket.opened', 'ticket.resolved', 'ticket.reopened')"
+# What a row of interactions has to be to change a fact.
+TOLD_BY = frozenset(
+    (
+        "interaction", "inquiry", "ticket.opened", "ticket.replied", "ticket.resolved", "ticket.reopened",
+        "survey.answered",
+    )
+)  # fmt: skip
+_ASPECTS = ", ".join(f"'{name}'" for name in ASPECT_NAMES)
+_CHANNELS = ", ".join(f"'{name}'" for name in CHANNEL_NAMES)
+# As services/api/kpi/model.py reads them: FACT.
+_FACT = f"""
+    timestamptz_send(started_at) || int8send((extract(epoch FROM coalesce(took, interval '0')) * 1000000)::bigint)
+    || timestamptz_send(coalesce(open_since, '-infinity')) || timestamptz_send(coalesce(resolved_at, '-infinity'))
+    || int8send(coalesce(hashtextextended(agent, 0), 0)) || int2send(aspects::int2)
+    || int2send(coalesce(array_position(ARRAY[{_CHANNELS}], channel), 0)::int2)
+    || int2send((kind + 4 * is_first::int + 8 * is_second::int + 16 * is_timed::int)::int2)
+"""
 
 
-async def service_cells(
-    connection: Any, since: datetime, until: datetime, now: datetime, by: ServicePeriod, time_zone: str
-) -> list[ServiceCell]:
-    """Return what began from `since` to `until`, by dimension, with how it had gone on by 30 days after `until`.
+def customer_facts(whose: str) -> str:
+    """Return the CTE `facts` of the contacts and surveys of the customers meant, from $1 until $2.
 
-    Times are whole seconds below ten minutes, whole minutes below a day and whole hours beyond: rows stay few.
+    `whose` is a condition on customer_id; $3 are the kinds of messages that begin no contact.
     """
-    await connection.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
-    rows = await connection.fetch(
-        """
-        WITH said AS MATERIALIZED (
+    return f"""
+        said AS MATERIALIZED (
             SELECT customer_id, coalesce(conversation_id, event ->> 'ticket_id', '') AS thread, channel,
                    occurred_at AS at, event_key, direction = 'inbound' AS is_customers, event ? 'call' AS is_call,
-                   coalesce(actor_id, event -> 'actor' ->> 'name') AS agent, aspects,
+                   coalesce(actor_id, event -> 'actor' ->> 'name') AS agent,
+                   CASE WHEN aspects <> '{{}}' THEN {_mask("aspects")} ELSE 0 END AS aspects,
                    sentiment_label IS NOT NULL AS is_judged, is_complaint
             FROM interactions
-            WHERE occurred_at >= $1::timestamptz - $7::interval AND occurred_at < $3
-                AND type IN ('interaction', 'inquiry', 'ticket.opened', 'ticket.replied')
+            WHERE occurred_at >= $1 AND occurred_at < $2 AND {whose} AND {_MESSAGES}
                 AND (direction = 'inbound' AND coalesce(actor_kind, 'customer') = 'customer'
                      OR direction = 'outbound' AND coalesce(actor_kind, 'agent') = 'agent')
-                AND coalesce(event -> 'attributes' ->> 'kind', '') <> ALL($6::text[])
+                AND coalesce(event -> 'attributes' ->> 'kind', '') <> ALL($3::text[])
         ), marked AS (
             SELECT *, is_customers AND coalesce(
-                       at - max(at) FILTER (WHERE is_customers) OVER before > $7::interval, true) AS is_start
+                       at - max(at) FILTER (WHERE is_customers) OVER before > {_interval(_SAME_CONTACT)}, true
+                   ) AS is_start
             FROM said WINDOW before AS (PARTITION BY customer_id, channel, thread ORDER BY at, event_key
                                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
         ), numbered AS (
@@ -47,112 +66,142 @@ async def service_cells(
         ), grouped AS (
             SELECT customer_id, channel, thread, number, min(at) AS started_at,
                    min(at) FILTER (WHERE NOT is_customers) AS replied_at,
-                   (array_agg(agent ORDER BY at) FILTER (WHERE NOT is_customers))[1] AS agent,
+                   (array_agg(agent ORDER BY at, event_key) FILTER (WHERE NOT is_customers))[1] AS agent,
                    bool_or(is_start AND is_call) AS is_call, bool_or(is_customers AND is_judged) AS is_judged,
                    bool_or(is_customers AND is_complaint) AS is_complaint,
-                   string_agg(array_to_string(aspects, ','), ',') FILTER (WHERE is_customers AND aspects <> '{}')
-                       AS aspects
+                   coalesce(bit_or(aspects) FILTER (WHERE is_customers), 0) AS aspects
             FROM numbered WHERE number > 0 GROUP BY customer_id, channel, thread, number
         ), contacts AS MATERIALIZED (
             -- Whoever asks again is answered with the first question.
             SELECT *, min(replied_at) OVER (PARTITION BY customer_id, channel, thread ORDER BY number DESC
                                             ROWS UNBOUNDED PRECEDING) AS answered_at
             FROM grouped
-        ), steps AS (
-            SELECT *, lag(is_open) OVER (PARTITION BY source, ticket ORDER BY at, is_open DESC, event_key) AS was_open
-            FROM (
-                SELECT source, event ->> 'ticket_id' AS ticket, type, channel, occurred_at AS at, event_key,
-                       type <> 'ticket.resolved' AS is_open, aspects,
-                       CASE actor_kind WHEN 'agent' THEN coalesce(actor_id, event -> 'actor' ->> 'name') END AS agent
-                FROM interactions WHERE occurred_at >= $1 AND occurred_at < $3
-                    AND type IN ('ticket.opened', 'ticket.resolved', 'ticket.reopened')
-            ) AS told
-        ), tickets AS (
-            SELECT source, ticket, min(at) FILTER (WHERE type = 'ticket.opened') AS started_at,
-                   (array_agg(channel ORDER BY at))[1] AS channel, min(at) FILTER (WHERE NOT is_open) AS resolved_at,
-                   min(at) FILTER (WHERE is_open AND NOT was_open) AS reopened_at,
-                   (array_agg(agent ORDER BY at) FILTER (WHERE NOT is_open))[1] AS agent,
-                   sum(coalesce(next_at, $3) - at) FILTER (WHERE is_open) AS open_for,
-                   NOT (array_agg(is_open ORDER BY at DESC, is_open))[1] AS is_resolved,
-                   string_agg(array_to_string(aspects, ','), ',') FILTER (WHERE aspects <> '{}') AS aspects
-            FROM (
-                SELECT *, lead(at) OVER (PARTITION BY source, ticket ORDER BY at, is_open DESC, event_key) AS next_at
-                FROM steps WHERE was_open IS DISTINCT FROM is_open
-            ) AS changes
-            GROUP BY source, ticket
         ), surveys AS (
-            SELECT DISTINCT ON (s.event_key) s.kind, s.at AS started_at, s.channel, c.agent,
-                   concat_ws(',', c.aspects, nullif(array_to_string(s.aspects, ','), '')) AS aspects,
-                   round(s.place::numeric, 6) AS place
+            SELECT DISTINCT ON (s.event_key) s.customer_id, s.kind, s.at AS started_at, s.channel, c.agent,
+                   coalesce(c.aspects, 0) | s.aspects AS aspects, round(s.place::numeric, 6) AS place
             FROM (
-                SELECT event_key, customer_id, channel, conversation_id, occurred_at AS at, aspects,
-                       event ->> 'kind' AS kind,
+                SELECT event_key, customer_id, channel, conversation_id, occurred_at AS at,
+                       event ->> 'kind' AS kind, {_mask("aspects")} AS aspects,
                        ((event ->> 'score')::float8 - (event ->> 'scale_min')::float8)
                            / nullif((event ->> 'scale_max')::float8 - (event ->> 'scale_min')::float8, 0) AS place
-                FROM interactions WHERE occurred_at >= $1 AND occurred_at < $2 AND type = 'survey.answered'
+                FROM interactions
+                WHERE occurred_at >= $1 AND occurred_at < $2 AND {whose} AND type = 'survey.answered'
             ) AS s
             LEFT JOIN contacts AS c
                 ON c.customer_id = s.customer_id AND c.thread = s.conversation_id AND c.started_at <= s.at
-            WHERE s.place IS NOT NULL ORDER BY s.event_key, c.started_at DESC NULLS LAST
-        ), facts AS (
-            SELECT 'contact' AS what, started_at, channel, agent, aspects,
-                   CASE WHEN NOT is_call THEN coalesce(answered_at, $3) - started_at END AS took,
-                   answered_at IS NOT NULL AS has_ended, is_judged AS is_first, is_complaint AS is_second
-            FROM contacts WHERE started_at >= $1 AND started_at < $2
-            UNION ALL
-            SELECT 'ticket', started_at, channel, agent, aspects, open_for, is_resolved,
-                   coalesce(resolved_at + $8::interval <= $3, false),
-                   coalesce(resolved_at + $8::interval <= $3 AND reopened_at <= resolved_at + $8::interval, false)
-            FROM tickets WHERE started_at >= $1 AND started_at < $2
-            UNION ALL
-            SELECT kind, started_at, channel, agent, aspects, NULL, true,
-                   CASE kind WHEN 'nps' THEN place >= 0.9 ELSE place >= 0.75 END, kind = 'nps' AND place <= 0.6
-            FROM surveys WHERE kind IN ('csat', 'nps')
-        ), named AS (
-            SELECT what, dimension, name, extract(epoch FROM took)::bigint AS seconds, has_ended, is_first, is_second
-            FROM facts CROSS JOIN LATERAL (
-                SELECT 'whole' AS dimension, '' AS name
-                UNION ALL SELECT 'period', (date_trunc($4, started_at, $5) AT TIME ZONE $5)::date::text
-                UNION ALL SELECT 'channel', channel WHERE channel IS NOT NULL
-                UNION ALL SELECT 'agent', agent WHERE agent IS NOT NULL
-                UNION ALL SELECT DISTINCT 'aspect', unnest(string_to_array(nullif(aspects, ''), ','))
-            ) AS names
-        ), bought AS MATERIALIZED (
-            SELECT DISTINCT customer_id, (date_trunc($4, occurred_at, $5) AT TIME ZONE $5)::date::text AS period
-            FROM orders WHERE kind = 'placed' AND occurred_at >= $1 AND occurred_at < $2
-        ), asked AS MATERIALIZED (
-            SELECT DISTINCT customer_id, channel, (date_trunc($4, started_at, $5) AT TIME ZONE $5)::date::text AS period
-            FROM contacts WHERE started_at >= $1 AND started_at < $2
+            WHERE s.place IS NOT NULL AND s.kind IN ('csat', 'nps')
+            ORDER BY s.event_key, c.started_at DESC NULLS LAST, c.channel
+        ), facts AS MATERIALIZED (
+            SELECT customer_id, started_at, agent, {_FACT} AS fact
+            FROM (
+                SELECT customer_id, {Served.CONTACT} AS kind, started_at, channel, agent, aspects,
+                       answered_at - started_at AS took,
+                       CASE WHEN answered_at IS NULL THEN started_at END AS open_since,
+                       NULL::timestamptz AS resolved_at, NOT is_call AS is_timed, is_judged AS is_first,
+                       is_complaint AS is_second
+                FROM contacts
+                UNION ALL
+                SELECT customer_id, CASE kind WHEN 'nps' THEN {Served.NPS} ELSE {Served.CSAT} END, started_at, channel,
+                       agent, aspects, NULL, NULL, NULL, false,
+                       CASE kind WHEN 'nps' THEN place >= 0.9 ELSE place >= 0.75 END, kind = 'nps' AND place <= 0.6
+                FROM surveys
+            ) AS told
         )
-        SELECT what, dimension, name, seconds, has_ended, count(*) AS n,
-               count(*) FILTER (WHERE is_first) AS n_first, count(*) FILTER (WHERE is_second) AS n_second
-        FROM (
-            SELECT what, dimension, name, has_ended, is_first, is_second,
-                   CASE WHEN seconds < 600 THEN seconds WHEN seconds < 86400 THEN seconds / 60 * 60
-                        ELSE seconds / 3600 * 3600 END AS seconds
-            FROM named
-        ) AS rounded
-        GROUP BY what, dimension, name, seconds, has_ended
-        UNION ALL
-        SELECT 'buyers', 'whole', '', NULL, true, count(*), count(*) FILTER (WHERE has_asked), 0
-        FROM (SELECT customer_id, customer_id IN (SELECT customer_id FROM asked) AS has_asked
-              FROM bought GROUP BY customer_id) AS buyers
-        UNION ALL
-        SELECT 'buyers', 'period', period, NULL, true, count(*),
-               count(*) FILTER (WHERE (customer_id, period) IN (SELECT customer_id, period FROM asked)), 0
-        FROM bought GROUP BY period
-        UNION ALL
-        SELECT 'buyers', 'channel', channel, NULL, true, (SELECT count(DISTINCT customer_id) FROM bought),
-               count(DISTINCT customer_id), 0
-        FROM asked WHERE channel IS NOT NULL AND customer_id IN (SELECT customer_id FROM bought) GROUP BY channel
-        """,
+    """  # noqa: S608 - conditions and constants of this package
+
+
+def ticket_facts(whose: str) -> str:
+    """Return the CTE `tickets` of the tickets whose steps from $1 until $2 meet `whose`."""
+    return f"""
+        steps AS (
+            SELECT *, lag(is_open) OVER (PARTITION BY source, ticket ORDER BY at, is_open DESC, event_key) AS was_open
+            FROM (
+                SELECT customer_id, source, event ->> 'ticket_id' AS ticket, type, channel, occurred_at AS at,
+                       event_key, type <> 'ticket.resolved' AS is_open, {_mask("aspects")} AS aspects,
+                       CASE actor_kind WHEN 'agent' THEN coalesce(actor_id, event -> 'actor' ->> 'name') END AS agent
+                FROM interactions WHERE occurred_at >= $1 AND occurred_at < $2 AND {whose} AND {TICKET_STEPS}
+            ) AS told
+        ), changes AS (
+            SELECT *, lead(at) OVER (PARTITION BY source, ticket ORDER BY at, is_open DESC, event_key) AS next_at
+            FROM steps WHERE was_open IS DISTINCT FROM is_open
+        ), histories AS (
+            SELECT source, ticket, min(at) FILTER (WHERE type = 'ticket.opened') AS started_at,
+                   (array_agg(channel ORDER BY at, event_key))[1] AS channel,
+                   min(at) FILTER (WHERE NOT is_open) AS resolved_at,
+                   min(at) FILTER (WHERE is_open AND NOT was_open) AS reopened_at,
+                   (array_agg(agent ORDER BY at, event_key) FILTER (WHERE NOT is_open))[1] AS agent,
+                   sum(next_at - at) FILTER (WHERE is_open) AS took,
+                   max(at) FILTER (WHERE is_open AND next_at IS NULL) AS open_since, bit_or(aspects) AS aspects
+            FROM changes GROUP BY source, ticket
+        ), tickets AS MATERIALIZED (
+            SELECT source, ticket, started_at, agent, CASE WHEN started_at IS NOT NULL THEN {_FACT} END AS fact,
+                   (SELECT array_agg(DISTINCT customer_id) FROM steps AS s
+                    WHERE s.source = told.source AND s.ticket = told.ticket) AS customer_ids
+            FROM (
+                SELECT *, {Served.TICKET} AS kind, true AS is_timed, false AS is_first,
+                       coalesce(reopened_at <= resolved_at + {_interval(REOPENED_WITHIN)}, false) AS is_second
+                FROM histories
+            ) AS told
+        )
+    """  # noqa: S608 - conditions and constants of this package
+
+
+async def count_served(connection: Any, since: datetime, until: datetime, seen: datetime) -> Packed:
+    """Return what began from `since` to `until` as it stood at `seen`, counted from every message of that time.
+
+    services/api/kpi/served.py knows what stands now without.
+    """
+    await connection.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
+    row = await connection.fetchrow(
+        f"""
+        WITH {customer_facts("true")}, {ticket_facts("occurred_at >= $4")}, told AS (
+            SELECT coalesce(f.facts, '') AS facts, coalesce(b.bought, '') AS bought
+            FROM (SELECT customer_id, string_agg(fact, '') AS facts FROM facts GROUP BY customer_id) AS f
+            FULL JOIN (
+                SELECT customer_id, string_agg(timestamptz_send(occurred_at), '') AS bought FROM orders
+                WHERE kind = 'placed' AND occurred_at >= $4 AND occurred_at < $5 GROUP BY customer_id
+            ) AS b USING (customer_id)
+        ), agents AS (
+            SELECT DISTINCT hashtextextended(agent, 0) AS id, agent AS name
+            FROM (SELECT agent FROM facts UNION ALL SELECT agent FROM tickets) AS named WHERE agent IS NOT NULL
+        )
+        SELECT {PACKED}, (SELECT string_agg(fact, '') FROM tickets) AS tickets,
+               (SELECT array_agg(id ORDER BY id) FROM agents) AS agent_ids,
+               (SELECT array_agg(name ORDER BY id) FROM agents) AS agent_names
+        FROM told
+        """,  # noqa: S608 - constants of this package
+        since - _SAME_CONTACT - _ASKED_ABOUT,
+        seen,
+        sorted(NOT_A_NEW_CONTACT),
         since,
         until,
-        min(now, until + LAST_SEEN),
-        by,
-        time_zone,
-        sorted(NOT_A_NEW_CONTACT),
-        _SAME_CONTACT,
-        _REOPENED_WITHIN,
     )
-    return [ServiceCell(*row) for row in rows]
+    return packed(row)
+
+
+# Of rows with `facts` and `bought`, one a customer.
+PACKED = f"""
+    string_agg(facts, '') AS facts, string_agg(int4send(length(facts) / {FACT_BYTES}), '') AS n_facts,
+    string_agg(bought, '') AS bought, string_agg(int4send(length(bought) / 8), '') AS n_bought
+"""
+
+
+def packed(row: Any) -> Packed:
+    """Return a row of PACKED, tickets and agents."""
+    return Packed(
+        facts=row["facts"] or b"",
+        n_facts=row["n_facts"] or b"",
+        bought=row["bought"] or b"",
+        n_bought=row["n_bought"] or b"",
+        tickets=row["tickets"] or b"",
+        agents=dict(zip(row["agent_ids"] or (), row["agent_names"] or (), strict=True)),
+    )
+
+
+def _mask(aspects: str) -> str:
+    bit = f"1 << (array_position(ARRAY[{_ASPECTS}], one) - 1)"
+    return f"(SELECT coalesce(bit_or({bit}), 0) FROM unnest({aspects}) AS one)"  # noqa: S608 - constants
+
+
+def _interval(length: timedelta) -> str:
+    return f"interval '{length.total_seconds():.0f} seconds'"

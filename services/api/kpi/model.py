@@ -1,6 +1,7 @@
 """What acting on alerts is worth, how many customers are kept and how they are served: counts, and what is told."""
 
-from datetime import date
+from datetime import date, timedelta
+from enum import IntEnum
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -160,6 +161,34 @@ class SecondPurchase(Struct, frozen=True, kw_only=True):
     n_bought: int
     median: Median | None
     within: list[Within]
+
+
+class Served(IntEnum):
+    """What a packed fact is of."""
+
+    CONTACT = 0
+    TICKET = 1
+    CSAT = 2
+    NPS = 3
+
+
+# Five integers of eight bytes and three of two; services/api/kpi/cells.py names them.
+FACT_BYTES = 46
+REOPENED_WITHIN = timedelta(days=7)
+
+
+class Packed(NamedTuple):
+    """Contacts, surveys and purchases by customer, and tickets, as big-endian integers.
+
+    `n_facts` and `n_bought` say how many of the `facts` and instants of `bought` are each customer's, in their order.
+    """
+
+    facts: bytes
+    n_facts: bytes
+    bought: bytes
+    n_bought: bytes
+    tickets: bytes
+    agents: dict[int, str]
 
 
 Dimension = Literal["whole", "period", "channel", "agent", "aspect"]

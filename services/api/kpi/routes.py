@@ -12,10 +12,10 @@ from starlette.responses import Response
 from services.api.address import Instant
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
-from services.api.kpi import buyers, contacts, service, store
+from services.api.kpi import buyers, cells, contacts, served, service, store
 from services.api.kpi import retention as kept
 from services.api.kpi.decide import compare, n_more, slices
-from services.api.kpi.model import By, Purchases, ServiceCell, ServicePeriod
+from services.api.kpi.model import By, Packed, Purchases, ServicePeriod
 from services.api.kpi.schemas import Outcome, Retention, Service
 from services.api.openapi import answers, json_response
 from shared.clock import Clock
@@ -152,7 +152,7 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
         "was counted.",
         responses=answers(Service, "Figures together, by period, channel, aspect and agent"),
     )
-    async def served(
+    async def how_served(
         principal: Annotated[Principal, Depends(guard.needs("customers:read"))],
         days: Annotated[int, Query(ge=1, le=LONGEST.days, description="Days to tell of, the last one included.")] = 28,
         by: ServicePeriod = "week",
@@ -171,8 +171,12 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
             first_day = end.astimezone(days_of).date() - timedelta(days=days - 1)
             since = datetime.combine(first_day, time(), days_of)
             async with store.counting(pool, gate) as connection:
-                cells = await contacts.service_cells(connection, since, end, now, by, zone)
-            answer = await asyncio.to_thread(_service, cells, since, end, now, by, days_of)
+                if end + contacts.LAST_SEEN >= now and await served.catch_up(connection, now):
+                    found = await served.facts(connection, since)
+                else:
+                    found = await contacts.count_served(connection, since, end, min(now, end + contacts.LAST_SEEN))
+            # A year of a large shop has a million contacts.
+            answer = await asyncio.to_thread(_service, found, since, end, now, by, days_of)
             if until is None:
                 services.put(asked, answer, began)
         return json_response(answer if principal.may("alerts:assign") else replace(answer, by_agent=None))
@@ -193,19 +197,21 @@ def _check_instant(asked: datetime | None, now: datetime, pointer: str) -> None:
 
 
 def _service(
-    cells: list[ServiceCell], since: datetime, until: datetime, as_of: datetime, by: ServicePeriod, zone: ZoneInfo
+    found: Packed, since: datetime, until: datetime, as_of: datetime, by: ServicePeriod, zone: ZoneInfo
 ) -> Service:
+    days = service.period_days(by, since, until, zone)
+    counted = cells.service_cells(found, since, until, min(as_of, until + contacts.LAST_SEEN), days, zone)
     return Service(
         as_of=as_of,
         since=since,
         until=until,
         by=by,
         time_zone=zone.key,
-        whole=service.whole(cells),
-        by_period=service.period_figures(cells, by, since, until, zone),
-        by_channel=service.slices(cells, "channel"),
-        by_aspect=service.slices(cells, "aspect"),
-        by_agent=service.slices(cells, "agent"),
+        whole=service.whole(counted),
+        by_period=service.period_figures(counted, by, since, until, zone),
+        by_channel=service.slices(counted, "channel"),
+        by_aspect=service.slices(counted, "aspect"),
+        by_agent=service.slices(counted, "agent"),
     )
 
 

@@ -51,14 +51,20 @@ def period_figures(
     """Return the figures of each period from the first to the last, those without anything included."""
     groups = _by_name(cells, "period")
     found = []
-    day = _start(since.astimezone(zone).date(), by)
-    while (begins := datetime.combine(day, time(), zone)) < until:
-        following = _next(day, by)
-        is_complete = begins >= since and datetime.combine(following, time(), zone) <= until
+    for day in period_days(by, since, until, zone):
+        begins, ends = (datetime.combine(one, time(), zone) for one in (day, _next(day, by)))
+        is_complete = begins >= since and ends <= until
         figures = _figures(groups.get(day.isoformat(), []), has_buyers=True)
         found.append(ServicePeriodFigures(period=day, is_complete=is_complete, figures=figures))
-        day = following
     return found
+
+
+def period_days(by: ServicePeriod, since: datetime, until: datetime, zone: ZoneInfo) -> list[date]:
+    """Return the first local days of the periods from that of `since` to the last one that begins before `until`."""
+    days = [_start(since.astimezone(zone).date(), by)]
+    while datetime.combine(following := _next(days[-1], by), time(), zone) < until:
+        days.append(following)
+    return days
 
 
 def promoter_score(n_promoters: int, n_detractors: int, n: int) -> Estimate:

@@ -12,7 +12,7 @@ from services.api.alert.store import append_records, move_alerts
 from services.api.identity.model import LinkChange
 from services.api.identity.store import add_conflicts, apply_link, forget_links, joined_to, move_histories, roots
 from services.api.interaction.search import text_terms, tsvector
-from services.api.kpi import buyers
+from services.api.kpi import buyers, served
 from services.api.projection.model import (
     Changes,
     CustomerChange,
@@ -191,13 +191,15 @@ async def drop_months_before(connection: Any, oldest_kept: Month) -> list[str]:
         async with connection.transaction():
             await connection.execute("SET LOCAL lock_timeout = '5s'")
             await connection.execute(f"DROP TABLE IF EXISTS {name}")
+            await served.note_before(connection, datetime(*oldest_kept, 1, tzinfo=UTC))
     return names
 
 
 async def _move_offsets(connection: Any, moves: Mapping[Partition, tuple[int, int]]) -> None:
     moved = await connection.fetch(
         """
-        UPDATE projection_offsets AS o SET next_offset = t.next_offset, updated_at = now()
+        UPDATE projection_offsets AS o SET updated_at = now(), next_offset = t.next_offset,
+            noted_offset = CASE WHEN o.noted_offset = o.next_offset THEN t.next_offset ELSE o.noted_offset END
         FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) AS t (topic, partition, expected, next_offset)
         WHERE o.topic = t.topic AND o.partition = t.partition AND o.next_offset = t.expected
         RETURNING o.topic, o.partition
@@ -262,6 +264,7 @@ async def _restate(connection: Any, restated: Mapping[str, Engagement]) -> None:
 
 
 async def _write_interactions(connection: Any, rows: Sequence[InteractionRow]) -> None:
+    await served.note(connection, rows)
     distinct = list({(row.event_key, row.occurred_at): row for row in reversed(rows)}.values())
     try:
         # Straight into the table, half the work of a staging table; what was projected before shows as a violation.
@@ -520,6 +523,7 @@ async def _erase(connection: Any, erasure: Erasure) -> None:
     # What stays, of him and of who is joined to him, may have gone on over a link that is forgotten now.
     await move_histories(connection, [customer_id, *await joined_to(connection, customer_id)], customer_id)
     await buyers.forget(connection, customer_id)
+    await served.forget(connection, customer_id)
     # Who did what and when stays; about whom does not.
     await connection.execute(
         """
