@@ -106,12 +106,12 @@ def test_one_switch_turns_every_word_chinese_and_back(console: Console) -> None:
     page.get_by_role("button", name="中文").click()
 
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
-    expect(page.get_by_role("heading", name="怎么做")).to_be_visible()
+    expect(page.get_by_role("heading", name="建议做法")).to_be_visible()
     expect(page.locator(".why")).to_have_text(re.compile("^已67天未购买，通常每21天购买一次"))
     expect(page.locator(".todo-title")).to_have_text("主动查清物流或排队问题并告知客户")
     expect(page.locator(".todo .hint")).to_have_text(re.compile("流失原因为物流$"))
     page.reload()
-    expect(page.get_by_role("heading", name="怎么做")).to_be_visible()
+    expect(page.get_by_role("heading", name="建议做法")).to_be_visible()
 
 
 def test_times_are_told_in_the_viewers_zone(console: Console) -> None:
