@@ -47,9 +47,15 @@ def judge_event(followed: Followed, day: int) -> Answers | None:
 
 
 def judge_day(followed: Followed, day: int, is_settling: bool) -> Answers:
-    """Judge every signal at the end of a day."""
+    """Judge every signal at the end of a day.
+
+    After an import a day is judged later than events of the next one; an alert that rests on those is theirs to change.
+    """
     policy = followed.in_force.policy_for_day(day)
-    is_quiet = followed.present().alert is None
+    alert = followed.present().alert
+    if alert is not None and not alert.is_silence and alert.last_ms > end_of_day_ms(day):
+        return
+    is_quiet = alert is None
     if is_quiet and not _may_raise(followed, day, policy, findings_of(followed, day, policy, None, "orders")):
         return
     yield from _judge(followed, day, policy, Moment(end_of_day_ms(day), followed.now_ms, is_settling), None)

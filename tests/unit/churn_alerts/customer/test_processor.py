@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from services.churn_alerts.alert.rules import Rules, SilenceRules
 from shared.contracts.alert import AlertRaised, AlertRecord, AlertUpdated, Tier
 from shared.contracts.identity import HistoryMoved
@@ -138,6 +140,19 @@ def test_complaints_raise_at_once_and_a_client_retry_changes_nothing() -> None:
     assert kinds(log.alerts)[0] == "raised"
     assert log.alerts[0].at == at(200, 3)
     assert kinds(log.alerts) == kinds(decided(said).alerts)
+
+
+def test_a_day_judged_late_after_an_import_leaves_an_alert_of_the_next_day_as_it_is() -> None:
+    # The import has to settle: the inquiry's day is judged when complaints of the next day have raised an alert.
+    now = at(200, 300)
+    asked = inquiry("a", at(190), "cup")
+    history: list[Heard] = [calm(order("a", at(day, 720), received=now)) for day in range(0, 150, 7)]
+    history.append(calm(replace(asked, received_at=now)))
+    said = [complaint("a", at(200, minute)) for minute in (310, 311, 312, 313)]
+
+    log = decided([tick(now), *history, *said, *(tick(now + timedelta(minutes=minute)) for minute in range(15, 75))])
+
+    assert kinds(log.alerts) == ["raised", "updated"]
 
 
 def test_few_complaints_of_who_most_likely_stays_raise_nothing_whatever_the_order_of_the_day() -> None:
