@@ -7,11 +7,18 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from services.api.kpi.model import FACT_BYTES, REOPENED_WITHIN, Dimension, Packed, Served, ServiceCell
+from services.api.kpi.model import (
+    FACT_BYTES,
+    REOPENED_WITHIN,
+    Array,
+    Dimension,
+    Packed,
+    Served,
+    ServiceCell,
+    Times,
+)
 from shared.contracts.enriched import ASPECT_NAMES
 from shared.contracts.event import CHANNEL_NAMES
-
-Array = np.ndarray[Any, Any]
 
 # Instants and durations are microseconds, instants since 2000 as PostgreSQL sends them. `open_since` is NEVER for what
 # has ended, `took` what it was open for before. The flags: what it is, first, second, timed (a call waits for nobody).
@@ -60,6 +67,7 @@ def service_cells(
     bought_at, buyer = bought_at[is_asked_for], buyer[is_asked_for]
     contact = facts["flags"] & 3 == Served.CONTACT
     cells += _buyers(
+        len(n_facts),
         (buyer, _number(starts, bought_at)),
         (whose[contact], _number(starts, facts["started_at"][contact]), facts["channel"][contact]),
         days,
@@ -70,75 +78,102 @@ def service_cells(
 def _counted(
     facts: Array, kind: Served, now: int, starts: Array, days: Sequence[date], agents: Mapping[int, str]
 ) -> Iterator[ServiceCell]:
-    has_ended = facts["open_since"] == _NEVER
-    took = facts["took"] + np.where(has_ended, 0, now - np.where(has_ended, 0, facts["open_since"]))
-    is_timed = facts["flags"] & 16 != 0
-    seconds = np.where(is_timed, _rounded((took + _S // 2) // _S), -1)
-    is_first, is_second = facts["flags"] & 4 != 0, facts["flags"] & 8 != 0
+    if not len(facts):
+        return
+    open_since = facts["open_since"].astype(np.int64)
+    has_ended = open_since == _NEVER
+    # What was summed up since the question was asked may have begun after it.
+    took = facts["took"] + np.where(has_ended, 0, np.maximum(now - np.where(has_ended, now, open_since), 0))
+    flags = facts["flags"].astype(np.int64)
+    is_timed, is_first, is_second = (flags & bit != 0 for bit in (16, 4, 8))
     if kind is Served.TICKET:
         resolved_at = facts["resolved_at"].astype(np.int64)
         is_first = (resolved_at != _NEVER) & (resolved_at <= now - REOPENED_WITHIN // _US)
         is_second &= is_first
-    values, rank = np.unique(seconds, return_inverse=True)
+    values, rank = _ranked((took + _S // 2) // _S)
     alike = rank * 2 + has_ended
 
-    def cells(dimension: Dimension, names: Sequence[str], code: Array, chosen: Array | slice) -> Iterator[ServiceCell]:
-        keys, number = np.unique(code * (2 * len(values)) + alike[chosen], return_inverse=True)
+    def cells(dimension: Dimension, names: Sequence[str], code: Array, among: Array | slice) -> Iterator[ServiceCell]:
+        if not names:
+            return
+        timed = is_timed[among]
+        keys = code[timed] * (2 * len(values)) + alike[among][timed]
+        by_time = np.bincount(keys, minlength=len(names) * 2 * len(values)).reshape(len(names), -1)
         n, n_first, n_second = (
-            np.bincount(number, weights=weights, minlength=len(keys)).astype(np.int64).tolist()
-            for weights in (None, is_first[chosen], is_second[chosen])
+            np.bincount(code[which], minlength=len(names)).tolist()
+            for which in (slice(None), is_first[among], is_second[among])
         )
-        for index, key in enumerate(keys.tolist()):
-            of, rest = divmod(key, 2 * len(values))
-            took_s = int(values[rest // 2])
-            yield ServiceCell(
-                _NAMES[kind], dimension, names[of], None if took_s < 0 else took_s, bool(rest % 2),
-                n[index], n_first[index], n_second[index],
-            )  # fmt: skip
+        for number, name in enumerate(names):
+            if n[number]:
+                found = np.flatnonzero(by_time[number])
+                times = Times(values[found // 2], found % 2 == 1, by_time[number][found]) if len(found) else None
+                yield ServiceCell(_NAMES[kind], dimension, name, n[number], n_first[number], n_second[number], times)
 
-    if not len(facts):
-        return
-    everything = slice(None)
-    yield from cells("whole", [""], np.zeros(len(facts), np.int64), everything)
-    yield from cells("period", _day_names(days), _number(starts, facts["started_at"]), everything)
-    has_channel = facts["channel"] > 0
-    yield from cells("channel", CHANNEL_NAMES, facts["channel"][has_channel].astype(np.int64) - 1, has_channel)
-    has_agent = facts["agent"] != 0
-    ids, of = np.unique(facts["agent"][has_agent], return_inverse=True)
-    yield from cells("agent", [agents[one] for one in ids.tolist()], of, has_agent)
+    yield from cells("whole", [""], np.zeros(len(facts), np.int64), slice(None))
+    yield from cells("period", _day_names(days), _number(starts, facts["started_at"]), slice(None))
+    channel = facts["channel"].astype(np.int64)
+    yield from cells("channel", CHANNEL_NAMES, channel[channel > 0] - 1, channel > 0)
+    agent = facts["agent"].astype(np.int64)
+    ids = sorted(agents)
+    of = np.searchsorted(np.array(ids, np.int64), agent[agent != 0])
+    yield from cells("agent", [agents[one] for one in ids], of, agent != 0)
+    aspects = facts["aspects"].astype(np.int64)
     for bit, name in enumerate(ASPECT_NAMES):
-        has_aspect = facts["aspects"] >> bit & 1 == 1
+        has_aspect = aspects >> bit & 1 == 1
         yield from cells("aspect", [name], np.zeros(int(has_aspect.sum()), np.int64), has_aspect)
 
 
-def _buyers(bought: tuple[Array, Array], asked: tuple[Array, Array, Array], days: Sequence[date]) -> list[ServiceCell]:
-    """Return who of the buyers made contact. `bought`: customer and period; `asked`: those and the channel."""
+def _buyers(
+    n: int, bought: tuple[Array, Array], asked: tuple[Array, Array, Array], days: Sequence[date]
+) -> Iterator[ServiceCell]:
+    """Tell who of the buyers made contact. `bought`: customer and period; `asked`: those and the channel."""
     (buyer, bought_in), (asker, asked_in, channel) = bought, asked
-    buyers = np.unique(buyer)
-    cells = [_cell("whole", "", len(buyers), int(np.isin(buyers, asker).sum()))]
-    pairs = np.unique(buyer * len(days) + bought_in)
-    has_asked = np.isin(pairs, asker * len(days) + asked_in)
+    has_bought, has_made = _among(n, buyer), _among(n, asker)
+    n_buyers = int(has_bought.sum())
+    yield ServiceCell("buyers", "whole", "", n_buyers, int((has_bought & has_made).sum()), 0)
+    pairs, asked_pairs = _distinct(buyer * len(days) + bought_in), _distinct(asker * len(days) + asked_in)
+    # One beyond all of them is in the place of what is not there.
+    asked_pairs = np.append(asked_pairs, -1)
+    has_asked = asked_pairs[np.searchsorted(asked_pairs[:-1], pairs)] == pairs
+    of_period, asked_of_period = (
+        np.bincount(some % len(days), minlength=len(days)).tolist() for some in (pairs, pairs[has_asked])
+    )
     for number, name in enumerate(_day_names(days)):
-        if n := int((in_it := pairs % len(days) == number).sum()):
-            cells.append(_cell("period", name, n, int(has_asked[in_it].sum())))
+        if of_period[number]:
+            yield ServiceCell("buyers", "period", name, of_period[number], asked_of_period[number], 0)
     for number, name in enumerate(CHANNEL_NAMES, 1):
-        askers = np.unique(asker[channel == number])
-        if n := int(np.isin(askers, buyers).sum()):
-            cells.append(_cell("channel", name, len(buyers), n))
-    return cells
+        if n_of_channel := int((has_bought & _among(n, asker[channel == number])).sum()):
+            yield ServiceCell("buyers", "channel", name, n_buyers, n_of_channel, 0)
 
 
-def _cell(dimension: Dimension, name: str, n: int, n_asked: int) -> ServiceCell:
-    return ServiceCell("buyers", dimension, name, None, True, n, n_asked, 0)
+def _distinct(numbers: Array) -> Array:
+    """Return each number once, rising. Nearly sorted already, as these are, they need no hashing."""
+    rising: Array = np.sort(numbers, kind="stable")
+    distinct: Array = rising[np.diff(rising, prepend=-1) != 0]
+    return distinct
+
+
+def _among(n: int, some: Array) -> Array:
+    found = np.zeros(n, np.bool_)
+    found[some] = True
+    return found
 
 
 def _number(starts: Array, at: Array) -> Array:
-    return np.searchsorted(starts, at.astype(np.int64), side="right") - 1
+    found: Array = np.searchsorted(starts, at.astype(np.int64), side="right") - 1
+    return found
 
 
-def _rounded(seconds: Array) -> Array:
-    minutes, hours = seconds // 60 * 60, seconds // 3_600 * 3_600
-    return np.where(seconds < 600, seconds, np.where(seconds < 86_400, minutes, hours))
+def _ranked(seconds: Array) -> tuple[Array, Array]:
+    """Return the rounded times there are, rising, and the place of each among them; sorting a million takes longer."""
+    minutes, hours = seconds // 60, seconds // 3_600
+    # 600 seconds, then minutes from the tenth, then hours from the first day's end.
+    level = np.where(seconds < 600, seconds, np.where(seconds < 86_400, 590 + minutes, 2_006 + hours))
+    rounded = np.where(seconds < 600, seconds, np.where(seconds < 86_400, minutes * 60, hours * 3_600))
+    values = np.zeros(int(level.max()) + 1, np.int64)
+    values[level] = rounded
+    is_there = np.bincount(level) > 0
+    return values[is_there], (np.cumsum(is_there) - 1)[level]
 
 
 def _day_names(days: Sequence[date]) -> list[str]:

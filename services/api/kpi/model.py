@@ -2,12 +2,14 @@
 
 from datetime import date, timedelta
 from enum import IntEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from msgspec import Struct
 
 from shared.interval import Estimate
 
+Array = np.ndarray[Any, Any]
 Verdict = Literal["no_holdout", "not_enough", "helped", "harmed", "open"]
 
 
@@ -195,23 +197,30 @@ Dimension = Literal["whole", "period", "channel", "agent", "aspect"]
 ServicePeriod = Literal["day", "week", "month"]
 
 
-class ServiceCell(NamedTuple):
-    """Things alike in what they are, in one value of one dimension, and in how long they took.
+class Times(NamedTuple):
+    """How long things took in seconds, and how many each; where they have not ended, what they have taken so far."""
 
-    A contact took until the first reply, a ticket what it was open in all; where that has not ended, what it has taken
-    so far. Of a contact `n_first` counts those with a text that was judged, `n_second` those with a complaint; of a
-    ticket those that could be reopened within a week and those that were; of surveys the best and the worst answers;
-    of buyers those who made contact.
+    seconds: Array
+    has_ended: Array
+    n: Array
+
+
+class ServiceCell(NamedTuple):
+    """Things alike in what they are and in one value of one dimension.
+
+    A contact took until the first reply (calls are in no `times`), a ticket what it was open in all. Of a contact
+    `n_first` counts those with a text that was judged, `n_second` those with a complaint; of a ticket those that could
+    be reopened within a week and those that were; of surveys the best and the worst answers; of buyers those who made
+    contact.
     """
 
     what: Literal["contact", "ticket", "csat", "nps", "buyers"]
     dimension: Dimension
     name: str
-    seconds: int | None
-    has_ended: bool
     n: int
     n_first: int
     n_second: int
+    times: Times | None = None
 
 
 class Seconds(Struct, frozen=True, kw_only=True):

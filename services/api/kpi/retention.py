@@ -5,6 +5,8 @@ from datetime import date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from services.api.kpi.decide import ENOUGH
 from services.api.kpi.model import (
     Age,
@@ -115,20 +117,20 @@ def repeat(waits: Iterable[Wait], horizon_days: int) -> Repeat:
 def second_purchase(waits: Iterable[Wait]) -> SecondPurchase:
     """Return the time to the second purchase, as far as at least 30 customers could still be seen to make it."""
     waits = list(waits)
-    n = sum(wait.n for wait in waits)
-    steps = kaplan_meier((wait.days, wait.has_bought, wait.n) for wait in waits)
-    steps = [step for step in steps if step.n_at_risk >= ENOUGH]
-    half, low, high = median(steps)
+    days = np.array([wait.days for wait in waits], np.int64)
+    has_bought = np.array([wait.has_bought for wait in waits], np.bool_)
+    n = np.array([wait.n for wait in waits], np.int64)
+    curve = kaplan_meier(days, has_bought, n)
+    curve = curve.first(int((curve.n_at_risk >= ENOUGH).sum()))
+    half, low, high = median(curve)
     within = []
-    for days in _MILESTONES:
-        n_at_risk = sum(wait.n for wait in waits if wait.days >= days)
-        passed = [step for step in steps if step.time <= days]
-        if passed and n_at_risk >= ENOUGH:
-            left = passed[-1].left
-            bought = Estimate(1 - left.value, 1 - left.high, 1 - left.low)
-            within.append(Within(days=days, n_at_risk=n_at_risk, bought=bought))
+    for milestone in _MILESTONES:
+        n_at_risk = int(n[days >= milestone].sum())
+        bought = curve.happened_by(milestone)
+        if bought is not None and n_at_risk >= ENOUGH:
+            within.append(Within(days=milestone, n_at_risk=n_at_risk, bought=bought))
     return SecondPurchase(
-        n=n,
+        n=int(n.sum()),
         n_bought=sum(wait.n for wait in waits if wait.has_bought),
         median=None if half is None else Median(days=half, low=low, high=high),
         within=within,

@@ -6,8 +6,11 @@ from datetime import date, datetime, time, timedelta
 from math import sqrt
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from services.api.kpi.decide import ENOUGH
 from services.api.kpi.model import (
+    Array,
     Counted,
     Dimension,
     FirstReply,
@@ -19,8 +22,9 @@ from services.api.kpi.model import (
     ServicePeriod,
     ServicePeriodFigures,
     ServiceSlice,
+    Times,
 )
-from services.api.kpi.survival import Step, kaplan_meier, median
+from services.api.kpi.survival import Curve, kaplan_meier, median
 from shared.interval import Estimate, Z, wilson
 
 _HOUR_S = 3_600
@@ -98,12 +102,8 @@ def _figures(cells: Sequence[ServiceCell], *, has_buyers: bool, n_judged: int | 
     n_nps, n_promoters, n_detractors = _sums(nps)
     return ServiceFigures(
         n_contacts=sum(cell.n for cell in contacts),
-        first_reply=_first_reply([cell for cell in contacts if cell.seconds is not None]),
-        resolution=Resolution(
-            n=sum(cell.n for cell in tickets),
-            n_resolved=sum(cell.n for cell in tickets if cell.has_ended),
-            median=_median(_steps(tickets)),
-        ),
+        first_reply=_first_reply(_times(contacts)),
+        resolution=_resolution(_times(tickets)),
         reopened=_counted(_sums(tickets)[2], _sums(tickets)[1]),
         complaints=_counted(_sums(contacts)[2], _sums(contacts)[1] if n_judged is None else n_judged),
         csat=_counted(_sums(csat)[1], _sums(csat)[0]),
@@ -117,48 +117,55 @@ def _figures(cells: Sequence[ServiceCell], *, has_buyers: bool, n_judged: int | 
     )
 
 
-def _first_reply(cells: Sequence[ServiceCell]) -> FirstReply:
-    steps = _steps(cells)
+def _first_reply(times: Times) -> FirstReply:
+    curve = _curve(times)
     return FirstReply(
-        n=sum(cell.n for cell in cells),
-        n_answered=sum(cell.n for cell in cells if cell.has_ended),
-        median=_median(steps),
-        within_hour=_within(cells, steps, _HOUR_S),
-        within_day=_within(cells, steps, _DAY_S),
+        n=int(times.n.sum()),
+        n_answered=int(times.n[times.has_ended].sum()),
+        median=_median(curve),
+        within_hour=_within(times, curve, _HOUR_S),
+        within_day=_within(times, curve, _DAY_S),
     )
 
 
-def _steps(cells: Sequence[ServiceCell]) -> list[Step]:
+def _resolution(times: Times) -> Resolution:
+    return Resolution(
+        n=int(times.n.sum()), n_resolved=int(times.n[times.has_ended].sum()), median=_median(_curve(times))
+    )
+
+
+def _times(cells: Iterable[ServiceCell]) -> Times:
+    told = [cell.times for cell in cells if cell.times is not None]
+    if not told:
+        return Times(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int64))
+    return Times(*(np.concatenate(part) for part in zip(*told, strict=True)))
+
+
+def _curve(times: Times) -> Curve:
     """Return how many have not ended by when, as far as enough of them could be seen for so long or ended before."""
-    steps = kaplan_meier((cell.seconds or 0, cell.has_ended, cell.n) for cell in cells)
-    first, last = 0, len(steps)
-    while first < last:
-        middle = (first + last) // 2
-        if _n_known(cells, steps[middle].time) >= ENOUGH:
-            first = middle + 1
-        else:
-            last = middle
-    return steps[:first]
+    curve = kaplan_meier(*times)
+    return curve.first(int((_n_known(times, curve.time) >= ENOUGH).sum()))
 
 
-def _n_known(cells: Iterable[ServiceCell], seconds: int) -> int:
+def _n_known(times: Times, seconds: Array) -> Array:
     """Return of how many it is known whether they had ended by then; the later, the fewer."""
-    return sum(cell.n for cell in cells if cell.has_ended or (cell.seconds or 0) >= seconds)
+    waits = ~times.has_ended
+    order = np.argsort(times.seconds[waits])
+    n_gone = np.concatenate([[0], np.cumsum(times.n[waits][order])])
+    found: Array = times.n.sum() - n_gone[np.searchsorted(times.seconds[waits][order], seconds)]
+    return found
 
 
-def _median(steps: Sequence[Step]) -> Seconds | None:
-    half, low, high = median(steps)
+def _median(curve: Curve) -> Seconds | None:
+    half, low, high = median(curve)
     return None if half is None else Seconds(seconds=half, low=low, high=high)
 
 
-def _within(cells: Sequence[ServiceCell], steps: Iterable[Step], seconds: int) -> Estimate | None:
-    if _n_known(cells, seconds) < ENOUGH:
+def _within(times: Times, curve: Curve, seconds: int) -> Estimate | None:
+    n_known = int(_n_known(times, np.array([seconds]))[0])
+    if n_known < ENOUGH:
         return None
-    passed = [step for step in steps if step.time <= seconds]
-    if not passed:
-        return wilson(0, _n_known(cells, seconds))
-    left = passed[-1].left
-    return Estimate(1 - left.value, 1 - left.high, 1 - left.low)
+    return curve.happened_by(seconds) or wilson(0, n_known)
 
 
 def _counted(n_hits: int, n: int) -> Counted:

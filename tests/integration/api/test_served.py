@@ -1,7 +1,7 @@
 """The summary of how customers were served says what counting every message says, whatever happened to the messages."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,7 +32,7 @@ from shared.contracts.identity import CustomerLinked, CustomerUnlinked
 from shared.postgres.pool import open_connection
 from tests.factories.records import enriched, order
 from tests.integration.api.conftest import Api
-from tests.integration.api.counted_service import counted_cells
+from tests.integration.api.counted_service import Counted, counted_cells
 from tests.stored import tables_that_hold
 from tests.waiting import eventually
 
@@ -83,13 +83,33 @@ class Desk:
         return self._told(found, days, by, zone, until)
 
     async def counted(self, days: int, by: ServicePeriod, zone: str = SHANGHAI, until: datetime = NOW) -> Any:
-        return sorted(await counted_cells(self.connection, _since(days, until, zone), until, NOW, by, zone), key=repr)
+        rows = await counted_cells(self.connection, _since(days, until, zone), until, NOW, by, zone)
+        return sorted(_cells(rows), key=_named)
 
-    def _told(self, found: Any, days: int, by: ServicePeriod, zone: str, until: datetime) -> list[ServiceCell]:
+    def _told(self, found: Any, days: int, by: ServicePeriod, zone: str, until: datetime) -> list[Any]:
         since, place = _since(days, until, zone), ZoneInfo(zone)
         seen = min(NOW, until + timedelta(days=30))
         cells = service_cells(found, since, until, seen, period_days(by, since, until, place), place)
-        return sorted(cells, key=repr)
+        told = [cell._replace(times=None if cell.times is None else _times(*cell.times)) for cell in cells]
+        return sorted(told, key=_named)
+
+
+def _cells(rows: Sequence[Counted]) -> Iterator[Any]:
+    """Return counted rows as the cells they are."""
+    names = sorted({(row.what, row.dimension, row.name) for row in rows}, key=str)
+    for name in names:
+        alike = [row for row in rows if (row.what, row.dimension, row.name) == name]
+        timed = [(row.seconds, row.has_ended, row.n) for row in alike if row.seconds is not None]
+        n, n_first, n_second = (sum(part) for part in zip(*((r.n, r.n_first, r.n_second) for r in alike), strict=True))
+        yield ServiceCell(*name, n, n_first, n_second, _times(*zip(*timed, strict=True)) if timed else None)  # type: ignore[arg-type]
+
+
+def _times(seconds: Any, has_ended: Any, n: Any) -> Any:
+    return sorted((int(one), bool(ended), int(many)) for one, ended, many in zip(seconds, has_ended, n, strict=True))
+
+
+def _named(cell: Any) -> tuple[str, str, str]:
+    return cell.what, cell.dimension, cell.name
 
 
 def _since(days: int, until: datetime, zone: str) -> datetime:
@@ -169,7 +189,7 @@ class Life:
         """Return a conversation of some days, out of order, with a survey at times."""
         self.n += 1
         chance, at, customer = self.chance, self._once(), self._someone()
-        channel = chance.choice(("chat", "email", "phone", None))
+        channel: Any = chance.choice(("chat", "email", "phone", None))
         conversation = chance.choice((f"t{self.n}", f"t{customer}-{at.date()}", None))
         said: list[Any] = []
         for number in range(chance.randrange(1, 7)):
@@ -186,11 +206,12 @@ class Life:
             )  # fmt: skip
             told = enriched(event)
             if told.sentiment and chance.random() < 0.4:
-                hits = [AspectHit(name, ["x"]) for name in chance.sample(("price", "waiting", "quality"), 2)]
+                named: list[Any] = chance.sample(("price", "waiting", "quality"), 2)
+                hits = [AspectHit(name, ["x"]) for name in named]
                 told = replace(told, sentiment=replace(told.sentiment, is_complaint=True, aspects=hits))
             said.append(told)
         if chance.random() < 0.3 and at < NOW:
-            kind = chance.choice(("csat", "nps", "ces"))
+            kind: Any = chance.choice(("csat", "nps", "ces"))
             survey = SurveyAnswered(
                 id=f"s{self.n}", source="desk", occurred_at=at + timedelta(hours=2), customer=Customer(customer),
                 kind=kind, score=chance.randrange(1, 6) if kind == "csat" else chance.randrange(11),
@@ -307,17 +328,17 @@ async def test_somebody_erased_leaves_nothing_at_once_and_others_keep_their_part
     assert await tables_that_hold(database_url, "somebody") == []
     assert await desk.catch_up()
     assert await desk.summed(30, "week") == await desk.counted(30, "week")
-    left = [(cell.has_ended, cell.n) for cell in await desk.summed(30, "week") if cell.what == "ticket"]
-    assert left[0] == (False, 1)
+    left = next(cell for cell in await desk.summed(30, "week") if cell.what == "ticket")
+    assert [has_ended for _, has_ended, _ in left.times] == [False]
 
 
 def test_a_running_service_answers_from_the_summary(api: Api) -> None:
     eventually(lambda: api.value("SELECT is_built FROM served_summary"))
     at = datetime.now(UTC) - timedelta(days=2)
-    api.publish("interactions.enriched", *(asks(f"m{n}", f"c{n}", at) for n in range(40)))
+    api.publish("interactions.enriched", *(asks(f"m{n}", f"served-{n}", at) for n in range(40)))
     api.wait_projected()
 
     found = api.get("/v1/kpis/service", days=7)
 
     assert found["whole"]["n_contacts"] == 40
-    assert api.value("SELECT count(*) FROM served") == 40
+    assert api.value("SELECT count(*) FROM served WHERE customer_id LIKE 'served-%'") == 40

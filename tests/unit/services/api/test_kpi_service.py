@@ -4,11 +4,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api.kpi.model import ServiceCell
+from services.api.kpi.model import ServiceCell, Times
 from services.api.kpi.service import period_figures, promoter_score, slices, whole
 
 HOUR = 3_600
@@ -16,7 +17,8 @@ HOUR = 3_600
 
 def contacts(seconds: int | None, n: int, *, waits: bool = False, **fields: Any) -> ServiceCell:
     values: dict[str, Any] = {"dimension": "whole", "name": "", "n_first": 0, "n_second": 0} | fields
-    return ServiceCell(what="contact", seconds=seconds, has_ended=not waits, n=n, **values)
+    times = None if seconds is None else Times(np.array([seconds]), np.array([not waits]), np.array([n]))
+    return ServiceCell(what="contact", n=n, times=times, **values)
 
 
 def test_who_still_waits_lengthens_the_median() -> None:
@@ -58,7 +60,7 @@ def test_nobody_answered_within_an_hour_is_none_of_them() -> None:
 
 
 def test_fewer_than_thirty_have_counts_alone() -> None:
-    cells = [contacts(60, 29, n_first=29, n_second=9), ServiceCell("nps", "whole", "", None, True, 29, 9, 3)]
+    cells = [contacts(60, 29, n_first=29, n_second=9), ServiceCell("nps", "whole", "", 29, 9, 3)]
 
     found = whole(cells)
 
