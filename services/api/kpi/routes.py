@@ -12,8 +12,9 @@ from starlette.responses import Response
 from services.api.address import Instant
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
-from services.api.kpi import buyers, cells, contacts, served, service, store
+from services.api.kpi import buyers, cells, contacts, service, store
 from services.api.kpi import retention as kept
+from services.api.kpi import served as summary
 from services.api.kpi.decide import compare, n_more, slices
 from services.api.kpi.model import By, Packed, Purchases, ServicePeriod
 from services.api.kpi.schemas import Outcome, Retention, Service
@@ -152,7 +153,7 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
         "was counted.",
         responses=answers(Service, "Figures together, by period, channel, aspect and agent"),
     )
-    async def how_served(
+    async def served(
         principal: Annotated[Principal, Depends(guard.needs("customers:read"))],
         days: Annotated[int, Query(ge=1, le=LONGEST.days, description="Days to tell of, the last one included.")] = 28,
         by: ServicePeriod = "week",
@@ -171,8 +172,8 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
             first_day = end.astimezone(days_of).date() - timedelta(days=days - 1)
             since = datetime.combine(first_day, time(), days_of)
             async with store.counting(pool, gate) as connection:
-                if end + contacts.LAST_SEEN >= now and await served.catch_up(connection, now):
-                    found = await served.facts(connection, since)
+                if end + contacts.LAST_SEEN >= now and await summary.catch_up(connection, now):
+                    found = await summary.facts(connection, since)
                 else:
                     found = await contacts.count_served(connection, since, end, min(now, end + contacts.LAST_SEEN))
             # A year of a large shop has a million contacts.
