@@ -5,10 +5,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from services.api.kpi.model import Dimension, ServiceCell
+from services.api.kpi.model import Dimension, ServiceCell, Times
 from services.api.kpi.schemas import Service
 from services.api.kpi.service import period_figures, slices, whole
 from tests.browser.conftest import PHONE, WIDE, Console, axe_violations
@@ -29,20 +30,27 @@ SLICES: list[tuple[Dimension, str, int, int]] = [
 ]
 
 
+def timed(
+    what: Any, dimension: Dimension, name: str, seconds: int, ended: bool, n: int, n_first: int, n_second: int
+) -> ServiceCell:
+    times = Times(np.array([seconds]), np.array([ended]), np.array([n]))
+    return ServiceCell(what, dimension, name, n, n_first, n_second, times)
+
+
 def counted(times: int, pace: int, dimension: Dimension, name: str) -> list[ServiceCell]:
     """Return what `times` dozens of customers met; the greater the pace, the longer they waited."""
     cells = [
-        ServiceCell("contact", dimension, name, pace * minutes * 60 + 600, True, times, times, times // 3)
+        timed("contact", dimension, name, pace * minutes * 60 + 600, True, times, times, times // 3)
         for minutes in range(1, 60, 7)
     ]
-    cells.append(ServiceCell("contact", dimension, name, pace * 50_000, False, 3 * times, 2 * times, times // 4))
+    cells.append(timed("contact", dimension, name, pace * 50_000, False, 3 * times, 2 * times, times // 4))
     cells += [
-        ServiceCell("ticket", dimension, name, pace * hours * 3_600, True, times, times, times // 5)
+        timed("ticket", dimension, name, pace * hours * 3_600, True, times, times, times // 5)
         for hours in range(1, 70, 9)
     ]
-    cells.append(ServiceCell("csat", dimension, name, None, True, 6 * times, 5 * times, 0))
-    cells.append(ServiceCell("nps", dimension, name, None, True, 5 * times, 2 * times, times))
-    return [*cells, ServiceCell("buyers", dimension, name, None, True, 30 * times, 4 * times, 0)]
+    cells.append(ServiceCell("csat", dimension, name, 6 * times, 5 * times, 0))
+    cells.append(ServiceCell("nps", dimension, name, 5 * times, 2 * times, times))
+    return [*cells, ServiceCell("buyers", dimension, name, 30 * times, 4 * times, 0)]
 
 
 def answer(*, by_agent: bool = True) -> Service:
@@ -93,9 +101,7 @@ def test_figures_have_intervals_and_numbers(console: Console) -> None:
 
 
 def test_where_most_still_wait_it_says_so_and_not_that_they_are_few(console: Console) -> None:
-    waiting = [
-        ServiceCell("contact", "whole", "", 9_000, is_ended, n, n, 0) for is_ended, n in ((True, 19), (False, 21))
-    ]
+    waiting = [timed("contact", "whole", "", 9_000, is_ended, n, n, 0) for is_ended, n in ((True, 19), (False, 21))]
     page = opened(console, msgspec.structs.replace(answer(), whole=whole(waiting)))
 
     expect(page.locator(".service")).to_contain_text("not yet half (40)")
