@@ -26,7 +26,8 @@ _PROJECTED = """customers, handles, interactions, orders, customer_links, link_e
     erasures, early_clearances, customer_risk_daily, alerts,
     alert_events, dead_letters, idempotency_keys, audit_log, sentiment_labels, notification_endpoints,
     notification_jobs, connections, file_connections, connection_figures, connection_rejections, policies,
-    alert_timers, segments, alert_presence, buyers_changed, buyers, buyer_periods, buyer_waits"""
+    alert_timers, segments, alert_presence, buyers_changed, buyers, buyer_periods, buyer_waits,
+    served_changed, served, served_tickets"""
 
 
 class Api:
