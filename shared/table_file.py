@@ -9,6 +9,7 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, cast
 
@@ -20,10 +21,25 @@ _ASCII = re.compile("[\0-\x7f]+")
 # .76 of rare given names, .61 of a traditional text; of a traditional text in Big5 read as GB 18030 .40, and of German,
 # French and Spanish words in Windows-1252 none to a half (2026-11-29).
 _LEAST_EVERYDAY_RATIO = 0.51
+_OTHER_FORMATS = (
+    (re.compile(rb"PK\x03\x04.{26}(?:\[Content_Types\]|_rels/|docProps/|xl/)", re.DOTALL), "an Excel workbook"),
+    (re.compile(rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis", re.DOTALL), "an OpenDocument file"),
+    (re.compile(rb"PK(?:\x03\x04|\x05\x06)"), "a ZIP archive"),
+    (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "an Excel workbook"),
+    (re.compile(rb"PAR1"), "a Parquet file"),
+    # A head may begin with [customer_id], as SQL Server quotes names.
+    (re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*["}]|\[\s*[]{["\d])'), "JSON"),
+)
+_REMEDIES = {"a ZIP archive": "unpack it and give the CSV file in it"}
+_END = "\0end"
 
 
 class UnknownEncoding(UnicodeError):
     """A file is no text we can be sure of; the message says in which line, and what to do."""
+
+
+class NoTable(Exception):
+    """A file is in a format that is not CSV, or cannot be read twice; the message says which, and what to do."""
 
 
 def decompressed(raw: IO[bytes]) -> IO[bytes]:
@@ -57,6 +73,45 @@ def read_head(text: IO[str]) -> Head:
     return Head([], delimiter or ",", n_lines)
 
 
+def rows_of(text: IO[str], head: Head) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows below a head, each with the line of the file it ends in; empty lines are empty rows.
+
+    Raises csv.Error where a quote opens that does not close: what follows it would be one long value.
+    """
+    is_over = False
+
+    def end() -> Iterator[str]:
+        nonlocal is_over
+        is_over = True
+        yield _END
+
+    rows = csv.reader(chain(text, end()), delimiter=head.delimiter)
+    line = head.n_lines
+    try:
+        for row in rows:
+            if is_over:
+                break
+            line = head.n_lines + rows.line_num
+            yield line, row
+    except csv.Error as error:
+        if head.n_lines + rows.line_num - line > 1:
+            most = f"{csv.field_size_limit():,} characters"
+            told = f"the row that begins on line {line + 1} opens a quote that does not close within {most}"
+            raise csv.Error(f"{told}; close it") from error
+        raise csv.Error(f"{error}, on line {line + 1}") from error
+    # A quote still open swallows the end as well; elsewhere the end is a row of its own.
+    if row != [_END]:
+        row[-1] = row[-1].removesuffix(_END)
+        last = head.n_lines + rows.line_num - 1
+        n_swallowed = sum(1 for _ in io.StringIO(row[-1], newline="")) - 1
+        if n_swallowed > 0:
+            raise csv.Error(
+                f"the quote that opens on line {last - n_swallowed} never closes, so that the rest of the file is "
+                'one value; close it, or write a quote inside a value twice: ""'
+            )
+        yield last, row
+
+
 def delimiter_of(head: str) -> str:
     """Return the separator of a head line: comma, semicolon, tab or bar."""
     return max(",;\t|", key=head.count)
@@ -71,13 +126,26 @@ def utf_16_of(beginning: bytes) -> str | None:
     return "utf-16-be" if beginning[:1] == b"\0" else None
 
 
+def beginning_of(path: Path) -> bytes:
+    """Return the first bytes of what may be a table. Raises `NoTable` when they show that it is none, and DAMAGED."""
+    with path.open("rb") as raw:
+        if not raw.seekable():
+            raise NoTable(f"{path} can be read only once, and is needed twice: write it to a file first")
+        with decompressed(raw) as plain:
+            beginning = plain.read(128)
+    for pattern, name in _OTHER_FORMATS:
+        if pattern.match(beginning):
+            raise NoTable(f"{path.name} is {name}, not CSV: {_REMEDIES.get(name, 'export it as CSV')}")
+    return beginning
+
+
 def encoding_of(path: Path) -> str:
     """Return UTF-8 with or without BOM, UTF-16 where it begins so, else GB 18030, by reading the whole file.
 
-    Raises `UnknownEncoding` when it is no text in any of them, UnicodeDecodeError for UTF-16 cut off, and DAMAGED.
+    Raises `UnknownEncoding` when it is no text in any of them, `NoTable` when it begins as another format,
+    UnicodeDecodeError for UTF-16 cut off, and DAMAGED.
     """
-    with path.open("rb") as raw, decompressed(raw) as plain:
-        utf_16 = utf_16_of(plain.read(2))
+    utf_16 = utf_16_of(beginning_of(path))
     if utf_16 is not None:
         return utf_16
     try:

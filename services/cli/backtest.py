@@ -8,7 +8,11 @@ import typer
 
 OrdersFile = Annotated[
     Path,
-    typer.Argument(help="CSV, plain or gzip: customer_id,time and optionally event (purchase, return) and amount."),
+    typer.Argument(
+        exists=True,
+        dir_okay=False,
+        help="CSV, plain or gzip: customer_id,time and optionally event (purchase, return) and amount.",
+    ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder for scores.csv, alerts.csv, report.json, report.html.")]
 StartDate = Annotated[
@@ -32,6 +36,8 @@ Interactions = Annotated[
     Path | None,
     typer.Option(
         "--interactions",
+        exists=True,
+        dir_okay=False,
         help="Events, one JSON object a line: shows contacts, tickets and low ratings beside the alerts.",
     ),
 ]
@@ -65,7 +71,7 @@ def backtest(
     )
     try:
         run_backtest(orders, out, wishes, interactions, Console())
-    except (UnreadableOrders, UnusableOptions, OSError) as error:
+    except (UnreadableOrders, UnusableOptions) as error:
         raise typer.BadParameter(str(error)) from error
 
 

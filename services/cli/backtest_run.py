@@ -20,7 +20,7 @@ from services.cli.counted import counted
 def run_backtest(orders_file: Path, out: Path, wishes: Wishes, interactions: Path | None, console: Console) -> Summary:
     """Read, replay, judge and write; return the figures.
 
-    Raises `UnreadableOrders`, `UnusableOptions` or `OSError` when the input is unusable.
+    Raises `UnreadableOrders` or `UnusableOptions` when the input is unusable, and OSError.
     """
     columns = (TextColumn("{task.description:<16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:

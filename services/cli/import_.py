@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, tzinfo
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,7 +28,7 @@ from services.cli.import_rows import (
     order_event,
 )
 from shared.errors import Reject
-from shared.table_file import DAMAGED, UnknownEncoding, encoding_of, open_text, read_head
+from shared.table_file import DAMAGED, NoTable, UnknownEncoding, encoding_of, open_text, read_head, rows_of
 
 app = typer.Typer(help="Import history. It builds state and notifies nobody.", no_args_is_help=True)
 
@@ -179,12 +180,9 @@ def _ndjson_event(row: Row) -> dict[str, Any]:
 def _csv_rows(file: Path, encoding: str) -> Iterator[Row]:
     with open_text(file, encoding) as text:
         head = read_head(text)
-        reader = csv.DictReader(text, head.names, delimiter=head.delimiter)
-        for values in reader:
-            yield Row(
-                head.n_lines + reader.line_num,
-                {name: value or "" for name, value in values.items() if isinstance(name, str)},
-            )
+        for line, row in rows_of(text, head):
+            if row:
+                yield Row(line, dict(zip_longest(head.names, row[: len(head.names)], fillvalue="")))
 
 
 def _ndjson_rows(file: Path) -> Iterator[Row]:
@@ -216,7 +214,7 @@ def _readable(file: Path) -> Iterator[None]:
     """Say in a sentence what makes a file unreadable."""
     try:
         yield
-    except UnknownEncoding as error:
+    except (UnknownEncoding, NoTable) as error:
         raise typer.BadParameter(str(error)) from error
     except UnicodeDecodeError as error:
         raise typer.BadParameter(

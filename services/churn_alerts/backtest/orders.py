@@ -22,7 +22,18 @@ from services.churn_alerts.backtest.amounts import (
 from services.churn_alerts.backtest.times import EPOCH_ORDINAL, FieldOrder, PlainTimes, TimeForm, Times, TimeSurvey
 from services.churn_alerts.customer.history import CustomerDays
 from services.churn_alerts.customer.model import PurchaseDay
-from shared.table_file import DAMAGED, Head, UnknownEncoding, check_gb18030, decompressed, read_head, utf_16_of
+from shared.table_file import (
+    DAMAGED,
+    Head,
+    NoTable,
+    UnknownEncoding,
+    beginning_of,
+    check_gb18030,
+    decompressed,
+    read_head,
+    rows_of,
+    utf_16_of,
+)
 
 PURCHASES = frozenset({"", "purchase", "purchased", "order", "order.placed", "sale"})
 RETURNS = frozenset({"return", "returned", "order.returned", "refund"})
@@ -103,11 +114,10 @@ def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) ->
     tab or bar.
 
     Raises `UnreadableOrders` when a needed column is missing, times or amounts can be read in two ways, more than 5 %
-    of the rows cannot be read, or the file is cut off or no text.
+    of the rows cannot be read, a quote is never closed, or the file is cut off, no text or no CSV.
     """
     try:
-        with path.open("rb") as raw, decompressed(raw) as plain:
-            utf_16 = utf_16_of(plain.read(2))
+        utf_16 = utf_16_of(beginning_of(path))
         if utf_16 is not None:
             return _read(path, utf_16, on_progress)
         try:
@@ -115,7 +125,7 @@ def read_orders(path: Path, on_progress: Callable[[int], None] | None = None) ->
         except UnicodeDecodeError:
             check_gb18030(path)
             return _read(path, "gb18030", on_progress)
-    except UnknownEncoding as error:
+    except (UnknownEncoding, NoTable) as error:
         raise UnreadableOrders(str(error)) from error
     except UnicodeError as error:
         raise UnreadableOrders(f"{path.name} is no text in UTF-8, UTF-16 or GB 18030; save it as CSV UTF-8") from error
@@ -182,13 +192,12 @@ def _survey(path: Path, encoding: str) -> tuple[AmountForm, Times]:
     """Return how the columns of amounts and times are written. Raises `UnclearColumn`."""
     amounts, times = AmountSurvey(), TimeSurvey()
     with _opened(path, encoding) as table:
-        rows = csv.reader(table.text, delimiter=table.head.delimiter)
         time_at, amount_at = table.at["time"], table.at.get("amount")
-        for row in rows:
+        for line, row in rows_of(table.text, table.head):
             if len(row) > time_at:
-                times.see(table.head.n_lines + rows.line_num, row[time_at].strip())
+                times.see(line, row[time_at].strip())
             if amount_at is not None and len(row) > amount_at:
-                amounts.see(table.head.n_lines + rows.line_num, row[amount_at])
+                amounts.see(line, row[amount_at])
     return amounts.settle(), Times(times.settle())
 
 
@@ -222,8 +231,7 @@ def _take_rows(
     on_rows: Callable[[], None],
 ) -> dict[int, int]:
     """Read the rows below the head into `orders`; return the line of each day's first purchase."""
-    rows = csv.reader(table.text, delimiter=table.head.delimiter)
-    n_names, n_head_lines = len(table.head.names), table.head.n_lines
+    n_names = len(table.head.names)
     first_lines: dict[int, int] = {}
     id_at, time_at = table.at["customer_id"], table.at["time"]
     event_at, amount_at, currency_at = table.at.get("event"), table.at.get("amount"), table.at.get("currency")
@@ -232,7 +240,7 @@ def _take_rows(
     forms: set[TimeForm] = set()
     purchases, returns = orders.purchases, orders.returns
     n_rows = 0
-    for row in rows:
+    for line, row in rows_of(table.text, table.head):
         if not row:
             continue
         n_rows += 1
@@ -256,7 +264,7 @@ def _take_rows(
             orders.n_rejected += 1
             if len(orders.rejected) < SHOWN_REJECTS:
                 reason = "too few columns" if isinstance(error, IndexError) else str(error)
-                orders.rejected.append(RejectedRow(n_head_lines + rows.line_num, reason))
+                orders.rejected.append(RejectedRow(line, reason))
             continue
         forms.add(form)
         if currency_at is not None and cents is not None and currency_at < n_cells:
@@ -270,7 +278,7 @@ def _take_rows(
                 repeated.returns.append((customer_id, day))
             continue
         if day not in first_lines:
-            first_lines[day] = n_head_lines + rows.line_num
+            first_lines[day] = line
         orders.n_without_amount += cents is None
         if is_repeat:
             repeated.purchases.append((customer_id, day, cents or 0))

@@ -40,6 +40,7 @@ _SECONDS = re.compile(r"\d{10}(?:\.\d+)?")
 _TICKS_A_SECOND = {13: 1_000, 16: 1_000_000, 19: 1_000_000_000}
 """By their number of digits: milli-, micro- and nanoseconds since 1970, of the years 2001 to 2286."""
 
+_ISO_CLOCK = re.compile(r"[ T](?:[01]?\d|2[0-3]):[0-5]?\d(?::[0-5]?\d)?", re.ASCII)
 _SHEET_DAY = re.compile(r"[2-6]\d{4}(?:[.,]\d+)?")
 
 
@@ -189,18 +190,13 @@ def _iso_day(text: str, days_of_date: dict[str, int]) -> tuple[int, TimeForm]:
                 raise ValueError  # date.fromisoformat makes some day of seconds since 1970
             iso = date.fromisoformat(date_part.replace("/", "-").replace(".", "-"))
             day = days_of_date[date_part] = iso.toordinal() - EPOCH_ORDINAL
-        if rest and not _is_clock(rest):
+        if rest and _ISO_CLOCK.fullmatch(rest) is None:
             raise ValueError
         return day, "naive" if rest else "date"
     instant = datetime.fromisoformat(text.replace("/", "-").replace(" UTC", "+00:00"))
     if instant.tzinfo is None:
         return instant.toordinal() - EPOCH_ORDINAL, "naive"
     return instant.astimezone(UTC).toordinal() - EPOCH_ORDINAL, "zoned"
-
-
-def _is_clock(rest: str) -> bool:
-    parts = rest[1:].split(":")
-    return rest[0] in " T" and len(parts) in (2, 3) and all(part.isdigit() and len(part) <= 2 for part in parts)
 
 
 def _since_1970(text: str) -> float:

@@ -1,12 +1,26 @@
 """Tables are read as the spreadsheets of several countries write them."""
 
+import csv
 import gzip
-from io import StringIO
+import os
+import zipfile
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
 
-from shared.table_file import DAMAGED, Head, UnknownEncoding, delimiter_of, encoding_of, open_text, read_head
+from shared.table_file import (
+    DAMAGED,
+    Head,
+    NoTable,
+    UnknownEncoding,
+    beginning_of,
+    delimiter_of,
+    encoding_of,
+    open_text,
+    read_head,
+    rows_of,
+)
 
 TABLE = "customer_id,time\r\n王五,2026-01-01\r\n"
 
@@ -106,3 +120,82 @@ def test_the_head_is_the_first_line_that_names_columns(content: str, head: Head)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_the_most_frequent_of_the_head(delimiter: str) -> None:
     assert delimiter_of(delimiter.join(["customer_id", "time", "amount"])) == delimiter
+
+
+def rows_below(text: str) -> list[tuple[int, list[str]]]:
+    source = StringIO(text, newline="")
+    return list(rows_of(source, read_head(source)))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_values_with_line_breaks_are_read_whole_with_the_line_they_end_in(end: str) -> None:
+    table = end.join(["sep=;", "a;b", '1;"two', "", 'lines"', '2;"a ""word"""', '"3', '";last'])
+
+    assert rows_below(table) == [(5, ["1", f"two{end}{end}lines"]), (6, ["2", 'a "word"']), (8, [f"3{end}", "last"])]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", ["", "\n"], ids=["cut", "ended"])
+def test_a_quote_that_never_closes_is_told_by_the_line_it_opens_on(end: str, last: str) -> None:
+    table = end.join(["a,b", "1,2", '"x', 'y","z ""a""', "3,4", "5,6"]) + (end if last else "")
+
+    with pytest.raises(csv.Error, match="the quote that opens on line 4 never closes"):
+        rows_below(table)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_quote_left_open_in_the_last_line_swallows_nothing(end: str) -> None:
+    assert rows_below(f'a,b\n1,2\n3,"4{end}') == [(2, ["1", "2"]), (3, ["3", f"4{end}"])]
+
+
+def zipped(*names: str) -> bytes:
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, "application/vnd.oasis.opendocument.spreadsheet")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (zipped("orders.csv"), "a ZIP archive, not CSV: unpack it and give the CSV file in it"),
+        (zipped(), "a ZIP archive"),
+        (zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook, not CSV: export it as CSV"),
+        (zipped("docProps/app.xml", "xl/workbook.xml"), "an Excel workbook"),
+        (zipped("mimetype"), "an OpenDocument file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500), "an Excel workbook"),
+        (b"PAR1\x15\x04", "a Parquet file, not CSV: export it as CSV"),
+        (b'{"customer_id": "a"}\n', "JSON, not CSV: export it as CSV"),
+        (b'\xef\xbb\xbf[\n  {"customer_id": "a"}\n]', "JSON"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_other_formats_are_told_by_their_first_bytes(
+    tmp_path: Path, content: bytes, told: str, pack: type[bytes]
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(pack(content))
+
+    with pytest.raises(NoTable) as refused:
+        encoding_of(path)
+
+    assert str(refused.value).startswith(f"table.csv is {told}")
+
+
+@pytest.mark.parametrize("head", ["[customer_id],[time]", "PK,customer_id", "PAR,1", "{customer},time"])
+def test_a_head_that_only_looks_like_another_format_is_a_table(tmp_path: Path, head: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(head + "\n")
+
+    assert encoding_of(path) == "utf-8-sig"
+
+
+def test_what_can_be_read_only_once_is_no_table() -> None:
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(NoTable, match="can be read only once"):
+            beginning_of(Path(f"/dev/fd/{reading}"))
+    finally:
+        os.close(reading)
+        os.close(writing)

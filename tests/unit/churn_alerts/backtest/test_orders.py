@@ -9,6 +9,8 @@ from services.churn_alerts.backtest.amounts import AmountForm
 from services.churn_alerts.backtest.orders import Orders, Repeats, UnreadableOrders, read_orders
 
 DAY = 19_723  # 2024-01-01
+HEAD = b"customer_id,time,note\n"
+ROWS = b"c,2024-01-02,x\n" * 400
 
 
 def read(folder: Path, text: str | bytes) -> Orders:
@@ -224,9 +226,12 @@ def test_amounts_are_counted_by_the_currency_a_column_names(tmp_path: Path) -> N
         (b"\x1f\x8bnot gzip at all", "damaged or cut off"),
         (b"customer_id,time\na\xff\xff,2024-01-01\n", "no text in UTF-8, UTF-16 or GB 18030"),
         ("customer_id,time\nMüller,2024-01-01\n".encode("cp1252"), "line 2 .* 'Müller.*Save it as CSV UTF-8"),
-        (b'customer_id,time\n"' + b"a" * 200_000 + b'",2024-01-01\n', "no CSV: field larger than"),
+        (b'customer_id,time\n"' + b"a" * 200_000 + b'",2024-01-01\n', "no CSV: field larger than .* on line 2"),
+        (HEAD + b'a,2024-01-01,x\nb,2024-01-01,"x\n' + ROWS, "no CSV: the quote that opens on line 3 never closes"),
+        (HEAD + ROWS + b'b,2024-01-01,"x\n' + ROWS * 100, "no CSV: the row that begins on line 402 opens a quote"),
+        (gzip.compress(b'{"orders": []}'), "orders.csv is JSON, not CSV: export it as CSV"),
     ],
-    ids=["cut off", "no gzip", "no text", "windows-1252", "huge field"],
+    ids=["cut off", "no gzip", "no text", "windows-1252", "huge field", "open quote", "far open quote", "json"],
 )
 def test_what_is_no_order_file_is_explained(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(UnreadableOrders, match=message):
@@ -239,6 +244,18 @@ def test_lines_are_those_of_the_file_despite_breaks_inside_quotes(tmp_path: Path
     orders = read(tmp_path, f'customer_id,time,note\na,2024-01-01,"two\nlines"\na,soon,x\na,1999-12-31,x\n{good}')
 
     assert [rejected.line for rejected in orders.rejected] == [4, 5]
+
+
+def test_a_clock_that_no_day_has_is_a_bad_time(tmp_path: Path) -> None:
+    good = "c,2024-01-01 23:59\n" * 40
+
+    orders = read(tmp_path, f"customer_id,time\na,2024-01-01 99:99\nb,2024-01-01 24:00:00\n{good}")
+
+    assert list(orders.purchases) == ["c"]
+    assert [(rejected.line, rejected.reason[:23]) for rejected in orders.rejected] == [
+        (2, "time '2024-01-01 99:99'"),
+        (3, "time '2024-01-01 24:00:"),
+    ]
 
 
 def test_days_far_from_all_others_are_rejected_even_when_they_are_of_different_kinds(tmp_path: Path) -> None:

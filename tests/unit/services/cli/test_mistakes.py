@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.main import main
+from tests.factories.purchase_log import as_csv, purchase_log
 
 BINARY = bytes(range(128, 256)) * 20
 HEAD = b"customer_id,time,amount\n"
@@ -21,6 +22,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "binary.bin": BINARY,
         "cut.csv.gz": gzip.compress(HEAD + b"c1,2026-01-01,1\n")[:-9],
         "labels.csv": b"text,label\ngood,positive\nbad,awful\n",
+        "open.csv": HEAD + b'c1,2026-01-01,1\n"c2,2026-01-01,1\n' + b"c3,2026-01-02,1\n" * 40,
+        "orders.csv": as_csv(purchase_log(60, 260)).encode(),
+        "book.xlsx": b"PK\3\4" + bytes(26) + b"[Content_Types].xml",
         "other.csv": b"foo,bar\n1,2\n",
     }.items():
         Path(name).write_bytes(content)
@@ -51,7 +55,16 @@ SENDING = "--url http://127.0.0.1:1 --api-key k"
         (f"import orders other.csv {SENDING}", "it has: foo, bar"),
         (f"import orders binary.csv {SENDING}", "binary.csv is no text in UTF-8"),
         (f"import orders cut.csv.gz {SENDING}", "cut.csv.gz is damaged or cut off"),
-        ("backtest absent --out o", "No such file or directory: 'absent'"),
+        (f"import orders absent {SENDING}", "file 'absent' does not exist"),
+        (f"import orders open.csv {SENDING}", "open.csv is no CSV: the quote that opens on line 3 never closes"),
+        (f"import orders book.xlsx {SENDING}", "book.xlsx is an Excel workbook, not CSV: export it as CSV"),
+        ("classify absent", "cannot read absent: No such file or directory"),
+        ("backtest absent --out o", "file 'absent' does not exist"),
+        ("backtest . --out o", "file '.' is a directory"),
+        ("backtest head.csv --out o --interactions absent", "file 'absent' does not exist"),
+        ("backtest orders.csv --out empty", "empty: File exists"),
+        ("backtest open.csv --out o", "open.csv is no CSV: the quote that opens on line 3 never closes"),
+        ("backtest book.xlsx --out o", "book.xlsx is an Excel workbook, not CSV: export it as CSV"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(
