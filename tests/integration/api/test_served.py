@@ -298,6 +298,18 @@ async def test_behind_an_import_the_summary_is_not_answered(desk: Desk) -> None:
     assert await desk.catch_up()
 
 
+async def test_of_who_says_much_all_is_taken_up_at_once(desk: Desk) -> None:
+    await desk.settle()
+    for number in range(8):
+        await desk.project(asks(f"m{number}", "c0", NOW - timedelta(days=1)))
+    await desk.project(asks("m8", "c1", NOW - timedelta(days=1)))
+
+    await desk.advance(limit=1)
+
+    left = await desk.connection.fetch("SELECT customer_id FROM served_changed")
+    assert [row["customer_id"] for row in left] == ["c1"]
+
+
 async def test_dropped_months_are_counted_no_longer(desk: Desk) -> None:
     old, new = NOW - timedelta(days=70), NOW - timedelta(days=1)
     await desk.project(asks("m1", "c1", old), asks("m2", "c1", new))
