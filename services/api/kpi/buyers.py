@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from services.api.kpi.model import Purchases
-from services.api.kpi.store import purchases_of
+from services.api.kpi.store import erased_and_noted, purchases_of
 from shared.postgres.advisory import AdvisoryLock
 
 # A fifth to half a second of work on a loaded machine: what an erasure may have to wait for.
@@ -72,11 +72,12 @@ async def catch_up(connection: Any, time_zone: str, now: datetime, limit: int = 
 async def forget(connection: Any, customer_id: str) -> None:
     """Leave nothing of a customer whose orders were erased; orders of others that are his are noted again."""
     await _lock(connection)
-    await connection.execute("DELETE FROM buyers_changed WHERE customer_id = $1", customer_id)
+    ids = [customer_id, *await erased_and_noted(connection, "buyers_changed")]
+    await connection.execute("DELETE FROM buyers_changed WHERE customer_id = ANY($1::text[])", ids)
     # Should he be where building has come to, it begins again: summing up somebody twice changes nothing.
-    await connection.execute("UPDATE buyer_summary SET built_to = '' WHERE built_to = $1", customer_id)
+    await connection.execute("UPDATE buyer_summary SET built_to = '' WHERE built_to = ANY($1::text[])", ids)
     if (time_zone := await _time_zone(connection)) is not None:
-        await _sum_up(connection, [customer_id], time_zone, _BEFORE_ALL)
+        await _sum_up(connection, ids, time_zone, _BEFORE_ALL)
 
 
 async def purchases(connection: Any, days: Sequence[date], n_months: int, today: date, horizon_days: int) -> Purchases:

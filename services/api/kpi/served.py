@@ -12,6 +12,7 @@ from typing import Any
 
 from services.api.kpi.contacts import PACKED, TICKET_STEPS, TOLD_BY, customer_facts, packed, ticket_facts
 from services.api.kpi.model import Packed
+from services.api.kpi.store import erased_and_noted
 from shared.contracts.event import NOT_A_NEW_CONTACT
 from shared.postgres.advisory import AdvisoryLock
 
@@ -102,19 +103,20 @@ async def facts(connection: Any, since: datetime) -> Packed:
 async def forget(connection: Any, customer_id: str) -> None:
     """Leave nothing of a customer whose messages were erased; what is left, of him and of others, is noted again."""
     await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.SERVED)
-    await connection.execute("DELETE FROM served_changed WHERE customer_id = $1", customer_id)
-    await connection.execute("DELETE FROM served WHERE customer_id = $1", customer_id)
+    ids = [customer_id, *await erased_and_noted(connection, "served_changed")]
+    await connection.execute("DELETE FROM served_changed WHERE customer_id = ANY($1::text[])", ids)
+    await connection.execute("DELETE FROM served WHERE customer_id = ANY($1::text[])", ids)
     # Should he be where building has come to, it begins again: summing up somebody twice changes nothing.
-    await connection.execute("UPDATE served_summary SET built_to = '' WHERE built_to = $1", customer_id)
+    await connection.execute("UPDATE served_summary SET built_to = '' WHERE built_to = ANY($1::text[])", ids)
     await connection.execute(
         """
-        WITH gone AS (DELETE FROM served_tickets WHERE customer_ids @> ARRAY[$1::text] RETURNING customer_ids)
+        WITH gone AS (DELETE FROM served_tickets WHERE customer_ids && $1::text[] RETURNING customer_ids)
         INSERT INTO served_changed (customer_id)
-        SELECT customer_id FROM (SELECT unnest(customer_ids) AS customer_id FROM gone UNION SELECT $1) AS concerned
-        WHERE customer_id <> $1 OR EXISTS (SELECT FROM interactions WHERE customer_id = $1)
-            OR EXISTS (SELECT FROM orders WHERE customer_id = $1)
+        SELECT customer_id FROM (SELECT unnest(customer_ids) AS customer_id FROM gone UNION SELECT unnest($1)) AS others
+        WHERE customer_id <> ALL($1) OR EXISTS (SELECT FROM interactions AS i WHERE i.customer_id = others.customer_id)
+            OR EXISTS (SELECT FROM orders AS o WHERE o.customer_id = others.customer_id)
         """,
-        customer_id,
+        ids,
     )
 
 

@@ -282,8 +282,12 @@ def test_who_was_joined_to_an_erased_customer_goes_along_whichever_is_read_first
     # Records of one key keep their order; those of two keys may be read in any.
     straggler = structs.replace(enriched(message("e3", "gone")), linked_id="gone-too")
     gone = [enriched(message("e1", "gone", handles=["x:gone"])), straggler, erased("gone")]
-    joined = [enriched(message("e2", "gone-too")), linked(linked_id="gone-too", into_id="gone")]
-    joined += [erased_along("gone-too", "gone", "gone-too")]
+    joined = [
+        enriched(message("e2", "gone-too")),
+        enriched(order("o1", "gone-too", "9.00")),
+        linked(linked_id="gone-too", into_id="gone"),
+        erased_along("gone-too", "gone", "gone-too"),
+    ]
 
     for records in (gone, joined) if is_link_late else (joined, gone):
         api.publish(ENRICHED, *records)
