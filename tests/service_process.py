@@ -40,6 +40,8 @@ class ServiceProcess:
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("PULSELINE_")},
             "PULSELINE_STATE_DIR": str(folder / "state"),
+            # What a process that is killed cannot take away ends with the test's folder.
+            "TMPDIR": str(folder),
             f"PULSELINE_{name.upper()}_PORT": str(self.port),
             **environment,
         }

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
@@ -74,7 +75,9 @@ class Chaos:
         log = self.folder / f"worker-{len(self._logs)}.log"
         output = log.open("wb")
         command = [sys.executable, "-m", "tests.chaos.engine.worker", self.bootstrap, self.prefix, member, *options]
-        process = subprocess.Popen(command, cwd=_ROOT, stdout=output, stderr=subprocess.STDOUT)
+        # What one that is killed cannot take away ends with the test's folder.
+        environment = {**os.environ, "TMPDIR": str(self.folder)}
+        process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         output.close()
         self._processes.append(process)
         self._logs[process.pid] = log

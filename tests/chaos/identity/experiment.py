@@ -1,6 +1,7 @@
 """Both stages as processes that die at the boundaries of their work, over a real Kafka, and what is left in the end."""
 
 import asyncio
+import os
 import random
 import subprocess
 import sys
@@ -40,8 +41,10 @@ class Experiment:
 
     def start(self, stage: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.chaos.identity.worker", self.bootstrap, self.prefix, stage, *options]
+        # What one that is killed cannot take away ends with the test's folder.
+        environment = {**os.environ, "TMPDIR": str(self.folder)}
         with (self.folder / f"{stage}-{len(self.processes)}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         self.processes.append(process)
         return process
 
