@@ -28,7 +28,7 @@ from shared.contracts.event import (
     TicketReopened,
     TicketResolved,
 )
-from shared.contracts.identity import CustomerLinked, CustomerUnlinked
+from shared.contracts.identity import CustomerLinked, CustomerUnlinked, HistoryErased
 from shared.postgres.pool import open_connection
 from tests.factories.records import enriched, order
 from tests.integration.api.conftest import Api
@@ -342,6 +342,16 @@ async def test_somebody_erased_leaves_nothing_at_once_and_others_keep_their_part
     assert await desk.summed(30, "week") == await desk.counted(30, "week")
     left = next(cell for cell in await desk.summed(30, "week") if cell.what == "ticket")
     assert [has_ended for _, has_ended, _ in left.times] == [False]
+
+
+async def test_no_note_is_left_of_who_was_erased_before_whom_he_was_joined_to(desk: Desk, database_url: str) -> None:
+    said = [asks("m1", "gone", NOW), enriched(order("o1", "gone", "9.00", NOW))]
+    gone = CustomerErased(id="x", source="desk", occurred_at=NOW, customer=Customer("gone"))
+    await desk.project(*(replace(event, linked_id="gone-too") for event in said), enriched(gone))
+
+    await desk.project(HistoryErased(id="era", at=NOW, linked_id="gone-too", ids=["gone", "gone-too"]))
+
+    assert await tables_that_hold(database_url, "gone") == []
 
 
 def test_a_running_service_answers_from_the_summary(api: Api) -> None:
