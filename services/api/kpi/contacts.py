@@ -26,7 +26,7 @@ TOLD_BY = frozenset(
 )  # fmt: skip
 _ASPECTS = ", ".join(f"'{name}'" for name in ASPECT_NAMES)
 _CHANNELS = ", ".join(f"'{name}'" for name in CHANNEL_NAMES)
-# As services/api/kpi/model.py reads them: FACT.
+# As services/api/kpi/cells.py reads them: FACT.
 _FACT = f"""
     timestamptz_send(started_at) || int8send((extract(epoch FROM coalesce(took, interval '0')) * 1000000)::bigint)
     || timestamptz_send(coalesce(open_since, '-infinity')) || timestamptz_send(coalesce(resolved_at, '-infinity'))
