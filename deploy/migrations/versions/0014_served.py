@@ -4,7 +4,8 @@ Whose messages or orders changed is noted in served_changed, in the same transac
 order by triggers, new messages by the projection, whose COPY a trigger on inserts would let insert row by row.
 projection_offsets.noted_offset says how far it did: a version that knows nothing of notes leaves it behind.
 services/api/kpi/served.py is the only writer of the others and sums up what was there before while the service runs.
-Creating the triggers locks interactions and orders for a moment; nothing is counted here.
+Creating the triggers locks interactions and orders for a moment; nothing is counted here. While earlier versions alone
+run, notes stay, also of whom they erase; the first process of this one takes them up.
 """
 
 from alembic import op
