@@ -130,7 +130,7 @@ def main(folder: Path | None) -> None:
     print(f"load {time.perf_counter() - start:.3f} s")
     # As in the services.
     gc.freeze()
-    gc.set_threshold(400_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)
     words = made_up(WORDS_EN, " "), made_up(WORDS_ZH, "")
     for name, texts in (("en", words[0]), ("mixed", interleaved(*words)), ("zh", words[1])):
         pulseline(f"made-up {name}", texts)

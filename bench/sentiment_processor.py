@@ -131,7 +131,7 @@ def stages(made: Sequence[tuple[str, bytes]]) -> None:
     backend = load_backend()
     # As in the worker.
     gc.freeze()
-    gc.set_threshold(400_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)
     spent: dict[str, float] = {}
     tallies: dict[str, Tally] = {}
     for some in _batches(made):

@@ -58,9 +58,7 @@ _STOP_TIMEOUT_S: Final = 15.0
 _FETCH_BYTES: Final = 1 << 20
 # Allocations between two looks at young objects, and how many of those make one at older ones. With Python's 700 a
 # batch of 3,000 records, alive until its last ack, is looked through dozens of times: a quarter of the engine's CPU.
-# With 50,000 it still was for each batch or two, as a record with seven headers is nine such objects: that took 2.7 µs
-# an event of the sentiment processor, for a hundred objects of garbage in 60,000 events (bench/RESULTS.md).
-_GC_THRESHOLDS: Final = (400_000, 20, 20)
+_GC_THRESHOLDS: Final = (50_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)
