@@ -5,13 +5,12 @@ log(-log S), which stays within 0 and 1 (J. D. Kalbfleisch and R. L. Prentice, T
 Data (1980), 1.3), as R's survfit with conf.type = "log-log".
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from services.api.kpi.model import Array
 from shared.interval import Estimate, Z
-
-Array = np.ndarray[Any, Any]
 
 
 class Curve(NamedTuple):
