@@ -1,13 +1,16 @@
 """Handles: one written form for each way a person can be reached, so that two channels agree on who it is.
 
-Pure. Forms: `tel:+E164`, `mailto:lower`, `whatsapp:<id>` (ids that are no number), `<kind>:<value>` for the rest.
+Pure. Forms: `tel:+E164`, `mailto:lower` (an internationalised domain as its ASCII form), `whatsapp:<id>` (ids that are
+no number), `<kind>:<value>` for the rest.
 """
 
 import hashlib
 import re
 import unicodedata
 from functools import cache, lru_cache
+from typing import Literal
 
+import idna
 import phonenumbers
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
@@ -19,6 +22,8 @@ _MAX_HANDLE = 320
 _MOST_REMEMBERED = 1 << 15
 _MIN_DIGITS = 3  # the shortest short codes; "anonymous" and "restricted" are nobody
 _CASELESS = frozenset({"mailto", "mastodon", "bluesky"})
+# Numbers and addresses that people type, also with a Chinese or Japanese keyboard (＋８６１３８…, ａｎａ＠…).
+_TYPED = frozenset({"tel", "whatsapp", "mailto"})
 
 
 def normalise(kind: str, value: str, default_region: str | None = None) -> str | None:
@@ -27,7 +32,7 @@ def normalise(kind: str, value: str, default_region: str | None = None) -> str |
     `kind` is the scheme (`tel`, `mailto`, `whatsapp`, `wechat`, `x`, …); `default_region` is the ISO 3166 code that
     numbers without a country code belong to. A `whatsapp` id that is a phone number becomes the person's `tel:`.
     """
-    cleaned = _cleaned(value)
+    cleaned = _cleaned(value, "NFKC" if kind in _TYPED else "NFC")
     if not cleaned or not _KIND.match(kind):
         return None
     if kind == "tel":
@@ -125,13 +130,24 @@ def _email(value: str) -> str | None:
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain or len(address.split()) != 1:
         return None
-    return _bounded("mailto", address)
+    return _bounded("mailto", address if domain.isascii() else f"{local}@{_ascii_domain(domain)}")
 
 
-def _cleaned(value: str) -> str:
+def _ascii_domain(domain: str) -> str:
+    """Return the form in which mail servers know a domain (bücher.example is xn--bcher-kva.example); else as it is.
+
+    Source: RFC 5891 section 5, mapped first as UTS 46 says.
+    """
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
+def _cleaned(value: str, form: Literal["NFC", "NFKC"]) -> str:
     if value.isascii() and value.isprintable():
         return value.strip()
-    text = unicodedata.normalize("NFC", value.encode("utf-8", "replace").decode("utf-8"))
+    text = unicodedata.normalize(form, value.encode("utf-8", "replace").decode("utf-8"))
     return "".join(c for c in text if c.isprintable()).strip()
 
 
