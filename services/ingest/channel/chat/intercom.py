@@ -71,7 +71,8 @@ _CONVERSATION_STEPS: dict[str, type[TicketResolved | TicketReopened]] = {
     "conversation.admin.opened": TicketReopened,
 }
 _CHANNELS: dict[str, EventChannel] = {"email": "email", "sms": "sms", "phone_call": "phone"}
-_NOTES = frozenset({"note", "assignment"})
+# Notes and hand-overs are for colleagues, also with what they do besides (note_and_reopen, assign_and_unsnooze, …).
+_AMONG_COLLEAGUES = ("note", "assign", "away_mode_assign", "default_assign")
 # The last two tell of a resolution once more, or of a ticket put away unresolved.
 _TICKET_STATES = frozenset({"ticket.state.updated", "ticket.resolved", "ticket.closed"})
 
@@ -187,7 +188,8 @@ def _read_merge(request: ChannelRequest, body: dict[str, Json], item: dict[str, 
 
 def _is_said(part: dict[str, Json]) -> bool:
     """Return whether a part holds words or files for the other side: colleagues' notes are theirs alone."""
-    return bool(text_of(part, "body") or list_of(part, "attachments")) and text_of(part, "part_type") not in _NOTES
+    is_internal = (text_of(part, "part_type") or "").startswith(_AMONG_COLLEAGUES)
+    return not is_internal and bool(text_of(part, "body") or list_of(part, "attachments"))
 
 
 def _part(

@@ -17,6 +17,15 @@ _SCALES: dict[str, tuple[SurveyKind, float, float]] = {
     "nps": ("nps", 0, 10),
     "ces": ("ces", 1, 7),
 }
+# Hiding, blocking and the like are the company's own housekeeping with somebody's words.
+_VERBS = {
+    "add": "message",
+    "edited": "edit",
+    "edit": "edit",
+    "update": "edit",
+    "remove": "deletion",
+    "delete": "deletion",
+}
 _COMMENT_FIELDS = frozenset({"feed", "comments", "live_comments", "mentions", "mention"})
 
 
@@ -209,9 +218,13 @@ def _read_comment(request: ChannelRequest, platform: str, entry: Json, change: J
     author = text_of(value, "from", "id") or text_of(value, "sender_id")
     text = text_of(value, "message") or text_of(value, "text")
     verb = text_of(value, "verb") or "add"
-    is_comment = text is not None or (verb == "remove" and value.get("item") == "comment")
+    kind = _VERBS.get(verb)
+    is_comment = text is not None or (kind == "deletion" and value.get("item") == "comment")
     if text_of(change, "field") not in _COMMENT_FIELDS or author is None or not is_comment:
         parse.ignore("unknown_kind")
+        return
+    if kind is None:
+        parse.ignore("moderation")
         return
     is_own = author == text_of(entry, "id")
     comment = text_of(value, "comment_id") or text_of(value, "id") or text_of(value, "post_id")
@@ -220,7 +233,7 @@ def _read_comment(request: ChannelRequest, platform: str, entry: Json, change: J
             request,
             platform=platform,
             event_id=comment if verb == "add" else f"{comment}:{verb}:{text_of(value, 'created_time') or ''}",
-            kind={"edited": "edit", "remove": "deletion"}.get(verb, "message"),
+            kind=kind,
             channel="social",
             direction="outbound" if is_own else "inbound",
             handles=[] if is_own else [normalise(platform, author)],

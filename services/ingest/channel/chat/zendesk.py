@@ -53,12 +53,20 @@ CONVERSATIONS_HEADER = "X-API-Key"
 WINDOW = timedelta(hours=1)
 _PREFIX = "zen:event-type:"
 _DONE = frozenset({"SOLVED", "CLOSED"})
+# As events name them, and as a trigger's {{ticket.via}} does.
 _CHANNELS: dict[str, EventChannel] = {
     "email": "email",
+    "mail": "email",
     "voice": "phone",
     "phone_call_inbound": "phone",
+    "phone_call_outbound": "phone",
+    "voicemail": "phone",
     "web": "web",
+    "web_form": "web",
     "sms": "sms",
+    "text_message": "sms",
+    "twitter": "social",
+    "facebook": "social",
 }
 _CHATTERS: dict[str, ActorKind] = {"end_user": "customer", "agent": "agent"}
 _SATISFIED = {"GOOD": 1.0, "BAD": 0.0}
@@ -150,7 +158,8 @@ def _frame(request: ChannelRequest, body: dict[str, Json], event_id: str | None,
 
 
 def _channel_of(via: str | None) -> EventChannel:
-    return _CHANNELS.get(via or "", "chat")
+    name = (via or "").lower().replace(" ", "_").replace("(", "").replace(")", "")
+    return _CHANNELS.get(name, "chat")
 
 
 def _read_ticket(request: ChannelRequest, body: dict[str, Json], kind: str, parse: ChannelParse) -> None:
@@ -162,8 +171,7 @@ def _read_ticket(request: ChannelRequest, body: dict[str, Json], kind: str, pars
     elif kind == "ticket.comment_added":
         _read_comment(request, body, object_of(event, "comment"), parse)
     elif kind == "ticket.created":
-        frame = _frame(request, body, event_id, text=text_of(detail, "description"))
-        parse.add(ticket_event(TicketOpened, frame, ticket, text_of(detail, "priority")))
+        parse.add(ticket_event(TicketOpened, _opening(request, body, event_id), ticket, text_of(detail, "priority")))
     elif kind == "ticket.status_changed":
         now, before = str(event.get("current")).upper(), str(event.get("previous")).upper()
         if now in _DONE and before not in _DONE:
@@ -176,6 +184,26 @@ def _read_ticket(request: ChannelRequest, body: dict[str, Json], kind: str, pars
         _read_score(request, body, event, parse)
     else:
         parse.ignore("unknown_kind")
+
+
+def _opening(request: ChannelRequest, body: dict[str, Json], event_id: str | None) -> Interaction:
+    """Return who opened a ticket with which words: its submitter wrote them, who may be an agent with a note of a call.
+
+    Source: https://developer.zendesk.com/documentation/ticketing/managing-tickets/creating-and-updating-tickets/ (the
+    submitter is the first comment's author). By the API a form submits its customers' words under the company's name.
+    """
+    detail = object_of(body, "detail")
+    submitter, requester = text_of(detail, "submitter_id"), text_of(detail, "requester_id")
+    is_customer = submitter in (None, requester) or text_of(detail, "via", "channel") == "api"
+    is_note = detail.get("is_public") is False
+    return _frame(
+        request,
+        body,
+        event_id,
+        is_customer=is_customer,
+        sender=None if is_customer else submitter,
+        text=None if is_note else text_of(detail, "description"),
+    )
 
 
 def _read_comment(
@@ -326,7 +354,7 @@ def _read_trigger(request: ChannelRequest, body: dict[str, Json], parse: Channel
             platform="zendesk",
             namespace=text_of(body, "account"),
             event_id=text_of(body, "comment_id") or None,
-            channel=_channel_of((text_of(body, "channel") or "").lower()),
+            channel=_channel_of(text_of(body, "channel")),
             direction="outbound" if is_agent else "inbound",
             handles=[
                 normalise("mailto", email or ""),

@@ -24,11 +24,13 @@ def mail_event(
 
     `own_addresses` among the connection's settings (addresses, or "@domain") marks the company's own mail as outbound;
     but what it sends to itself for somebody else (a form of its site, a group that rewrites senders) is that person's.
+    What colleagues write among themselves is about nobody.
     Auto-replies and bounces are kinds of their own, written by a system: nobody said anything.
     """
-    sender = _writer(mail, setting_list(credentials, "own_addresses"))
-    is_own = sender is not None and _is_own(sender, setting_list(credentials, "own_addresses"))
-    customer = next(iter(mail.to), None) if is_own else sender
+    own = setting_list(credentials, "own_addresses")
+    sender = _writer(mail, own)
+    is_own = sender is not None and _is_own(sender, own)
+    customer = next((party for party in (*mail.to, *mail.cc) if not _is_own(party, own)), None) if is_own else sender
     kind = "bounce" if mail.is_bounce else ("auto_reply" if mail.is_auto_reply else "message")
     actor: ActorKind = "system" if kind != "message" else ("agent" if is_own else "customer")
     handle = mail.failed_recipient if mail.is_bounce else (customer.address if customer else None)

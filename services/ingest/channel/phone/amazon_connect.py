@@ -111,8 +111,9 @@ def _read_contact(
         parse.ignore("call_progress")
         return
     is_over = event == "DISCONNECTED"
-    is_outbound = method in _OUTBOUND
     channel = _channel_of(contact)
+    # By the API a company calls somebody (StartOutboundVoiceContact), but a customer begins a chat (StartChatContact).
+    is_outbound = method in _OUTBOUND or (method == "API" and channel == "phone")
     customer, own = _text(contact, "customerEndpoint", "address"), _text(contact, "systemEndpoint", "address")
     parse.add(
         draft(

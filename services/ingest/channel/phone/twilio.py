@@ -24,6 +24,7 @@ from services.ingest.channel.ports import (
 from services.ingest.channel.signature import base64_digest, require_header, require_match, utf8
 from shared.contracts.event import Attachment, Call, Direction, Interaction
 from shared.handles import normalise
+from shared.ids import digest_id
 
 SIGNATURE_HEADER = "X-Twilio-Signature"
 _URL = re.compile(r"^(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<rest>.*)$", re.IGNORECASE | re.DOTALL)
@@ -137,8 +138,12 @@ class Twilio(Channel):
             parse.add(_call(request, fields, region, f"{sid}:{status}", "call"))
         elif "SequenceNumber" in fields and status != "ringing":
             parse.ignore("call_progress")
+        elif said := first(fields, "SpeechResult"):
+            # Each answer to a question of the call, under the call's own SID: what is said tells it from the others.
+            event_id = digest_id("evt", sid, said, first(fields, "Confidence") or "")
+            parse.add(_call(request, fields, region, event_id, "transcript", text=said))
         else:
-            parse.add(_call(request, fields, region, sid, "call_started", text=first(fields, "SpeechResult")))
+            parse.add(_call(request, fields, region, sid, "call_started"))
 
 
 def _read_conversation(

@@ -192,6 +192,15 @@ def test_a_removed_comment_is_a_deletion_though_it_has_no_words() -> None:
     assert (event.attributes["kind"], event.attributes["message_id"]) == ("deletion", "c1")
 
 
+@pytest.mark.parametrize("verb", ["hide", "unhide", "block"])
+def test_moderating_a_comment_is_no_new_word_of_its_author(verb: str) -> None:
+    value = {"from": {"id": "U"}, "item": "comment", "comment_id": "c1", "message": "Never again", "verb": verb}
+
+    parse = _page("page", changes=[{"field": "feed", "value": value}])
+
+    assert (parse.events, dict(parse.ignored)) == ([], {"moderation": 1})
+
+
 def test_messenger_feedback_is_a_survey_on_its_own_scale() -> None:
     questions = {
         "q1": {"type": "csat", "payload": "2", "follow_up": {"type": "free_form", "payload": "slow"}},
@@ -331,6 +340,19 @@ def test_twilio_senders_belong_to_their_network(sender: str, handles: list[str],
     assert (event.customer.handles, event.attributes["platform"]) == (handles, platform)
 
 
+def test_each_answer_a_caller_speaks_is_kept_beside_the_call() -> None:
+    call = {"CallSid": "CA1", "From": "+4915112345678", "To": "+493012345"}
+
+    (start,) = _form(**call, CallStatus="ringing").events
+    (first,) = _form(**call, CallStatus="in-progress", SpeechResult="My parcel is broken", Confidence="0.9").events
+    (second,) = _form(**call, CallStatus="in-progress", SpeechResult="Nobody answers", Confidence="0.8").events
+    (again,) = _form(**call, CallStatus="in-progress", SpeechResult="Nobody answers", Confidence="0.8").events
+
+    assert len({start.id, first.id, second.id}) == 3
+    assert again.id == second.id
+    assert (first.text, first.attributes["kind"]) == ("My parcel is broken", "transcript")
+
+
 def test_a_twilio_conversation_speaks_by_its_authors_address() -> None:
     added = {"EventType": "onMessageAdded", "ConversationSid": "CH1", "DateCreated": "2026-03-01T11:30:00.000Z"}
     media = json.dumps([{"Sid": "ME1", "Filename": "a.jpg", "ContentType": "image/jpeg", "Size": 9}])
@@ -380,6 +402,15 @@ def test_who_listens_in_is_no_contact_and_an_agents_mail_goes_out() -> None:
 
     assert _contact(initiationMethod="MONITOR").ignored == {"call_progress": 1}
     assert mail.direction == "outbound"
+
+
+@pytest.mark.parametrize(("channel", "direction"), [("VOICE", "outbound"), ("CHAT", "inbound")])
+def test_by_the_api_the_company_calls_and_a_customer_chats(channel: str, direction: str) -> None:
+    endpoint = {"address": "+4915112345678", "type": "TELEPHONE_NUMBER"}
+
+    (event,) = _contact(channel=channel, initiationMethod="API", customerEndpoint=endpoint).events
+
+    assert event.direction == direction
 
 
 def test_a_contact_record_is_the_same_call_as_the_contacts_last_event() -> None:
@@ -509,6 +540,37 @@ def test_a_zendesk_csat_received_is_a_survey_answered(told: dict[str, Any], answ
     assert isinstance(event, SurveyAnswered)
     assert (event.score, event.scale_min, event.scale_max, event.text) == answer
     assert event.customer.handles == ["zendesk:7/8"]
+
+
+@pytest.mark.parametrize(
+    ("told", "whose", "text"),
+    [
+        ({"submitter_id": "7"}, ("inbound", "customer"), "It leaks."),
+        ({"submitter_id": "9", "via": {"channel": "web"}}, ("outbound", "agent"), "It leaks."),
+        ({"submitter_id": "9", "via": {"channel": "api"}}, ("inbound", "customer"), "It leaks."),
+        ({"submitter_id": "9", "is_public": False}, ("outbound", "agent"), None),
+    ],
+    ids=["his own words", "an agent's words", "a form by the API", "an agent's note"],
+)
+def test_a_zendesk_ticket_is_opened_in_the_words_of_its_submitter(
+    told: dict[str, Any], whose: tuple[str, str], text: str | None
+) -> None:
+    detail = {"id": "3", "requester_id": "7", "description": "It leaks.", **told}
+
+    (event,) = _read("zendesk", {"type": "zen:event-type:ticket.created", "id": "e", "detail": detail}).events
+
+    assert isinstance(event, TicketOpened)
+    assert (event.direction, event.actor and event.actor.kind) == whose
+    assert (event.text, event.customer.handles) == (text, ["zendesk:account/7"])
+
+
+@pytest.mark.parametrize(
+    ("via", "channel"), [("Mail", "email"), ("Web form", "web"), ("Phone call (inbound)", "phone"), ("Chat", "chat")]
+)
+def test_a_zendesk_triggers_channel_is_read_as_zendesk_writes_it(via: str, channel: str) -> None:
+    (event,) = _read("zendesk", {"ticket_id": "3", "comment": "Hi", "channel": via}).events
+
+    assert event.channel == channel
 
 
 def test_a_zendesk_csat_only_asked_for_is_no_answer() -> None:
@@ -693,6 +755,14 @@ def test_an_intercom_conversation_closed_or_opened_again_is_like_a_ticket(topic:
     assert type(event) is kind
     assert (event.ticket_id, event.customer.handles) == ("213", ["mailto:ana@example.com", "intercom:a/i1"])
     assert (event.direction, event.actor and event.actor.kind) == ("outbound", "agent")
+
+
+@pytest.mark.parametrize("kind", ["note", "note_and_reopen", "assignment", "assign_and_unsnooze"])
+def test_what_colleagues_tell_each_other_at_intercom_is_said_to_nobody(kind: str) -> None:
+    (event,) = _intercom_step("conversation.admin.opened", part={"part_type": kind, "body": "<p>rude one</p>"}).events
+
+    assert isinstance(event, TicketReopened)
+    assert event.text is None
 
 
 def test_the_last_word_with_which_an_intercom_conversation_is_closed_is_said() -> None:
@@ -902,10 +972,12 @@ def test_plain_json_does_not_pass_where_messages_are_sealed() -> None:
     [
         ("help@shop.example", "Reply-To: Ana <ana@example.com>", ("inbound", "customer", ["mailto:ana@example.com"])),
         ("help@shop.example", "X-Original-From: ana@example.com", ("inbound", "customer", ["mailto:ana@example.com"])),
-        ("help@shop.example", "Reply-To: us@shop.example", ("outbound", "agent", ["mailto:help@shop.example"])),
+        ("help@shop.example", "Reply-To: us@shop.example", ("outbound", "agent", [])),
+        ("us@shop.example, bob@example.com", "", ("outbound", "agent", ["mailto:bob@example.com"])),
+        ("us@shop.example", "Cc: bob@example.com", ("outbound", "agent", ["mailto:bob@example.com"])),
         ("bob@example.com", "Reply-To: ana@example.com", ("outbound", "agent", ["mailto:bob@example.com"])),
     ],
-    ids=["a form", "a group that rewrites", "our own address", "a mail to a customer"],
+    ids=["a form", "a group that rewrites", "colleagues", "one of ours first", "a copy", "a mail to a customer"],
 )
 def test_what_the_company_sends_to_itself_for_a_stranger_is_the_strangers(
     to: str, more: str, whose: tuple[Any, ...]
