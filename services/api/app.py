@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
 
 from services.api.alert.schemas import (
     ACTION_BODIES,
@@ -217,11 +217,22 @@ async def _on_problem(_: Request, error: Exception) -> Response:
     return error.response()
 
 
-async def _on_http(_: Request, error: Exception) -> Response:
+async def _on_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = error.status_code if error.status_code in TITLES else 400
-    return problem(status, str(error.detail), error.headers)
+    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else error.headers
+    return problem(status, str(error.detail), headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return every method of the address; the route that noticed the wrong one knows its own alone."""
+    routes: list[BaseRoute] = request.app.router.routes
+    return [
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _on_validation(_: Request, error: Exception) -> Response:

@@ -29,6 +29,9 @@ NOT_A_NEW_CONTACT: frozenset[str] = frozenset(
 )
 """Values of the attribute `kind` that tell more about a contact already counted: counting contacts leaves them out."""
 
+CORRECTED = "edit"
+"""The attribute `kind` of words said before: whoever counts moods and complaints has counted them already."""
+
 CHANNEL_NAMES: tuple[Channel, ...] = ("phone", "email", "chat", "social", "sms", "web", "app", "in_person")
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]

@@ -31,7 +31,7 @@ from services.churn_alerts.signal.model import DAY_MS
 from services.churn_alerts.signal.state import SignalState
 from shared.clock import to_ms
 from shared.contracts.enriched import Sentiment
-from shared.contracts.event import NOT_A_NEW_CONTACT
+from shared.contracts.event import CORRECTED, NOT_A_NEW_CONTACT
 
 CONTACTS: frozenset[type[EventBase]] = frozenset(
     {Interaction, Inquiry, TicketOpened, TicketReplied, TicketReopened, SurveyAnswered}
@@ -62,7 +62,7 @@ def observe(state: SignalState, event: EventBase, sentiment: Sentiment | None, a
     if day < state.since_day:
         state.since_day = day
     may_hold = False
-    if sentiment is not None and is_from_customer(event):
+    if sentiment is not None and is_from_customer(event) and event.attributes.get("kind") != CORRECTED:
         may_hold = _observe_text(state, event, sentiment, at_ms, day)
     if type(event) is not Interaction:
         may_hold = _observe_type(state, event, at_ms, day) or may_hold

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
@@ -111,6 +111,8 @@ def _accept(raw: bytes, received_at: datetime, known: KnownHandles) -> Accepted:
 
 def _check_consistent(event: EventBase) -> None:
     """Raise `Reject` where members contradict each other in a way no type can say."""
+    if event.customer.id is not None and event.customer.id.isspace():
+        raise Reject("is blank", "/customer/id")
     for place, handle in enumerate(event.customer.handles):
         if names_nobody(handle):
             raise Reject(
@@ -125,9 +127,19 @@ def _check_consistent(event: EventBase) -> None:
         case CustomerMerged(from_id=source, into_id=target):
             if source == target:
                 raise Reject("a customer cannot be merged into itself", "/into_id")
-        case CustomerIdentified(customer=customer):
+        case CustomerIdentified(customer=customer, birthday=birthday):
             if customer.id is None:
                 raise Reject("says whose handles these are, so it needs the company's own id", "/customer/id")
+            if birthday is not None and not _is_day(birthday):
+                raise Reject("not a time", "/birthday")
         case PaymentDue(due_at=due_at) | PaymentLate(due_at=due_at) | PaymentPaid(due_at=due_at):
             if due_at is not None and not EARLIEST <= due_at < LATEST_DUE:
                 raise Reject("lies before 1970 or after 2200", "/due_at")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

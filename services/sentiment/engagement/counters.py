@@ -16,7 +16,7 @@ from services.sentiment.engagement.model import (
 )
 from shared.clock import to_ms
 from shared.contracts.enriched import ASPECT_NAMES, Sentiment
-from shared.contracts.event import CHANNEL_NAMES, EVENT_CLASSES, EventBase
+from shared.contracts.event import CHANNEL_NAMES, CORRECTED, EVENT_CLASSES, NOT_A_NEW_CONTACT, EventBase
 
 _DIRECTIONS = ("inbound", "outbound", "internal")
 _CONTACT_CODE = {
@@ -29,14 +29,15 @@ _ASPECT_CODE = {aspect: i for i, aspect in enumerate(ASPECT_NAMES)}
 
 
 def observe(event: EventBase, sentiment: Sentiment | None) -> Observation:
-    """Return what an event adds. Only what the customer said himself counts as mood or complaint."""
+    """Return what an event adds. Only what the customer said himself counts as mood or complaint, and once."""
     actor = None if event.actor is None else event.actor.kind
     direction, score, aspects = event.direction, None, None
     is_customers = direction == "inbound" and (actor is None or actor == "customer")
+    kind = event.attributes.get("kind") if event.attributes else None
     contact = None
-    if event.channel is not None and direction is not None:
+    if event.channel is not None and direction is not None and kind not in NOT_A_NEW_CONTACT:
         contact = _CONTACT_CODE[event.channel, direction]
-    if sentiment is not None and is_customers:
+    if sentiment is not None and is_customers and kind != CORRECTED:
         score = round(sentiment.score * SCORE_UNIT)
         if sentiment.is_complaint:
             aspects = tuple(sorted({_ASPECT_CODE[hit.aspect] for hit in sentiment.aspects}))

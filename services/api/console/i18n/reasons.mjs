@@ -98,6 +98,7 @@ export default [
   ["must lie on the scale, {} to {}", "The score must lie between {1} and {2}.", "分数须在 {1} 与 {2} 之间。"],
   ["a customer cannot be merged into itself", "A customer cannot be merged into the same customer.", "不能把客户合并到其自身。"],
   ["says whose handles these are, so it needs the company's own id", "A profile says whose handles these are, so it needs your own customer number.", "资料用于说明联系方式属于谁，因此需要贵公司的客户编号。"],
+  ["is blank", "This is blank.", "此处为空白。"],
   ["needs an id or at least one handle", "The customer needs a number, an address or a phone number.", "客户须有编号、地址或电话中的至少一项。"],
   ["needs the customer's id, which ingest sets", "The customer's number is missing; ingest sets it, so this record did not come through ingest.", "缺少客户编号；编号由接入服务写入，此记录未经过接入服务。"],
   ["an enriched event names its customer", "The customer's number is missing; ingest sets it, so this record did not come through ingest.", "缺少客户编号；编号由接入服务写入，此记录未经过接入服务。"],

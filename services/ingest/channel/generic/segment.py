@@ -5,8 +5,9 @@ Source: https://segment.com/docs/connections/sources/catalog/libraries/server/ht
 """
 
 import re
+from datetime import date
 
-from services.ingest.channel.draft import clean, draft, named
+from services.ingest.channel.draft import clean, draft, identifier, named
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
 from services.ingest.channel.ports import (
     Channel,
@@ -25,7 +26,6 @@ _ORDER_PLACED = frozenset({"order completed", "completed order", "order placed"}
 _ORDER_RETURNED = frozenset({"order refunded", "order cancelled", "order canceled", "order returned"})
 _AMOUNT = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
-_BIRTHDAY = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MAX_BATCH = 5_000
 
 
@@ -154,7 +154,6 @@ def _read_identity(
         normalise("mailto", text_of(traits, "email") or ""),
         normalise("tel", text_of(traits, "phone") or ""),
     )
-    birthday = text_of(traits, "birthday") or ""
     names = [t for key in ("firstName", "lastName") if (t := text_of(traits, key))]
     parse.add(
         CustomerIdentified(
@@ -166,9 +165,17 @@ def _read_identity(
             actor=frame.actor,
             attributes=frame.attributes,
             name=named(text_of(traits, "name") or " ".join(names)),
-            birthday=birthday[:10] if _BIRTHDAY.match(birthday) else None,
+            birthday=_day(text_of(traits, "birthday") or ""),
         )
     )
+
+
+def _day(text: str) -> str | None:
+    """Return the date that a text begins with, or None where no calendar has it."""
+    try:
+        return date.fromisoformat(text[:10]).isoformat()
+    except ValueError:
+        return None
 
 
 def _act(request: ChannelRequest, call: dict[str, Json], shared_context: dict[str, Json], kind: str) -> EventBase:
@@ -187,9 +194,13 @@ def _act(request: ChannelRequest, call: dict[str, Json], shared_context: dict[st
 def _order(
     kind: type[OrderPlaced | OrderReturned], frame: Interaction, properties: dict[str, Json], order_id: str, amount: str
 ) -> EventBase:
+    """Return the order. It is placed once, however often the page that thanks for it is loaded again or a server tells.
+
+    Of returns there may be several to an order.
+    """
     currency = (text_of(properties, "currency") or "USD").upper()
     return kind(
-        id=frame.id,
+        id=identifier("order", order_id) if kind is OrderPlaced else frame.id,
         source=frame.source,
         occurred_at=frame.occurred_at,
         customer=frame.customer,

@@ -4,10 +4,12 @@ import msgspec
 from msgspec.structs import replace
 
 from services.churn_alerts.signal.event import Event, EventBase
-from services.churn_alerts.signal.fold import is_contact
+from services.churn_alerts.signal.fold import is_contact, observe
+from services.churn_alerts.signal.state import SignalState
+from shared.clock import to_ms
 from shared.contracts import event as contract
 from shared.contracts.codec import encode
-from tests.factories.churn_log import at, message, order
+from tests.factories.churn_log import at, complaint, message, order
 
 
 def read(event: contract.EventBase) -> EventBase:
@@ -23,3 +25,15 @@ def test_a_message_is_a_contact_and_more_about_a_known_one_is_not() -> None:
     assert not is_contact(replace(first, attributes={"kind": "edit"}))
     assert not is_contact(replace(first, direction="outbound"))
     assert not is_contact(read(order("a", at(0))))
+
+
+def test_a_complaint_that_is_corrected_is_one_complaint() -> None:
+    event, sentiment = complaint("a", at(0))
+    said, corrected = read(event), replace(read(event), id="edit", attributes={"kind": "edit"})
+    state, once = SignalState(0), SignalState(0)
+
+    observe(once, said, sentiment, to_ms(said.occurred_at), 0)
+    for one in (said, corrected):
+        observe(state, one, sentiment, to_ms(one.occurred_at), 0)
+
+    assert state == once

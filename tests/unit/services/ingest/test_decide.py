@@ -48,6 +48,11 @@ MALFORMED = {
     "unknown member": (raw(txet="typo"), "/txet"),
     "map value": (raw(attributes={"a": "x", "b/c": 4}), "/attributes/b~1c"),
     "nobody": (raw(customer={}), "/customer"),
+    "blank id": (raw(customer={"id": " ", "handles": ["wechat:a/b"]}), "/customer/id"),
+    "no such day": (
+        raw(type="customer.identified", channel=None, text=None, birthday="2001-02-29"),
+        "/birthday",
+    ),
     "bad handle": (raw(customer={"handles": ["tel:+86", "none"]}), "/customer/handles/1"),
     "off the scale": (raw(type="survey.answered", kind="csat", score=9, scale_min=1, scale_max=5), "/score"),
     "no object": (b"17", ""),

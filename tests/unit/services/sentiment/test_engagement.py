@@ -45,6 +45,30 @@ def test_what_an_agent_writes_is_no_complaint() -> None:
     assert derived.sentiment_mean_30d is None
 
 
+def test_one_call_or_one_corrected_message_is_one_contact_and_one_complaint() -> None:
+    call = [(message(AT + timedelta(minutes=n), attributes={"kind": kind}), None) for n, kind in enumerate(
+        ("call_started", "call", "recording"))]  # fmt: skip
+    told = (message(AT + timedelta(minutes=3), attributes={"kind": "transcript"}), ANGRY)
+    written = (message(AT + timedelta(hours=1), attributes={"kind": "message"}), ANGRY)
+    corrected = (message(AT + timedelta(hours=1, minutes=1), attributes={"kind": "edit"}), ANGRY)
+
+    derived = after(*call, told, written, corrected)
+
+    assert (derived.inbound.d7, derived.by_channel["chat"].d7) == (2, 2)
+    assert derived.complaints.d7 == 2
+
+
+def test_a_page_that_a_customer_looked_at_waits_for_no_answer() -> None:
+    derived = after(
+        (message(attributes={"kind": "page"}), None),
+        (message(AT + timedelta(hours=9)), None),
+        (message(AT + timedelta(hours=9, seconds=60), direction="outbound", actor=Actor("agent")), None),
+    )
+
+    assert derived.median_response_s == 60
+    assert derived.first_contact_at == AT + timedelta(hours=9)
+
+
 def test_response_time_runs_from_the_first_unanswered_message_to_a_persons_answer() -> None:
     derived = after(
         (message(), None),

@@ -373,6 +373,27 @@ def test_a_completed_segment_order_is_an_order() -> None:
     assert (event.order_id, event.amount, event.currency, event.items[0].price) == ("o1", "30.5", "EUR", "30.5")
 
 
+def test_a_segment_order_told_twice_is_placed_once_and_may_be_refunded_twice() -> None:
+    call = {"type": "track", "userId": "c1", "properties": {"order_id": "o1", "total": 30.5}}
+    placed = {**call, "event": "Order Completed"}
+    refunded = {**call, "event": "Order Refunded"}
+
+    calls = [{**placed, "messageId": "m1"}, {**placed, "messageId": "m2"}]
+    calls += [{**refunded, "messageId": "m3"}, {**refunded, "messageId": "m4"}]
+    first, again, *refunds = _read("segment", {"batch": calls}).events
+
+    assert first.id == again.id
+    assert len({first.id, *(event.id for event in refunds)}) == 3
+
+
+@pytest.mark.parametrize(("stated", "kept"), [("2000-02-29T00:00:00Z", "2000-02-29"), ("1999-02-30", None)])
+def test_a_birthday_that_no_calendar_has_costs_segments_identity_nothing_else(stated: str, kept: str | None) -> None:
+    (event,) = _read("segment", {"type": "identify", "userId": "c1", "traits": {"birthday": stated}}).events
+
+    assert isinstance(event, CustomerIdentified)
+    assert event.birthday == kept
+
+
 def test_segment_identities_link_handles_to_the_companys_id() -> None:
     call = {
         "type": "identify",
