@@ -85,7 +85,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     policies = PolicyClockwork(pool, clock, _day_overrides(settings.api_working_days_file))
     networks = [ip_network(text.strip()) for text in settings.api_allowed_networks.split(",") if text.strip()]
     addresses = AddressGuard(networks)
-    sender = Sender(addresses, clock, _mailer(settings))
+    sender = Sender(addresses, clock, _mailer(settings, clock))
     # Chance only spreads retries, so that receivers are not hit by all at once.
     courier = Courier(pool, sender, metrics, clock, random.Random())  # noqa: S311
     buyers_clockwork = SummaryClockwork(
@@ -209,7 +209,7 @@ def openapi() -> dict[str, Any]:
     return build(ApiSettings(), CollectorRegistry(), SystemClock()).app.openapi()
 
 
-def _mailer(settings: ApiSettings) -> SmtpMailer | None:
+def _mailer(settings: ApiSettings, clock: Clock) -> SmtpMailer | None:
     if not settings.api_smtp_host:
         return None
     password = settings.api_smtp_password
@@ -219,6 +219,7 @@ def _mailer(settings: ApiSettings) -> SmtpMailer | None:
         settings.api_smtp_sender,
         settings.api_smtp_user,
         None if password is None else password.get_secret_value(),
+        clock,
     )
 
 

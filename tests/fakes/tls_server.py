@@ -41,8 +41,8 @@ def signed_certificate(name: str, key: Any, issuer: str, issuer_key: Any, *, is_
     return unsigned.sign(issuer_key, SHA256())
 
 
-def serve_tls(folder: Path, name: str, handler: type[BaseHTTPRequestHandler], trust: ssl.SSLContext) -> "TlsServer":
-    """Return a server of `name` that already serves; `trust` learns to believe its authority."""
+def certificate_of(folder: Path, name: str, trust: ssl.SSLContext) -> Path:
+    """Return a file with a certificate of `name` and its key; `trust` learns to believe its authority."""
     authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = signed_certificate(
         "a test authority", authority_key, "a test authority", authority_key, is_authority=True
@@ -52,7 +52,12 @@ def serve_tls(folder: Path, name: str, handler: type[BaseHTTPRequestHandler], tr
     private = server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     file.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
     trust.load_verify_locations(cadata=authority.public_bytes(Encoding.PEM).decode())
-    server = TlsServer(file, handler)
+    return file
+
+
+def serve_tls(folder: Path, name: str, handler: type[BaseHTTPRequestHandler], trust: ssl.SSLContext) -> "TlsServer":
+    """Return a server of `name` that already serves; `trust` learns to believe its authority."""
+    server = TlsServer(certificate_of(folder, name, trust), handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     return server
 

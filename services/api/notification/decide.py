@@ -34,7 +34,8 @@ def quiet_until(quiet: QuietHours | None, severities: Iterable[str], now: dateti
     if not is_quiet:
         return None
     day = local.date() + timedelta(days=1 if is_over_midnight and at >= start else 0)
-    return datetime.combine(day, end, local.tzinfo).astimezone(UTC)
+    # Where clocks are set back, an hour comes twice: in the second one, its first end has passed.
+    return datetime.combine(day, end, local.tzinfo).replace(fold=local.fold).astimezone(UTC)
 
 
 class Verdict(Struct, frozen=True):

@@ -134,17 +134,29 @@ async def _beginning(response: httpx2.Response) -> bytes:
 class SmtpMailer:
     """Sends plain-text mail through one server, with STARTTLS when it offers it."""
 
-    def __init__(self, host: str, port: int, sender: str, user: str | None, password: str | None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        sender: str,
+        user: str | None,
+        password: str | None,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._host = host
         self._port = port
         self._sender = sender
         self._user = user
         self._password = password
+        self._clock = clock
+        self._tls = tls or ssl.create_default_context()
 
     async def send(self, recipient: str, subject: str, text: str, message_id: str) -> None:
         message = EmailMessage()
         message["From"] = self._sender
         message["To"] = recipient
+        message["Date"] = self._clock.now()
         message["Subject"] = subject
         message["Message-ID"] = f"<{message_id}@pulseline>"
         message.set_content(text)
@@ -152,8 +164,9 @@ class SmtpMailer:
 
     def _deliver(self, message: EmailMessage) -> None:
         with smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT_S) as server:
+            server.ehlo()  # until then smtplib knows of nothing that the server offers
             if server.has_extn("starttls"):
-                server.starttls(context=ssl.create_default_context())
+                server.starttls(context=self._tls)
             if self._user is not None and self._password is not None:
                 server.login(self._user, self._password)
             server.send_message(message)

@@ -239,3 +239,10 @@ def test_quiet_hours_end_in_the_morning(now: str, ends: str | None) -> None:
 def test_a_critical_alert_breaks_the_quiet() -> None:
     assert quiet_until(QUIET, ["low", "critical"], local("2026-03-03T23:00")) is None
     assert quiet_until(None, ["low"], local("2026-03-03T23:00")) is None
+
+
+def test_quiet_hours_end_in_the_future_also_in_the_hour_that_comes_twice() -> None:
+    quiet = QuietHours(time_zone="Europe/Berlin", start="22:00", end="02:30")
+    second_quarter_past_two = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)
+
+    assert quiet_until(quiet, ["low"], second_quarter_past_two) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
