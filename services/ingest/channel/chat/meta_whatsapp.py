@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from services.ingest.channel.draft import attachment, draft
 from services.ingest.channel.payload import Json, instant_of, list_of, member, number_of, object_of, text_of
 from services.ingest.channel.ports import ChannelParse, ChannelRequest
-from shared.contracts.event import ActorKind, Attachment, Call, Direction
+from shared.contracts.event import ActorKind, Attachment, Call, Customer, CustomerMerged, Direction
 from shared.handles import normalise
+from shared.links import minted_id
 
 _MEDIA = frozenset({"image", "audio", "video", "document", "sticker", "voice"})
+_NUMBER_CHANGES = frozenset({"user_changed_number", "customer_changed_number"})
 _NOTICES = frozenset({"system", "request_welcome", "group", "ephemeral"})
 _KNOWN = ("messages", "message_echoes", "calls", "user_preferences", "statuses", "errors", "history")
 
@@ -53,11 +55,49 @@ def _read_message(
     sender = text_of(message, "from") or text_of(message, "from_user_id")
     if sender is None:
         parse.ignore("without_sender")
+    elif (new := _new_number(message)) is not None:
+        _read_new_number(request, message, sender, new, parse)
     elif text_of(message, "type") in _NOTICES:
         parse.ignore("system_notice")
     else:
         name = names.get(sender) or (next(iter(names.values())) if len(names) == 1 else None)
         _add(request, value, message, parse, "inbound", "customer", sender, name, sender)
+
+
+def _new_number(message: dict[str, Json]) -> str | None:
+    """Return the number that a person goes by from now on, where a notice tells of one (`new_wa_id` before v12)."""
+    if text_of(message, "system", "type") not in _NUMBER_CHANGES:
+        return None
+    return text_of(message, "system", "wa_id") or text_of(message, "system", "new_wa_id")
+
+
+def _read_new_number(
+    request: ChannelRequest, message: dict[str, Json], old: str, new: str, parse: ChannelParse
+) -> None:
+    """What the new number stands for joins what the old one does: the person stays who he was."""
+    source, target = normalise("whatsapp", new), normalise("whatsapp", old)
+    if source is None or target is None or source == target:
+        parse.ignore("system_notice")
+        return
+    frame = draft(
+        request,
+        platform="whatsapp",
+        event_id=text_of(message, "id") or f"{old}:number:{new}",
+        kind="event",
+        occurred_at=instant_of(message, "timestamp"),
+        attributes={"event": "changed_number"},
+    )
+    parse.add(
+        CustomerMerged(
+            id=frame.id,
+            source=frame.source,
+            occurred_at=frame.occurred_at,
+            customer=Customer(minted_id(source)),
+            attributes=frame.attributes,
+            from_id=minted_id(source),
+            into_id=minted_id(target),
+        )
+    )
 
 
 def _read_echo(request: ChannelRequest, value: dict[str, Json], echo: dict[str, Json], parse: ChannelParse) -> None:

@@ -45,7 +45,7 @@ class Postmark(Channel):
         body = json_object(request.body)
         parse = ChannelParse()
         record = text_of(body, "RecordType")
-        if record is None and ("FromFull" in body or "From" in body or "RawEmail" in body):
+        if record in (None, "Inbound") and ("FromFull" in body or "From" in body or "RawEmail" in body):
             _read_inbound(request, credentials, body, parse)
         elif record in _CUSTOMER_ACTS:
             _read_act(request, body, record, parse)

@@ -5,7 +5,7 @@ Source: https://segment.com/docs/connections/sources/catalog/libraries/server/ht
 """
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from services.ingest.channel.draft import clean, draft, identifier, named
 from services.ingest.channel.payload import Json, instant_of, json_object, list_of, number_of, object_of, text_of
@@ -27,6 +27,8 @@ _ORDER_RETURNED = frozenset({"order refunded", "order cancelled", "order cancele
 _AMOUNT = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
 _MAX_BATCH = 5_000
+# A clock that is no more off is let be: what was on its way, or waited to be sent again, is not a clock's fault.
+_TOLERATED = timedelta(minutes=5)
 
 
 class Segment(Channel):
@@ -56,7 +58,8 @@ class Segment(Channel):
             raise PayloadError(f"batch must be a list of at most {_MAX_BATCH} calls", "/batch")
         for call in calls:
             if isinstance(call, dict):
-                _read_call(request, call, object_of(body, "context"), None, parse)
+                sent = {"sentAt": body.get("sentAt"), **call}
+                _read_call(request, sent, object_of(body, "context"), None, parse)
             else:
                 parse.ignore("unknown_kind")
         return parse
@@ -118,9 +121,7 @@ def _frame(
         customer_id=user,
         handles=[normalise("anonymous", anonymous or ""), *more],
         sender=user or anonymous,
-        occurred_at=instant_of(call, "timestamp")
-        or instant_of(call, "originalTimestamp")
-        or instant_of(call, "sentAt"),
+        occurred_at=_instant(request, call),
         attributes={
             "event": text_of(call, "event"),
             "name": text_of(call, "name"),
@@ -130,6 +131,20 @@ def _frame(
             "title": text_of(call, "properties", "title"),
         },
     )
+
+
+def _instant(request: ChannelRequest, call: dict[str, Json]) -> datetime | None:
+    """Return when it happened, by our clock where the device's is plainly wrong.
+
+    Source: https://segment.com/docs/connections/spec/common/#timestamps, receivedAt - (sentAt - originalTimestamp); a
+    call that Segment passed on has a `receivedAt` and was put right there.
+    """
+    stated = instant_of(call, "timestamp") or instant_of(call, "originalTimestamp")
+    sent_at = instant_of(call, "sentAt")
+    if stated is None or sent_at is None or "receivedAt" in call:
+        return stated or sent_at
+    ahead = sent_at - request.received_at
+    return stated - ahead if abs(ahead) > _TOLERATED and stated <= sent_at else stated
 
 
 def _read_identity(

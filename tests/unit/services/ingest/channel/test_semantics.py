@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -384,6 +385,27 @@ def test_a_segment_order_told_twice_is_placed_once_and_may_be_refunded_twice() -
 
     assert first.id == again.id
     assert len({first.id, *(event.id for event in refunds)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("sent", "stated", "more", "told"),
+    [
+        (timedelta(days=-400), timedelta(days=-400, seconds=-30), {}, timedelta(seconds=-30)),
+        (timedelta(hours=3), timedelta(hours=2), {}, timedelta(hours=-1)),
+        (timedelta(minutes=-4), timedelta(minutes=-4), {}, timedelta(minutes=-4)),
+        (timedelta(0), timedelta(days=-700), {}, timedelta(days=-700)),
+        (timedelta(days=-9), timedelta(days=-9), {"receivedAt": NOW.isoformat()}, timedelta(days=-9)),
+    ],
+    ids=["a clock far behind", "a clock ahead", "late by minutes", "an import of history", "put right by Segment"],
+)
+def test_a_device_whose_clock_is_wrong_is_read_by_ours(
+    sent: timedelta, stated: timedelta, more: dict[str, str], told: timedelta
+) -> None:
+    call = {"type": "track", "userId": "c1", "timestamp": (NOW + stated).isoformat(), **more}
+
+    (event,) = _read("segment", {"batch": [call], "sentAt": (NOW + sent).isoformat()}).events
+
+    assert event.occurred_at == NOW + told
 
 
 @pytest.mark.parametrize(("stated", "kept"), [("2000-02-29T00:00:00Z", "2000-02-29"), ("1999-02-30", None)])

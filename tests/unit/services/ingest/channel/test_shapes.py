@@ -244,6 +244,24 @@ def test_stopping_marketing_messages_is_an_act(value: str, event_name: str) -> N
     assert _whose(event) == ("inbound", "customer", ["tel:+4915112345678"])
 
 
+@pytest.mark.parametrize(
+    ("kind", "member"), [("user_changed_number", "wa_id"), ("customer_changed_number", "new_wa_id")]
+)
+def test_who_changes_his_whatsapp_number_stays_who_he_was(kind: str, member: str) -> None:
+    notice = {"id": "w", "from": "4915112345678", "timestamp": str(STAMP), "type": "system"}
+
+    (event,) = _whatsapp("messages", messages=[{**notice, "system": {"type": kind, member: "4915187654321"}}]).events
+
+    assert isinstance(event, CustomerMerged)
+    assert (event.from_id, event.into_id) == (minted_id("tel:+4915187654321"), minted_id("tel:+4915112345678"))
+
+
+def test_other_notices_of_whatsapp_tell_nothing() -> None:
+    notice = {"id": "w", "from": "4915112345678", "type": "system", "system": {"type": "customer_identity_changed"}}
+
+    assert dict(_whatsapp("messages", messages=[notice]).ignored) == {"system_notice": 1}
+
+
 def test_leave_to_call_is_a_tap_and_no_empty_message() -> None:
     reply = {"type": "call_permission_reply", "call_permission_reply": {"response": "reject"}}
     message = {"from": "4915112345678", "id": "w", "timestamp": str(STAMP), "type": "interactive", "interactive": reply}
@@ -989,6 +1007,14 @@ def test_what_the_company_sends_to_itself_for_a_stranger_is_the_strangers(
 
     assert _whose(event) == whose
     assert event.attributes.get("sent_by") == ("form@shop.example" if whose[0] == "inbound" else None)
+
+
+def test_a_postmark_mail_may_say_that_it_is_inbound() -> None:
+    body = {"RecordType": "Inbound", "FromFull": {"Email": "ana@example.com"}, "TextBody": "hi", "MessageID": "p"}
+
+    (event,) = _read("postmark", body).events
+
+    assert _whose(event) == ("inbound", "customer", ["mailto:ana@example.com"])
 
 
 def test_postmark_names_whom_to_answer_beside_the_headers() -> None:
