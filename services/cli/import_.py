@@ -127,7 +127,7 @@ def _run(
     n_accepted, resumed_after = 0, done.n_rows
     with (
         Client(endpoint.url, endpoint.api_key) as client,
-        _RejectsFile(rejects_path) as rejected,
+        _RejectsFile(rejects_path, goes_on=done.n_rows > 0) as rejected,
         Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         ) as progress,
@@ -262,12 +262,13 @@ class _Resume:
 
 
 class _RejectsFile:
-    """A CSV of line, pointer, reason; made only when there is something to say."""
+    """A CSV of line, pointer, reason; made only when there is something to say. A run that goes on keeps its rows."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, goes_on: bool) -> None:
         self._path = path
         self._file: IO[str] | None = None
-        self.n = 0
+        self._earlier = _lines_told(path) if goes_on else frozenset()
+        self.n = len(self._earlier)
         self.n_before_sending = 0
 
     def __enter__(self) -> Self:
@@ -278,8 +279,20 @@ class _RejectsFile:
             self._file.close()
 
     def add(self, line: int, pointer: str, reason: str) -> None:
+        if line in self._earlier:
+            return
         if self._file is None:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
-            csv.writer(self._file).writerow(("line", "where", "reason"))
+            # By the line: what is sent counts as done even if the next moment kills us.
+            self._file = self._path.open("a" if self._earlier else "w", buffering=1, encoding="utf-8", newline="")
+            if not self._earlier:
+                csv.writer(self._file).writerow(("line", "where", "reason"))
         csv.writer(self._file).writerow((line, pointer, reason))
         self.n += 1
+
+
+def _lines_told(path: Path) -> frozenset[int]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return frozenset(int(row[0]) for row in csv.reader(file) if row and row[0].isdecimal())
+    except FileNotFoundError:
+        return frozenset()

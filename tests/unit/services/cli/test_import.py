@@ -19,6 +19,7 @@ class Ingest(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.events: list[dict[str, Any]] = []
+        self.most_events = 1_000
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -26,6 +27,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         events = msgspec.json.decode(self.rfile.read(int(self.headers["Content-Length"])))
+        if len(self.server.events) + len(events) > self.server.most_events:
+            self.send_error(403)
+            return
         bad = [number for number, event in enumerate(events) if event["currency"] == "MONEY"]
         self.server.events += [event for number, event in enumerate(events) if number not in bad]
         rejected = [{"index": number, "pointer": "/currency", "reason": "no currency"} for number in bad]
@@ -89,3 +93,18 @@ def test_some_bad_rows_leave_an_import_a_success(ingest: Ingest) -> None:
 
     assert result.exit_code == 0
     assert len(ingest.events) == 1
+
+
+def test_an_import_that_goes_on_keeps_what_was_rejected_before_it_stopped(ingest: Ingest) -> None:
+    rows = ("1,12,CNY", "2,x,CNY", "3,12,MONEY", "4,12,CNY", "5,y,CNY")
+    table = "\n".join(["customer_id,time,amount,currency", *(f"c1,2026-11-0{row}" for row in rows)]).encode()
+    ingest.most_events = 1
+    stopped = imported(ingest, table, "--batch", "1")
+    ingest.most_events = 1_000
+
+    gone_on = imported(ingest, table, "--batch", "1")
+
+    told = [row.split(",")[0] for row in Path("orders.csv.rejects.csv").read_text().splitlines()]
+    assert (stopped.exit_code, gone_on.exit_code) == (1, 0)
+    assert told == ["line", "3", "4", "6"]
+    assert "3 rows rejected" in gone_on.output
