@@ -1,7 +1,7 @@
 """The capacity controller: from how risky silences were lately, the thresholds that raise what a team can work."""
 
-import zlib
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 
 from msgspec.structs import replace
 
@@ -35,7 +35,7 @@ class PeakSample:
 
     def checked(self, customer_id: str, spell_day: int, day: int, tier: Tier, p: float) -> None:
         """Note the risk `p` of the silence that began on `spell_day`, checked on `day`."""
-        if zlib.crc32(customer_id.encode()) % self.modulus:
+        if not _is_sampled(customer_id, self.modulus):
             return
         self._first_day = day if self._first_day is None else min(self._first_day, day)
         self._newest_day = max(self._newest_day, day)
@@ -58,13 +58,16 @@ class PeakSample:
         self._drop_old()
         while len(self._peaks) > self._limit:
             self.modulus *= 2
-            self._peaks = {
-                key: peak for key, peak in self._peaks.items() if zlib.crc32(key[0].encode()) % self.modulus == 0
-            }
+            self._peaks = {key: peak for key, peak in self._peaks.items() if _is_sampled(key[0], self.modulus)}
 
     def _drop_old(self) -> None:
         oldest = self._newest_day - WINDOW_DAYS
         self._peaks = {key: peak for key, peak in self._peaks.items() if peak[2] > oldest}
+
+
+def _is_sampled(customer_id: str, modulus: int) -> bool:
+    # Not the hash that chose the partition: of one partition's customers it takes all or none.
+    return modulus == 1 or int.from_bytes(blake2b(customer_id.encode(), digest_size=8).digest()) % modulus == 0
 
 
 def thresholds_for_capacity(

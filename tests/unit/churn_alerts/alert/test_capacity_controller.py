@@ -10,6 +10,7 @@ from services.churn_alerts.alert.control_log import ControlLog
 from services.churn_alerts.alert.rules import InForceRules, Rules, read_rules
 from services.churn_alerts.alert.send import CapacityController
 from shared.contracts.control import RulesPublished
+from shared.kafka.publisher import partition_for
 from tests.fakes.clock import FakeClock
 from tests.fakes.kafka import CrashError, FakeKafka
 
@@ -43,6 +44,17 @@ def test_sample_stays_bounded_by_taking_fewer_customers() -> None:
 
     assert 10 <= len(sample.peaks()[0]["bronze"]) <= 100
     assert 32 <= sample.modulus <= 256
+
+
+@pytest.mark.parametrize("partition", range(4))
+def test_sample_of_one_partitions_customers_is_the_share_it_says(partition: int) -> None:
+    sample = PeakSample(limit=400)
+    customers = [name for name in (f"c{number}" for number in range(40_000)) if partition_for(name, 4) == partition]
+
+    for name in customers:
+        sample.checked(name, 5, 20, "bronze", 0.5)
+
+    assert len(sample.peaks()[0]["bronze"]) * sample.modulus == pytest.approx(len(customers), rel=0.25)
 
 
 async def test_owner_of_the_first_partition_publishes_to_every_partition() -> None:
