@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -124,13 +124,13 @@ class Supervisor:
                 log=self._folder.logs / "postgres.log",
             )
             self._postgres = server
-            await asyncio.to_thread(server.start)
+            await _to_its_end(server.start)
             self._say(f"PostgreSQL answers at 127.0.0.1:{server.port}")
             await _create_database(server.url(), _DATABASE)
             self._tasks.append(asyncio.create_task(self._watch("postgres", lambda: server.pid, server)))
             url = server.url(_DATABASE)
         self._save()
-        await asyncio.to_thread(_migrate, url)
+        await _to_its_end(_migrate, url)
         self._say("database schema is up to date")
         return url
 
@@ -143,9 +143,11 @@ class Supervisor:
             loop = asyncio.get_running_loop()
 
             def tell(done: int, total: int) -> None:
+                if self._record.phase == "stopping":
+                    raise StartError("told to stop before Kafka was there")
                 loop.call_soon_threadsafe(self._tell_download, done, total)
 
-            await asyncio.to_thread(broker.start, tell)
+            await _to_its_end(broker.start, tell)
             self._say(f"Kafka answers at {broker.bootstrap}")
             self._tasks.append(asyncio.create_task(self._watch("kafka", broker.pid, broker)))
             bootstrap = broker.bootstrap
@@ -208,7 +210,7 @@ class Supervisor:
             began = self._clock.monotonic()
             self._server_restarts[name] += 1
             try:
-                await asyncio.to_thread(server.start)
+                await _to_its_end(server.start)
             except (StartError, OSError) as error:
                 self._journal.write(name, str(error))
             else:
@@ -330,8 +332,18 @@ class Supervisor:
         self._journal.say(f"[{self._clock.monotonic() - self._began:5.1f} s] {line}")
 
 
+async def _to_its_end(work: Callable[..., None], *arguments: Any) -> None:
+    """Do the work in a thread; who is cancelled meanwhile waits for its end, or a server would start unseen."""
+    thread = asyncio.create_task(asyncio.to_thread(work, *arguments))
+    try:
+        await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        await asyncio.gather(thread, return_exceptions=True)
+        raise
+
+
 async def _both(first: Awaitable[str], second: Awaitable[str]) -> tuple[str, str]:
-    """Return both results; when one fails or we are cancelled, the other is waited for, so that none starts unseen."""
+    """Return both results; when one fails, the other is waited for, so that none starts unseen."""
     tasks = [asyncio.ensure_future(first), asyncio.ensure_future(second)]
     try:
         one, other = await asyncio.gather(*tasks)

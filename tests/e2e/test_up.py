@@ -16,6 +16,7 @@ import pytest
 from shared.embedded.process import free_ports
 from tests.conftest import RunningKafka
 from tests.integration.embedded.process_table import is_alive, wait_gone
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
@@ -71,7 +72,7 @@ class Installation:
     def end(self) -> int:
         assert self.supervisor is not None
         self.supervisor.send_signal(signal.SIGTERM)
-        return self.supervisor.wait(60)
+        return self.supervisor.wait(PATIENCE_S)
 
     @staticmethod
     def _command(*arguments: str) -> list[str]:
@@ -170,6 +171,19 @@ def test_a_stop_in_mid_start_leaves_nothing_running(installation: Installation) 
 
     assert stopped == 0
     assert [process for process in status["processes"] if process["pid"] and is_alive(process["pid"])] == []
+
+
+def test_a_server_that_is_still_starting_at_a_stop_is_waited_for_and_shut_down(installation: Installation) -> None:
+    installation.up()
+    log = installation.folder / ".pulseline" / "log" / "postgres.log"
+    eventually(log.exists, PATIENCE_S)
+
+    stopped = installation.end()
+    said = log.read_text("utf-8")
+
+    assert stopped == 0
+    assert "database system is shut down" in said.splitlines()[-1]
+    assert "immediate shutdown" not in said
 
 
 def test_detached_it_returns_when_ready_and_down_stops_it(installation: Installation) -> None:
