@@ -46,7 +46,7 @@ class Replica(Generic[Row]):
         self._kept: bytes | None = None
         self._tried_at_s = float("-inf")
         self._is_current = False
-        self._reloading = asyncio.Lock()
+        self._reading = asyncio.Lock()
 
     @property
     def is_current(self) -> bool:
@@ -69,6 +69,11 @@ class Replica(Generic[Row]):
 
     async def refresh(self) -> None:
         """Read all rows once and keep them in the snapshot; raises `Unavailable` when PostgreSQL is down."""
+        async with self._reading:
+            await self._read()
+
+    async def _read(self) -> None:
+        # One at a time: rows that were read earlier must not come in last, nor two snapshots be written at once.
         self._tried_at_s = self._clock.monotonic()
         self._is_current = False
         rows = await self._load()
@@ -96,11 +101,11 @@ class Replica(Generic[Row]):
         """
         asked_s = self._clock.monotonic()
         try:
-            async with asyncio.timeout(self._longest_look_s), self._reloading:
+            async with asyncio.timeout(self._longest_look_s), self._reading:
                 if self._tried_at_s >= asked_s:
                     return
                 await asyncio.sleep(max(0.0, self._tried_at_s + _RELOAD_SPACING_S - asked_s))
-                await self.refresh()
+                await self._read()
         except TimeoutError as error:
             raise Unavailable("postgresql", f"no answer within {self._longest_look_s:g} s") from error
 

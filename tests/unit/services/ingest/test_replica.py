@@ -51,6 +51,30 @@ async def test_who_looks_for_what_is_new_does_not_wait_for_a_server_that_hangs(t
     assert not replica.is_current
 
 
+async def test_rows_that_were_read_earlier_never_come_in_after_later_ones(tmp_path: Path) -> None:
+    clock, adopted = FakeClock(), list[Sequence[Row]]()
+    rows, first_answer = [Row("old")], asyncio.Event()
+
+    async def load() -> Sequence[Row]:
+        found = list(rows)
+        if found == [Row("old")]:
+            await first_answer.wait()
+        return found
+
+    replica = Replica("rows", Row, load, adopted.append, tmp_path / "rows.json", clock, 0.0)
+    reading = asyncio.create_task(replica.refresh())
+    await asyncio.sleep(0)
+    rows[:] = [Row("new")]
+    clock.advance(2)
+    look = asyncio.create_task(replica.look_again())
+    await asyncio.sleep(0.05)
+    first_answer.set()
+    await asyncio.gather(reading, look)
+
+    assert adopted[-1] == [Row("new")]
+    assert msgspec.json.decode((tmp_path / "rows.json").read_bytes(), type=list[Row]) == [Row("new")]
+
+
 async def test_a_cut_off_position_reads_the_mailbox_from_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "mailbox.json"
     store = PositionFile(path)
