@@ -9,7 +9,6 @@ RUNBOOKS = "/public/runbooks"
 
 _R = "$__rate_interval"
 _LAG_STEPS = (Step(10, "yellow"), Step(60, "red"))
-_SHARE_STEPS = (Step(0.001, "yellow"), Step(0.01, "red"))
 _GAP_STEPS = (Step(-0.1, "green"), Step(0.1, "red"))
 _GOOD_STEPS = (Step(0.99, "yellow"), Step(0.999, "green"))
 _FREE_STEPS = (Step(0.8, "yellow"), Step(0.9, "red"))

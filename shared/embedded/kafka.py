@@ -111,10 +111,6 @@ class EmbeddedKafka:
             stop(process, signal.SIGTERM, grace_s)
         self._processes.clear()
 
-    def stop_node(self, node: int) -> None:
-        """Stop one node cleanly; its leaderships move to the others first."""
-        stop(self._processes.pop(node), signal.SIGTERM, _STOP_GRACE_S)
-
     def kill(self) -> None:
         """Kill every node at once, as a power cut would."""
         for node in list(self._processes):

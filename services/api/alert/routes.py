@@ -70,7 +70,6 @@ Causes = Annotated[list[Cause] | None, Query(alias="cause", max_length=20)]
 Tiers = Annotated[list[Tier] | None, Query(alias="tier", max_length=10)]
 Text = Annotated[str | None, Query(min_length=1, max_length=128)]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-IfMatch = Annotated[str | None, Header(description="The ETag of the version you saw.", pattern=_ETAG_PATTERN)]
 
 
 def alert_routes(

@@ -5,7 +5,6 @@ open alerts keep the version that raised them, and a silence that was alerted is
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -119,13 +118,3 @@ def to_document(rules: Rules) -> dict[str, Any]:
     """Return the JSON members of rules, the `rules` of a `rules.published` record."""
     document: dict[str, Any] = msgspec.to_builtins(rules)
     return document
-
-
-@lru_cache(maxsize=32)
-def _read_cached(version: int, document: bytes) -> InForceRules:
-    return InForceRules(version, read_rules(msgspec.json.decode(document)))
-
-
-def rules_in_force(version: int, document: Mapping[str, Any]) -> InForceRules:
-    """Return the rules of a control record, read once however often they are asked for. Raises `Reject`."""
-    return _read_cached(version, msgspec.json.encode(document))

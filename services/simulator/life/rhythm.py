@@ -59,16 +59,6 @@ def next_order(after_ms: int, gap: float, language: Language, pause: Pause | Non
     return None
 
 
-def operational_days(from_ms: int, until_ms: int, language: Language) -> float:
-    """Return how much operational time passes between two instants, pauses apart."""
-    first, last = from_ms // DAY_MS, until_ms // DAY_MS
-    if first == last:
-        return intensity(first, language) * (until_ms - from_ms) / DAY_MS
-    total = intensity(first, language) * ((first + 1) * DAY_MS - from_ms) / DAY_MS
-    total += sum(intensity(day, language) for day in range(first + 1, last))
-    return total + intensity(last, language) * (until_ms - last * DAY_MS) / DAY_MS
-
-
 def p_gap_exceeds(days: float, rate: float, regularity: int) -> float:
     """Return the probability that a gap of an Erlang(regularity, regularity * rate) exceeds `days`."""
     x = regularity * rate * days

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable
 from random import Random
-from typing import Final
 
 from services.simulator.life.model import HOUR_MS, Act, Cause, Medium, Person, Rated, Said, Speaker, Ticket
 from services.simulator.life.rhythm import office_hours
 from services.simulator.text.grammar import sentence
-
-_MINUTE_MS: Final = 60_000
 
 
 class Talker:
