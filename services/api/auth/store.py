@@ -207,6 +207,15 @@ async def find_answer(connection: Any, key_id: str, idempotency_key: str) -> Sto
 
 
 async def keep_answer(connection: Any, key_id: str, idempotency_key: str, answer: StoredAnswer) -> None:
+    """Store the first answer to this key for a day, and forget answers that are older."""
+    await connection.execute(
+        """
+        DELETE FROM idempotency_keys WHERE (key_id, idempotency_key) IN (
+            SELECT key_id, idempotency_key FROM idempotency_keys WHERE created_at < now() - interval '1 day'
+            ORDER BY created_at LIMIT 100 FOR UPDATE SKIP LOCKED
+        )
+        """
+    )
     await connection.execute(
         """
         INSERT INTO idempotency_keys (key_id, idempotency_key, request_hash, status, body, headers)

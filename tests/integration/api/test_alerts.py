@@ -153,6 +153,24 @@ def test_sending_a_command_twice_does_it_once(api: Api) -> None:
     assert other.status_code == 422
 
 
+def test_answers_to_idempotency_keys_are_forgotten_after_a_day(api: Api) -> None:
+    api.publish(ALERTS, raised("a1"))
+    api.wait_projected()
+    for key in ("yesterday", "today"):
+        api.post("/v1/alerts/a1/comment", {"text": key}, **{"Idempotency-Key": key})
+    api.execute(
+        """
+        UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE idempotency_key = 'yesterday';
+        UPDATE idempotency_keys SET created_at = now() - interval '23 hours' WHERE idempotency_key = 'today'
+        """
+    )
+
+    api.post("/v1/alerts/a1/comment", {"text": "now"}, **{"Idempotency-Key": "now"})
+
+    kept = api.rows("SELECT idempotency_key FROM idempotency_keys ORDER BY 1")
+    assert [row["idempotency_key"] for row in kept] == ["now", "today"]
+
+
 def test_a_bulk_action_decides_each_alert_on_its_own(api: Api) -> None:
     api.publish(ALERTS, raised("a1"), raised("a2"))
     api.wait_projected()
