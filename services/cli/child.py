@@ -63,21 +63,28 @@ class Child:
         clock = asyncio.get_running_loop().time
         while not self._is_stopping:
             began = clock()
-            status = await self.run_once()
+            try:
+                became = f"ended ({describe(await self.run_once())})"
+            except OSError as error:
+                # Too many processes or open files, or too little memory: that may pass.
+                became = f"cannot be started ({error})"
             if self._is_stopping:
                 return
             delay = backoff.next_s(clock() - began)
-            self._on_line(f"ended ({describe(status)}); starting it again in {delay:.1f} s")
+            self._on_line(f"{became}; starting it again in {delay:.1f} s")
             await asyncio.sleep(delay)
             self.restarts += 1
 
     async def run_once(self) -> int:
-        """Run the command to its end and return its exit status."""
+        """Run the command to its end and return its exit status. Raises OSError when it cannot be started."""
         if self._is_stopping:
             return 0
         readable, writable = os.pipe()
         try:
             self._process = spawn(self._command, output=writable, extra_env=self._env)
+        except OSError:
+            os.close(readable)
+            raise
         finally:
             os.close(writable)
         self._on_change()

@@ -211,7 +211,7 @@ class Supervisor:
             self._server_restarts[name] += 1
             try:
                 await _to_its_end(server.start)
-            except (StartError, OSError) as error:
+            except _START_FAILURES as error:
                 self._journal.write(name, str(error))
             else:
                 self._journal.write(name, "answers again")

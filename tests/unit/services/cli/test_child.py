@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 from services.cli.child import Backoff, Child, describe
 
@@ -44,6 +45,27 @@ async def test_each_line_is_passed_on_also_a_long_one_and_one_without_an_end() -
     assert status == 0
     assert [line[:5] for line in lines] == ["hello", "xxxxx", "end"]
     assert len(lines[1]) == 200_000
+
+
+async def test_a_child_that_cannot_be_started_is_tried_again_until_it_can(tmp_path: Path) -> None:
+    lines: list[str] = []
+    program, staged = tmp_path / "program", tmp_path / "staged"
+    staged.write_text("#!/bin/sh\necho started\n")
+    staged.chmod(0o755)
+    child = Child([str(program)], {}, on_line=lines.append, on_change=lambda: None)
+
+    running = asyncio.create_task(child.keep_running(Backoff(chance=lambda: -0.5)))
+    while not lines:
+        assert not running.done()
+        await asyncio.sleep(0.02)
+    staged.rename(program)
+    while "started" not in lines:
+        assert not running.done()
+        await asyncio.sleep(0.02)
+    await child.stop(grace_s=5)
+    await running
+
+    assert "cannot be started" in lines[0]
 
 
 async def test_a_child_that_ends_is_started_again_until_stopped() -> None:
