@@ -218,7 +218,7 @@ class EmbeddedKafka:
             "offsets.topic.num.partitions": "4",
             "transaction.state.log.num.partitions": "4",
             # A killed node is fenced until its session runs out: 9 s by default, and it cannot come back before.
-            # 12-15 s to answer again with the defaults, 5 s with these (2026-11-29, Kafka 4.1), half of that with
+            # 12-15 s to answer again with the defaults, 5 s with these (2026-11-29, Kafka 4.3), half of that with
             # 1.5 s: too short on a busy machine, where a node missed its own heartbeats and was fenced.
             "broker.session.timeout.ms": "4000",
             "broker.heartbeat.interval.ms": "500",
