@@ -1,17 +1,20 @@
 """Risk by day, threshold previews, causes over time, and the holdout, over HTTP on real parts."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from services.api.alert.holdout import is_held_out
+from services.api.projection.retention import Retention
 from services.api.risk.schemas import ThresholdPreview
 from shared.contracts.alert import CustomerRisk
 from shared.contracts.event import Customer, CustomerErased, CustomerIdentified
 from shared.contracts.identity import CustomerLinked, CustomerUnlinked
+from shared.postgres.pool import make_pool, reading
 from tests.factories.records import NOON, alert_body, customer_risk, enriched, message, raised, risk
+from tests.fakes.clock import FakeClock
 from tests.integration.api.conftest import Api
 
 pytestmark = pytest.mark.integration
@@ -83,6 +86,23 @@ def test_a_preview_counts_who_rises_to_the_threshold(api: Api) -> None:
     assert (found.n_customers_above, found.n_alerts_estimated, found.n_alerts_raised) == (2, 2, 1)
     assert preview(api, 0.95, 30)["n_customers_above"] == 0
     assert preview(api, 0.5, 30)["n_alerts_estimated"] == 3
+
+
+async def test_days_of_risk_older_than_400_days_are_forgotten_by_the_clock_that_is_given(database_url: str) -> None:
+    async with make_pool(database_url) as pool:
+        async with reading(pool) as connection:
+            await connection.execute(
+                """
+                INSERT INTO customer_risk_daily (customer_id, day, p_leave, generation)
+                VALUES ('c1', '2026-03-10', 0.5, 1), ('c1', '2026-03-11', 0.5, 1)
+                """
+            )
+
+        await Retention(pool, FakeClock(datetime(2027, 4, 15, tzinfo=UTC)), n_months=0).tick()
+
+        async with reading(pool) as connection:
+            kept = await connection.fetch("SELECT day FROM customer_risk_daily")
+    assert [row["day"] for row in kept] == [date(2026, 3, 11)]
 
 
 def test_an_erased_customers_days_are_gone(api: Api) -> None:
