@@ -7,7 +7,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from services.sentiment.engagement.counters import observe
-from services.sentiment.engagement.model import EngagementState
+from services.sentiment.engagement.model import EngagementState, Observation
 from services.sentiment.engagement.state import decode_state
 from services.sentiment.engagement.tally import Tally, engagement
 from services.sentiment.identity.decide import claims, erase, erasure_of, hear, merged_by_company, new_customer, whole
@@ -52,8 +52,23 @@ class _Spliced(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, 
     linked_id: str | None = None
 
 
+class _Counted(Struct, frozen=True, gc=False):
+    """An event that was added to a history: what is told of it once all events of the run have been."""
+
+    event: Input[Heard]
+    sentiment: Sentiment | None
+    # Just behind the event; later ones of the run are added to copies.
+    tally: Tally
+    linked_id: str
+    headers: Headers
+
+
 class SentimentProcessor:
-    """Judges a run's texts in one call; keeps engagement and links per customer; drops events the state knows."""
+    """Judges a run's texts in one call; keeps engagement and links per customer; drops events the state knows.
+
+    What can be done for all events of a run, one step after another, is not done event by event: a step's code, the
+    interpreter's and the codec's under it, stays in the processor's cache while it is repeated.
+    """
 
     name = "sentiment"
     input_topic = INTERACTIONS
@@ -94,13 +109,22 @@ class SentimentProcessor:
             heard if isinstance(heard := one.event, EventBase) and type(heard) is not CustomerMerged else None
             for one in inputs
         ]
-        decisions: Decisions[Tally] = Decisions()
-        known, publish = decisions.states, decisions.outputs.append
-        for one, event, sentiment in zip(inputs, counted, self._judge(counted), strict=True):
+        judged = self._judge(counted)
+        seen = [
+            None if event is None else observe(event, sentiment)
+            for event, sentiment in zip(counted, judged, strict=True)
+        ]
+        passed_on = [_passed_on(one.headers) for one in inputs]
+        known: dict[str, Tally | None] = {}
+        outputs: list[Output | _Counted] = []
+        publish = outputs.append
+        for one, event, sentiment, observed, (headers, is_routed) in zip(
+            inputs, counted, judged, seen, passed_on, strict=True
+        ):
             key = one.key
             tally = known[key] if key in known else states.get(key)
-            if event is not None:
-                passed_on, is_routed = _passed_on(one.headers)
+            effects: Sequence[Effect] = ()
+            if event is not None and observed is not None:
                 linked_id = _linked_id(one) if is_routed else ""
                 if tally is None:
                     erased = _erased(key, states, known)
@@ -113,7 +137,7 @@ class SentimentProcessor:
                     if links.awaited and is_routed:
                         links = went_after(key, links, _hops(one, AWAITED_HEADER))
                         if tally is not None and links is not tally.links:
-                            tally = _to_change(key, tally, known)
+                            known[key] = tally = tally.copy()
                             tally.links = links
                 if links is not None or linked_id:
                     elsewhere = _elsewhere(one, links, linked_id)
@@ -122,7 +146,11 @@ class SentimentProcessor:
                         continue
                 if tally is None and links is not None:
                     known[key] = tally = Tally.of(EngagementState(links=links))
-                effects = self._count(one, event, sentiment, tally, linked_id, passed_on, decisions)
+                grown = _grown(tally, event, observed, linked_id)
+                if grown is not None:
+                    known[key] = grown
+                    publish(_Counted(one, sentiment, grown, linked_id, headers))
+                    effects = _follow(key, event, grown, known)
             else:
                 if tally is None:
                     erased = _erased(key, states, known)
@@ -131,7 +159,7 @@ class SentimentProcessor:
                 effects = self._hear(one, tally, erased, known)
             for effect in effects:
                 publish(_output(key, effect))
-        return decisions
+        return Decisions(_told(outputs), known)
 
     def wake(
         self, states: StateView[Tally], keys: Sequence[str], due_ms: int, controls: ControlView
@@ -160,50 +188,6 @@ class SentimentProcessor:
             known[key] = None if step.state is None else Tally.of(step.state)
         return step.effects
 
-    def _count(
-        self,
-        one: Input[Heard],
-        event: EventBase,
-        sentiment: Sentiment | None,
-        tally: Tally | None,
-        linked_id: str,
-        headers: Headers,
-        decisions: Decisions[Tally],
-    ) -> Sequence[Effect]:
-        """Add an event to the history it belongs to, and tell what the customer's engagement is with it."""
-        key, known = one.key, decisions.states
-        seen = observe(event, sentiment)
-        if linked_id and tally is not None:
-            part = Tally.of(tally.parts.get(linked_id, EngagementState()))
-            is_erased = part.links is not None and part.links.erased is not None and part.links.erased.covers(event)
-            if is_erased or part.knows(seen):
-                return ()
-            part.add(seen)
-            tally = _to_change(key, tally, known)
-            tally.parts = {**tally.parts, linked_id: part.state()}
-        else:
-            if tally is not None and tally.knows(seen):
-                return ()
-            tally = _to_change(key, tally, known)
-            tally.add(seen)
-        enriched = _Spliced(
-            event=Raw(one.raw),
-            engagement=engagement(whole(tally.state())) if tally.parts else tally.engagement(),
-            origin=Origin(one.partition, one.offset),
-            sentiment=sentiment,
-            linked_id=linked_id or None,
-        )
-        decisions.outputs.append(Output(ENRICHED, key, encode(enriched), headers))
-        if type(event) is CustomerErased:
-            step = erase(key, tally.state(), event)
-            known[key] = None
-            _remember(key, erasure_of(event), known)
-            return step.effects
-        if event.customer.handles:
-            tally.links, effects = claims(key, tally.links, event)
-            return effects
-        return ()
-
     def _judge(self, events: Sequence[EventBase | None]) -> list[Sentiment | None]:
         texts = ["" if event is None else judged_text(event) for event in events]
         with_text = [index for index, text in enumerate(texts) if text]
@@ -213,12 +197,57 @@ class SentimentProcessor:
         return judged
 
 
-def _to_change(key: str, tally: Tally | None, known: dict[str, Tally | None]) -> Tally:
-    """Return the customer's tally, which may be added to: one of this run, not the one that others see."""
-    if tally is None or known.get(key) is not tally:
-        tally = Tally() if tally is None else tally.copy()
-        known[key] = tally
-    return tally
+def _grown(tally: Tally | None, event: EventBase, seen: Observation, linked_id: str) -> Tally | None:
+    """Return the customer's tally with an event added to the history it belongs to, None if it is known there."""
+    if not linked_id or tally is None:
+        if tally is not None and tally.knows(seen):
+            return None
+        grown = Tally() if tally is None else tally.copy()
+        grown.add(seen)
+        return grown
+    part = Tally.of(tally.parts.get(linked_id, EngagementState()))
+    is_erased = part.links is not None and part.links.erased is not None and part.links.erased.covers(event)
+    if is_erased or part.knows(seen):
+        return None
+    part.add(seen)
+    grown = tally.copy()
+    grown.parts = {**tally.parts, linked_id: part.state()}
+    return grown
+
+
+def _follow(key: str, event: EventBase, tally: Tally, known: dict[str, Tally | None]) -> Sequence[Effect]:
+    """Do what an event that was counted demands besides."""
+    if type(event) is CustomerErased:
+        step = erase(key, tally.state(), event)
+        known[key] = None
+        _remember(key, erasure_of(event), known)
+        return step.effects
+    if event.customer.handles:
+        tally.links, effects = claims(key, tally.links, event)
+        return effects
+    return ()
+
+
+def _told(outputs: Sequence[Output | _Counted]) -> list[Output]:
+    """Return the outputs, with the enriched event in the place of each that was counted."""
+    counted = [output for output in outputs if isinstance(output, _Counted)]
+    engagements = [
+        engagement(whole(tally.state())) if (tally := one.tally).parts else tally.engagement() for one in counted
+    ]
+    values = [
+        encode(
+            _Spliced(
+                event=Raw(one.event.raw),
+                engagement=derived,
+                origin=Origin(one.event.partition, one.event.offset),
+                sentiment=one.sentiment,
+                linked_id=one.linked_id or None,
+            )
+        )
+        for one, derived in zip(counted, engagements, strict=True)
+    ]
+    enriched = (Output(ENRICHED, one.event.key, value, one.headers) for one, value in zip(counted, values, strict=True))
+    return [next(enriched) if isinstance(output, _Counted) else output for output in outputs]
 
 
 def _erased(key: str, states: StateView[Tally], known: dict[str, Tally | None]) -> Erased | None:
