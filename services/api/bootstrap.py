@@ -140,6 +140,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                     ("summary of buyers", buyers_clockwork.run),
                     ("summary of how customers were served", served_clockwork.run),
                     ("key usage", guard.keep_last_used),
+                    ("open streams", guard.end_unwelcome),
                     ("census", census.run),
                 )
             ]

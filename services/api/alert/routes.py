@@ -158,10 +158,12 @@ def alert_routes(
         "Alerts about imported history are not streamed. `customer_id` is the customer that the id stands for, also "
         "where it is merged into another while the stream is open. Where the log does not reach as far as the id you "
         "send, as after a restore from a backup, the stream begins with an event `resync` whose id and `last_event_id` "
-        "is the newest there is, and goes on from there: read lists of alerts anew.",
+        "is the newest there is, and goes on from there: read lists of alerts anew. A stream ends when its key or "
+        "session does.",
         responses=answers(None, "An endless stream of events", media_type="text/event-stream"),
     )
     async def stream(
+        request: Request,
         _: reader,
         admitted: Annotated[Filter, Depends(wanted)],
         last_event_id: Annotated[int | None, Query(ge=0, le=_LARGEST_ID)] = None,
@@ -170,7 +172,7 @@ def alert_routes(
         cursor = int(last_event_id_header) if last_event_id_header else last_event_id
         if cursor is None:
             cursor = await feed.newest_id()
-        return AlertStream(feed, cursor, admitted, heartbeat_s=heartbeat_s, stall_s=stall_s)
+        return AlertStream(feed, cursor, admitted, guard.staying(request), heartbeat_s=heartbeat_s, stall_s=stall_s)
 
     @router.get(
         "/events",

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import msgspec
@@ -408,32 +409,47 @@ def _wake(place: Place, body: bytes) -> None:
 
 
 class AlertStream(Response):
-    """A server-sent-events answer that goes on from `cursor` until the client leaves, stalls, or the process stops."""
+    """A server-sent-events answer that goes on from `cursor` until the client leaves, stalls, or the process stops.
+
+    `staying` gives what is done when the client may see no more.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: AlertFeed, cursor: int, wanted: Filter, *, heartbeat_s: float, stall_s: float) -> None:
+    def __init__(
+        self,
+        feed: AlertFeed,
+        cursor: int,
+        wanted: Filter,
+        staying: AbstractContextManager[asyncio.Future[None]],
+        *,
+        heartbeat_s: float,
+        stall_s: float,
+    ) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
         del self.headers["content-length"]
         self._feed = feed
         self._place = Place(cursor, wanted)
+        self._staying = staying
         self._first = b"retry: 1000\n: connected\n\n"
         self._heartbeat_s = heartbeat_s
         self._stall_s = stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        with self._feed.client(self._place):
+        with self._feed.client(self._place), self._staying as ended:
             if not await self._feed.begin(self._place):
                 self._first += resync_frame(self._place.cursor)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             sending = asyncio.create_task(self._send(send))
             leaving = asyncio.create_task(_disconnected(receive))
             try:
-                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({sending, leaving, ended}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for task in (sending, leaving):
                     task.cancel()
                 await asyncio.gather(sending, leaving, return_exceptions=True)
+            if ended.done():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:
         watch = _Watch(asyncio.current_task(), self._heartbeat_s, self._stall_s, lambda: self._feed.nudge(self._place))

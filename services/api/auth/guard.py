@@ -4,7 +4,8 @@ import asyncio
 import hmac
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,8 @@ _CACHE_SIZE = 10_000
 _FAILURES_PER_S = 1 / 30
 _FAILURES_BURST = 10
 _TOUCH_INTERVAL_S = 15.0
+# ... and a stream that is open longer than one request is told so much later at most.
+_RECHECK_S = 5.0
 
 Dependency = Callable[[Request], Awaitable[Principal]]
 
@@ -43,6 +46,7 @@ class Guard:
         self._failures = RateLimit(_FAILURES_PER_S, _FAILURES_BURST)
         self._cache: dict[bytes, tuple[float, Principal]] = {}
         self._used: dict[str, datetime] = {}
+        self._open: dict[tuple[str, bool], set[asyncio.Future[None]]] = {}
 
     def needs(self, scope: Scope | None) -> Dependency:
         """Return the dependency that lets only callers with the scope through; None lets in whoever is known."""
@@ -86,6 +90,34 @@ class Guard:
     def forget(self) -> None:
         """Drop what is cached, after a key or session was ended here."""
         self._cache.clear()
+
+    @contextmanager
+    def staying(self, request: Request) -> Iterator[asyncio.Future[None]]:
+        """Yield what is done as soon as the caller's key or session is good no longer, for answers that do not end."""
+        secret, is_session = _credentials(request)
+        credential = (secret or "", is_session)
+        ended = asyncio.get_running_loop().create_future()
+        self._open.setdefault(credential, set()).add(ended)
+        try:
+            yield ended
+        finally:
+            self._open[credential].discard(ended)
+            if not self._open[credential]:
+                del self._open[credential]
+
+    async def end_unwelcome(self) -> None:
+        """End what `staying` watches over, once for all who use the same key; while PostgreSQL is away, nobody's."""
+        while True:
+            await asyncio.sleep(_RECHECK_S)
+            for credential in list(self._open):
+                try:
+                    principal = await self._known(*credential)
+                except Unavailable:
+                    break
+                if principal is None:
+                    for ended in self._open.get(credential, ()):
+                        if not ended.done():
+                            ended.set_result(None)
 
     async def keep_last_used(self) -> None:
         """Write down from time to time which keys were used; never more than a hint, so an outage is waited out."""

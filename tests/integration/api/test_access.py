@@ -176,6 +176,25 @@ def test_a_key_is_shown_once_and_ends_when_it_is_rotated_or_revoked(api: Api) ->
     assert rotated["key"] not in listed
 
 
+@pytest.mark.parametrize("is_session", [False, True], ids=["key", "session"])
+def test_an_open_stream_ends_with_its_key_or_session(api: Api, is_session: bool) -> None:
+    made = api.post("/v1/keys", {"name": "wall", "role": "viewer"}).json()
+
+    with api.client(made["key"]) as viewer, api.client() as admin:
+        if is_session:
+            viewer.post("/v1/session", json={"api_key": made["key"]})
+            del viewer.headers["authorization"]
+        with viewer.stream("GET", "/v1/alerts/stream") as stream:
+            pieces = stream.iter_bytes()
+            first = next(pieces)
+            admin.delete(f"/v1/keys/{made['id']}")
+            list(pieces)  # ends, or the client's time-out does
+        again = viewer.get("/v1/alerts").status_code
+
+    assert b"connected" in first
+    assert again == 401
+
+
 def test_a_key_rotated_with_an_overlap_stays_valid_until_it_ends(api: Api) -> None:
     made = api.post("/v1/keys", {"name": "shop", "role": "integrator"}).json()
     asked = datetime.now(UTC)
