@@ -40,6 +40,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
     started_at: str
     phase: Literal["starting", "ready", "stopping"]
     processes: list[ProcessRecord]
+    topic_prefix: str = ""
 
 
 class StateFolder:

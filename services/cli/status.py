@@ -100,4 +100,4 @@ def _print(current: Status) -> None:
             process.detail,
         )
     Console().print(table)
-    typer.echo(f"{current.phase} since {current.started_at}")
+    typer.echo(f"{current.phase}, started at {current.started_at}")

@@ -66,7 +66,11 @@ class Supervisor:
         self._clock = SystemClock()
         self._began = self._clock.monotonic()
         self._record = RunRecord(
-            supervisor_pid=0, started_at=self._clock.now().isoformat(timespec="seconds"), phase="starting", processes=[]
+            supervisor_pid=0,
+            started_at=self._clock.now().isoformat(timespec="seconds"),
+            phase="starting",
+            processes=[],
+            topic_prefix=plan.topic_prefix,
         )
         self._postgres: EmbeddedPostgres | None = None
         self._kafka: EmbeddedKafka | None = None

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from services.churn_alerts.alert.rules import DEFAULT, read_rules
 from services.cli.main import build
+from services.cli.state_folder import ProcessRecord, RunRecord, StateFolder
 from shared.contracts.control import RulesPublished
 from shared.kafka.controls import decode_control
 from shared.kafka.topics_admin import ensure_topics
@@ -51,6 +52,34 @@ def test_rules_reach_every_partition(kafka: RunningKafka, topic_prefix: str, tmp
     assert first == second
     assert first.in_force_at.isoformat() == "2026-03-01T00:00:00+00:00"
     assert read_rules(first.rules).capacity_per_day == 20
+
+
+def test_rules_reach_the_kafka_that_runs_in_this_folder(
+    kafka: RunningKafka, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(ensure_topics(kafka.bootstrap, topic_prefix, PARTITIONS, 1, topics=(ENRICHED,)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PULSELINE_KAFKA_BOOTSTRAP", raising=False)
+    Path("rules.json").write_text('{"capacity_per_day": 30}')
+    folder = StateFolder()
+    folder.prepare()
+
+    with folder.held():
+        folder.write_run(
+            RunRecord(
+                supervisor_pid=1,
+                started_at="2026-03-01T00:00:00+00:00",
+                phase="ready",
+                processes=[ProcessRecord(name="kafka", kind="kafka", address=kafka.bootstrap)],
+                topic_prefix=topic_prefix,
+            )
+        )
+        done = CliRunner().invoke(build("rules"), ["rules", "publish", "rules.json"])
+
+    assert done.exit_code == 0, done.output
+    found, _ = asyncio.run(controls(kafka.bootstrap, ENRICHED.full_name(topic_prefix)))
+    assert isinstance(found, RulesPublished)
+    assert read_rules(found.rules).capacity_per_day == 30
 
 
 def test_what_is_shown_may_be_published_again(kafka: RunningKafka, topic_prefix: str) -> None:
