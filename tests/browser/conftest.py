@@ -155,7 +155,11 @@ def serving(bootstrap: str, postgres: Any, folder: Path) -> Iterator[Api]:
     secrets_key.chmod(0o600)
     api = Api(bootstrap, f"{name}-", postgres.url(name), folder)
     # Which alerts are held out from agents hangs on their ids, which are drawn by lot here.
-    settings = {"PULSELINE_SECRETS_KEY_FILE": str(secrets_key), "PULSELINE_API_HOLDOUT_RATIO": "0"}
+    settings = {
+        "PULSELINE_SECRETS_KEY_FILE": str(secrets_key),
+        "PULSELINE_API_HOLDOUT_RATIO": "0",
+        "PULSELINE_INGEST_PORT": "18001",
+    }
     api.process = api.make_process("sealing", **settings)
     with api:
         yield api

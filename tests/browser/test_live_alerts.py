@@ -156,3 +156,25 @@ def test_a_restart_of_the_service_is_told_and_loses_no_alert(console: Console) -
     expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text("Ida Missed", timeout=30_000)
     expect(page.locator(".banner")).to_have_count(0)
     expect(page.locator(f'[data-alert="al-{person.id}"]')).to_have_count(1)
+
+
+def test_who_signs_in_again_after_the_session_has_ended_hears_of_alerts(console: Console) -> None:
+    console.allowed = {"401"}
+    page = console.open("#/at-risk", name="Sam Away", is_deaf=True)
+    expect(page.locator(".banner")).to_be_visible()
+    outside(console.api.rows, _END_SESSIONS, "Sam Away")
+
+    page.unroute("**/v1/alerts/stream")  # the stream is back, and refuses who is no longer signed in
+    page.get_by_label("API key").fill(console.key("agent", "Sam Back"), timeout=60_000)
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.locator(".connection.live").first).to_be_visible()
+    page.get_by_role("link", name="Alerts").click()
+    person = somebody(next(numbers), "Una Later")
+    console.publish_world(raise_for(person, SystemClock().now()))
+    expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text("Una Later")
+
+
+_END_SESSIONS = """
+DELETE FROM sessions USING api_keys AS owner WHERE owner.id = key_id AND owner.name = $1 RETURNING session_hash
+"""

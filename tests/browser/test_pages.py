@@ -292,3 +292,17 @@ def test_the_address_of_an_unknown_alert_says_so(console: Console) -> None:
     page = console.open("#/alerts/al-nothing")
 
     expect(page.get_by_role("alert")).to_contain_text("This does not exist, or no longer.")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+def test_a_service_that_does_not_answer_is_given_up_and_asked_again_on_demand(console: Console) -> None:
+    page = console.open("#/settings", is_deaf=True)
+    page.evaluate("() => { AbortSignal.timeout = () => AbortSignal.abort(new DOMException('', 'TimeoutError')) }")
+    page.evaluate("location.hash = '#/audit'")
+    problem = page.get_by_role("alert")
+    expect(problem).to_contain_text("The server does not answer")
+
+    page.evaluate("() => { AbortSignal.timeout = () => new AbortController().signal }")
+    problem.get_by_role("button", name="Try again").click()
+
+    expect(page.locator("table.data")).to_be_visible()

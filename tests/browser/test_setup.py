@@ -33,6 +33,7 @@ def test_a_new_installation_leads_to_its_first_customer(kafka: Any, new_console:
     expect(key).to_have_text(re.compile(r"^pl_\w+"))
     command = page.locator(".guide-steps .block pre").inner_text()
     assert f"Bearer {key.inner_text()}" in command
+    assert command.startswith("curl -i http://127.0.0.1:18001/v1/events ")
     sent = json.loads(command.partition("-d '")[2].rstrip("'"))
 
     console.publish_world(World(enriched=[purchase(sent["customer"]["id"])]))

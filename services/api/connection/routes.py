@@ -112,7 +112,8 @@ def connection_routes(
     async def list_connections(_: reader) -> Response:
         async with reading(pool) as connection:
             stored = await store.list_all(connection)
-        return json_response(ConnectionList(items=[_view(one, public_url) for one in stored]))
+        views = [_view(one, public_url) for one in stored]
+        return json_response(ConnectionList(items=views, ingest_url=public_url.rstrip("/")))
 
     @router.post(
         "/connections",

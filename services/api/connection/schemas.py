@@ -47,7 +47,10 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
 
 
 class ConnectionList(Struct, frozen=True, kw_only=True):
+    """`ingest_url` is where events go that come through no connection: the base of `/v1/events`."""
+
     items: list[ConnectionView]
+    ingest_url: str
 
 
 class NewConnectionBody(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 // Starts the console: who is logged in, which page the address asks for.
 import { Failed, Waiting } from "./component/empty.mjs";
 import { Shell, Toasts } from "./component/shell.mjs";
+import { unfollow } from "./lib/alerts.mjs";
 import { api, session } from "./lib/api.mjs";
 import { later } from "./lib/later.mjs";
 import { route } from "./lib/route.mjs";
@@ -50,6 +51,10 @@ function App() {
     const name = LISTS[page] ? t(`nav.${page}`) : "";
     document.title = session.value && name ? `${name} · ${t("app.name")}` : t("app.name");
   });
+  // Who signs in next has a stream and a list of their own.
+  useEffect(() => {
+    if (!session.value) unfollow();
+  }, [session.value]);
   if (session.value === undefined) return trouble.value ? html`<${Failed} problem=${trouble.value} retry=${start} />` : html`<${Waiting} />`;
   if (session.value === null) return html`<${LoginPage} /><${Toasts} />`;
   const Page = (id && SINGLES[page]) || LISTS[page] || AlertsPage;

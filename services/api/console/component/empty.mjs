@@ -1,7 +1,7 @@
 // What a page shows instead of rows: nothing there and what to do next, waiting, or why it failed.
 import { problemText } from "../lib/actions.mjs";
 import { t } from "../lib/text.mjs";
-import { html } from "../lib/view.mjs";
+import { html, useState } from "../lib/view.mjs";
 import { Icon } from "./icon.mjs";
 
 /** Text between backticks in a catalogue is a command; it is set as code. */
@@ -18,9 +18,13 @@ export const Empty = ({ icon, title, hint, children }) => html`<div class="empty
 
 export const Waiting = () => html`<div class="waiting" role="status"><span class="spinner" />${t("loading")}</div>`;
 
-export const Failed = ({ problem, retry }) => html`<div class="empty" role="alert">
-  <span class="empty-icon"><${Icon} name="close" size=${22} /></span>
-  <h2>${t("problem.title")}</h2>
-  <p>${problemText(problem)}</p>
-  ${retry && html`<button class="button" onClick=${retry}>${t("retry")}</button>`}
-</div>`;
+/** Asking again does not bring what is missing or not allowed. */
+export function Failed({ problem, retry }) {
+  const [asked, setAsked] = useState(null);
+  return html`<div class="empty" role="alert">
+    <span class="empty-icon"><${Icon} name="close" size=${22} /></span>
+    <h2>${t("problem.title")}</h2>
+    <p>${problemText(problem)}</p>
+    ${![403, 404].includes(problem.status) && html`<button class="button" disabled=${asked === problem} onClick=${() => (setAsked(problem), retry())}>${t(asked === problem ? "loading" : "retry")}</button>`}
+  </div>`;
+}

@@ -10,7 +10,6 @@ import { Icon } from "./icon.mjs";
 import { Paste } from "./paste.mjs";
 
 const LOOK_AGAIN_MS = 2_000;
-const INGEST_PORT = 8001;
 const PLACEHOLDER = "pl_…";
 
 /** Returns the command that sends one purchase; `key` may be the placeholder. */
@@ -24,11 +23,12 @@ function command(ingest, key, now) {
 
 export function Guide() {
   const [key, setKey] = useState(null);
-  const [ingest, setIngest] = useState(`${location.protocol}//${location.hostname}:${INGEST_PORT}`);
+  const [ingest, setIngest] = useState(`${location.protocol}//${location.hostname}:8001`);
   const [first, setFirst] = useState(null);
   const [startedAt] = useState(() => new Date().toISOString());
   useEffect(() => {
-    if (may("connections:read")) api.connections().then(({ items }) => items[0]?.url.startsWith("http") && setIngest(new URL(items[0].url).origin), () => {});
+    // Loopback is the service's own machine: the host that this page came from.
+    if (may("connections:read")) api.connections().then(({ ingest_url: url }) => setIngest(url.replace("127.0.0.1", location.hostname)), () => {});
     const timer = setInterval(async () => {
       if (document.hidden) return;
       try {

@@ -97,11 +97,11 @@ function Cell({ one, most }) {
 
 function Second({ within }) {
   return html`<section class="card below"><h2>${t("retention.second")}</h2><p class="hint">${t("retention.second.hint")}</p>
-    <table class="plain second"><tbody>${within.map(({ days, bought }) => html`<tr key=${days}><th scope="row">${t("retention.within", { n: days })}</th>
+    <table class="plain second"><tbody>${within.map(({ days, bought }) => html`<tr key=${days}><th scope="row">${t("outcome.within", { n: days })}</th>
       <td class="right">${t("outcome.range", { value: percent(bought.value, 1), low: percent(bought.low, 1), high: percent(bought.high, 1) })}</td></tr>`)}</tbody></table></section>`;
 }
 
-const range = (share) => share && t("retention.range", { low: percent(share.low, 1), high: percent(share.high, 1) });
+const range = (share) => share && t("outcome.share", { low: percent(share.low, 1), high: percent(share.high, 1) });
 
 function named(day, by) {
   const [year, month] = day.split("-").map(Number);

@@ -1,6 +1,6 @@
 // What surrounds every page: navigation, the state of the live connection, messages that come and go.
 import { api, may, session } from "../lib/api.mjs";
-import { unfollow, watch } from "../lib/alerts.mjs";
+import { watch } from "../lib/alerts.mjs";
 import { link, route } from "../lib/route.mjs";
 import { locale, theme } from "../lib/settings.mjs";
 import { connection } from "../lib/stream.mjs";
@@ -59,8 +59,7 @@ function skip(event) {
 }
 
 function NavLink({ page, short = false }) {
-  const isHere = (route.value.page === "alert" ? "alerts" : route.value.page === "customer" ? "customers" : route.value.page) === page;
-  return html`<a href=${link(page)} class="nav-link" aria-current=${isHere ? "page" : null}>
+  return html`<a href=${link(page)} class="nav-link" aria-current=${route.value.page === page ? "page" : null}>
     <${Icon} name=${page} size=${short ? 20 : 17} /><span>${t(`nav.${page}`)}</span>
   </a>`;
 }
@@ -106,12 +105,8 @@ export function ThemeSwitch() {
 
 function Me() {
   const leave = async () => {
-    try {
-      await api.logout();
-    } catch {
-      // The session may be over already; leaving works either way.
-    }
-    unfollow();
+    // The session may be over already; leaving works either way.
+    await api.logout().catch(() => {});
     session.value = null;
   };
   return html`<div class="me">

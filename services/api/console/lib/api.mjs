@@ -1,5 +1,5 @@
 // Every call to the API, and what its refusals look like to a page. The only module that knows addresses.
-import { early } from "./first.mjs";
+import { LONGEST_MS, early } from "./first.mjs";
 import { signal } from "./view.mjs";
 
 /** Who is logged in: `{name, role, scopes, csrf_token}`; null when nobody is; undefined until asked. */
@@ -7,7 +7,7 @@ export const session = signal(undefined);
 
 /** A refusal of the API (RFC 9457), or no answer at all when `status` is 0. */
 export class Problem extends Error {
-  constructor(status, body = {}, words = undefined) {
+  constructor(status, body = {}, words) {
     super(words ?? body.detail ?? body.title ?? String(status));
     this.status = status;
     this.body = body;
@@ -38,6 +38,7 @@ async function call(method, path, { query, body, version, signal: abort, isLast 
   if (method !== "GET" && session.value?.csrf_token) headers["X-CSRF-Token"] = session.value.csrf_token;
   const address = search.size ? `${path}?${search}` : path;
   let response;
+  let text;
   try {
     // What was asked before the login was refused; it says nothing about now.
     response = method === "GET" ? await early(address)?.catch(() => undefined) : undefined;
@@ -48,13 +49,13 @@ async function call(method, path, { query, body, version, signal: abort, isLast 
       // What a page says while it closes is sent all the same.
       keepalive: isLast,
       credentials: "same-origin",
-      signal: abort,
+      signal: AbortSignal.any([abort, AbortSignal.timeout(LONGEST_MS)].filter(Boolean)),
     });
+    text = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0);
   }
-  const text = await response.text();
   let answer = null;
   try {
     answer = text ? JSON.parse(text) : null;

@@ -3,10 +3,13 @@ export const ACTIVE = ["open", "acknowledged", "snoozed"];
 /** Rows of the first page: more than a screen shows, few enough to come at once. */
 export const FIRST_PAGE = 60;
 
+/** An answer is waited for longer than the API waits for its database, 35 s. */
+export const LONGEST_MS = 40_000;
+
 const asked = new Map();
 
 function ask(address) {
-  const answer = fetch(address, { headers: { Accept: "application/json" }, credentials: "same-origin", priority: "high" });
+  const answer = fetch(address, { headers: { Accept: "application/json" }, credentials: "same-origin", priority: "high", signal: AbortSignal.timeout(LONGEST_MS) });
   // Whoever takes it hears of a failure; if nobody does, nobody needs to.
   answer.catch(() => {});
   asked.set(address, answer);

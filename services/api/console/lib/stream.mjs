@@ -1,4 +1,5 @@
 // The live feed of alert events: server-sent events over fetch, resumed by id, honest about its state.
+import { Problem } from "./api.mjs";
 import { signal } from "./view.mjs";
 
 /** "connecting", "live", "reconnecting" or "off". */
@@ -26,11 +27,9 @@ export function openStream(path, lastEventId, { onEvent, onGap }) {
       try {
         await listen();
       } catch (error) {
-        if (isClosed) break;
-        if (error instanceof Refused) {
-          if (error.status === 401 || error.status === 403) break;
-          if (error.status === 410 || error.status === 400) await onGap((id) => (cursor = id));
-        }
+        if (error.status === 403) break;
+        // Asking anew also says whether the session is over.
+        if ([400, 401, 410].includes(error.status)) await onGap((id) => (cursor = id)).catch(() => {});
       }
       if (isClosed) break;
       connection.value = "reconnecting";
@@ -48,7 +47,7 @@ export function openStream(path, lastEventId, { onEvent, onGap }) {
     const headers = { Accept: "text/event-stream" };
     if (cursor != null) headers["Last-Event-ID"] = String(cursor);
     const response = await fetch(path, { headers, signal: abort.signal, credentials: "same-origin", cache: "no-store" });
-    if (!response.ok) throw new Refused(response.status);
+    if (!response.ok) throw new Problem(response.status);
     connection.value = "live";
     retryMs = FIRST_RETRY_MS;
     let watchdog = null;
@@ -85,13 +84,6 @@ export function openStream(path, lastEventId, { onEvent, onGap }) {
       wake?.();
     },
   };
-}
-
-class Refused extends Error {
-  constructor(status) {
-    super(`the stream was refused: ${status}`);
-    this.status = status;
-  }
 }
 
 /** Server-sent events as the HTML standard (9.2.6) has them, from pieces cut anywhere. */

@@ -79,7 +79,6 @@ export function money(value, currency = null, digits = Math.abs(value) >= 100 ? 
   }
 }
 
-
 /** Returns "a, b and c". */
 export const list = (values) => formatter(Intl.ListFormat, { type: "conjunction" }).format(values);
 

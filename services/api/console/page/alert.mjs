@@ -26,10 +26,7 @@ const EVIDENCE_PAGE = 200;
 
 export function AlertPage({ id }) {
   const life = useLoaded(() => api.alertEvents(id), [id]);
-  const first = useLoaded(async () => {
-    const alert = learn(await api.alert(id));
-    return alert;
-  }, [id]);
+  const first = useLoaded(async () => learn(await api.alert(id)), [id]);
   const alert = alertOf(id) ?? first.data;
   const [dialog, setDialog] = useState(null);
   const [by, setBy] = useState(null);
@@ -61,6 +58,7 @@ export function AlertPage({ id }) {
   if (first.problem && !alert) return html`<${Failed} problem=${first.problem} retry=${first.reload} />`;
   if (!alert) return html`<${Waiting} />`;
   const name = nameOf(alert.customer_id);
+  const owner = alert.assignee ?? alert.acknowledged_by;
   const Asked = dialog && dialog !== "help" && DIALOGS[dialog];
   return html`<article class="page detail" aria-labelledby="page-title">
     <nav class="crumbs"><a href=${back}><${Icon} name="back" size=${14} />${t("alert.back")}</a></nav>
@@ -79,8 +77,7 @@ export function AlertPage({ id }) {
       <p class="why" dir="auto">${localised(alert, "summary")}</p>
       ${alert.is_held_out && html`<p class="hint">${t("alert.heldout.hint")}</p>`}
       <p class="hint">${t("alert.raised")} <${When} at=${alert.raised_at} />
-        ${alert.acknowledged_by && html` · ${t("alert.owner")} <b dir="auto">${alert.assignee ?? alert.acknowledged_by}</b>`}
-        ${!alert.acknowledged_by && alert.assignee && html` · ${t("alert.owner")} <b dir="auto">${alert.assignee}</b>`}
+        ${owner && html` · ${t("alert.owner")} <b dir="auto">${owner}</b>`}
         ${alert.is_historical && html` · ${t("alert.historical")}`}
         ${by && html` · <span class="by" role="status">${t("alert.others", { who: by })}</span>`}</p>
       <${Present} alertId=${id} />

@@ -86,7 +86,6 @@ export function AlertsPage() {
   });
 
   const Asked = dialog && DIALOGS[dialog.name];
-  const isFiltered = view.isFiltered;
   return html`<section class="page alerts-page" aria-labelledby="page-title">
     <header class="page-head">
       <h1 id="page-title">${t("alerts.title")}</h1>
@@ -104,7 +103,7 @@ export function AlertsPage() {
       : !rows.length && !progress.isDone
         ? html`<${Waiting} />`
         : !rows.length
-          ? isFiltered
+          ? view.isFiltered
             ? html`<${Empty} icon="filter" title=${t("alerts.nomatch")} hint=${t("alerts.nomatch.hint")}>
                 <a class="button" href=${link("alerts")}>${t("alerts.filter.clear")}</a></${Empty}>`
             : html`<${Nothing} />`
