@@ -51,7 +51,7 @@ function App() {
     const name = LISTS[page] ? t(`nav.${page}`) : "";
     document.title = session.value && name ? `${name} · ${t("app.name")}` : t("app.name");
   });
-  // Who signs in next has a stream and a list of their own.
+  // Who signs in next has a stream of their own.
   useEffect(() => {
     if (!session.value) unfollow();
   }, [session.value]);

@@ -18,7 +18,7 @@ export const Empty = ({ icon, title, hint, children }) => html`<div class="empty
 
 export const Waiting = () => html`<div class="waiting" role="status"><span class="spinner" />${t("loading")}</div>`;
 
-/** Asking again does not bring what is missing or not allowed. */
+/** Asking again brings nothing missing or forbidden. */
 export function Failed({ problem, retry }) {
   const [asked, setAsked] = useState(null);
   return html`<div class="empty" role="alert">

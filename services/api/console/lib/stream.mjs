@@ -28,7 +28,7 @@ export function openStream(path, lastEventId, { onEvent, onGap }) {
         await listen();
       } catch (error) {
         if (error.status === 403) break;
-        // Asking anew also says whether the session is over.
+        // Asking anew tells a session that is over.
         if ([400, 401, 410].includes(error.status)) await onGap((id) => (cursor = id)).catch(() => {});
       }
       if (isClosed) break;
