@@ -1,12 +1,13 @@
 """Hashed n-grams of texts: a batch in a fixed number of numpy passes, or one text by plain Python, to the same buckets.
 
 Families: Han characters, pairs and triples; words; word pairs; 4-grams inside words; words after a negation.
+What begins within a negation's reach is *turned*: its polarity counts the other way.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,14 @@ from services.sentiment.interaction.characters import (
     SPACE,
     SYMBOL,
 )
-from services.sentiment.interaction.vocabulary import ENGLISH, FOREIGN, NEGATION, word_kinds
+from services.sentiment.interaction.vocabulary import (
+    ENGLISH,
+    FOREIGN,
+    HAN_NEGATIONS,
+    HAN_NOT_DENYING,
+    NEGATION,
+    word_kinds,
+)
 
 BUCKET_BITS: Final = 22
 N_BUCKETS: Final = 1 << BUCKET_BITS
@@ -48,8 +56,9 @@ _MIX: Final = (0x9E3779B1, 0x85EBCA6B, 0xC2B2AE35, 0x27D4EB2F, 0x165667B1, 0xD3A
 _BASE: Final = 0x01000193
 _BASE_INVERSE: Final = pow(_BASE, -1, 1 << 32)
 _SEEDS: Final = {family: (0x11 * (n + 1)) * 0x01010101 & _MASK for n, family in enumerate(FAMILIES)}
-_HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in ("han1", "han2", "han3")], np.uint32)
-_HAN_RUNS: Final = ("han2", "han3")
+HAN_FAMILIES: Final = ("han1", "han2", "han3")
+_HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in HAN_FAMILIES], np.uint32)
+_HAN_RUNS: Final = HAN_FAMILIES[1:]
 # Arrays without dimensions: numpy takes them up twice as fast as its scalars, which counts where arrays are short.
 _MIXER, _LAST_MIXER, _FIRST, _SECOND, _THIRD, _FOURTH = (np.array(factor, np.uint32) for factor in _MIX)
 # The hashes of a Han character, of two and of three, from three in a row.
@@ -75,8 +84,21 @@ _ONE_OF_KIND: Final = np.array(
     ],
     np.uint64,
 )
+TURNED_WORD, TURNED_HAN = 1, 2
+"""How an n-gram is turned; 0 is not at all."""
 NEGATION_REACH: Final = 3
-"""A negation colours this many tokens after it, up to the next punctuation."""
+"""A negation colours this many tokens after it, up to the next punctuation; a Han one as many Han characters."""
+_HAN_NEGATION_CODES: Final = tuple(np.uint32(ord(character)) for character in HAN_NEGATIONS)
+_HAN_WORD_SHIFT: Final = np.uint64(32)
+_NOT_DENYING: Final = np.array(
+    sorted(ord(word[0]) << int(_HAN_WORD_SHIFT) | ord(word[1]) for word in HAN_NOT_DENYING), np.uint64
+)
+_HAN_DENIAL: Final = re.compile(
+    "|".join(
+        f"{negation}(?![{''.join(word[1] for word in HAN_NOT_DENYING if word[0] == negation)}])"
+        for negation in HAN_NEGATIONS
+    )
+)
 MIN_GRAM_WORD: Final = 4
 _DENSE_RATIO: Final = 0.2
 """Where fewer characters begin a 4-gram (Chinese with a few Latin words), it pays to pick them out first."""
@@ -84,6 +106,15 @@ _WEB_ADDRESS: Final = re.compile(r"(?:http|www\.)[\x21-\x7e]*")
 # A pattern that begins with letters is searched four times as fast as one that begins with a choice.
 _HTTP_ADDRESS: Final = re.compile(r"http[\x21-\x7e]*")
 _MENTION: Final = re.compile(r"@[\w-]{1,40}")
+
+
+class Found(NamedTuple):
+    """Features of one family: their buckets, where their first characters stand, and how they are turned."""
+
+    family: str
+    buckets: Codes
+    positions: Positions
+    turns: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +143,31 @@ class HashedBatch:
     function_words: NDArray[np.int32]
     """English function words of every text, and foreign ones."""
     letters: Codes
+    turns: NDArray[np.uint8]
+    """How the n-grams that stand at each character are turned, but for the family `negated`, which never is."""
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
 
-    def features(self) -> list[tuple[str, Codes, Positions]]:
-        """Return (family, buckets, positions of the features' first characters) for every family that occurs."""
-        found: list[tuple[str, Codes, Positions]] = []
+    def features(self) -> list[Found]:
+        """Return the features of every family that occurs."""
+        found: list[Found] = []
         if len(self.is_han):
             at = np.flatnonzero(self.is_han) + self.han_start
-            found.append(("han1", _bucket(self.letters[at], _HAN_SEEDS[0]), at))
+            found.append(self._found("han1", _bucket(self.letters[at], _HAN_SEEDS[0]), at))
         for family, places in self.at_characters.items():
             at = np.flatnonzero(places)
             start = self.han_start if family in _HAN_RUNS else 0
-            found.append((family, places[at] - np.uint32(1), at + start))
+            found.append(self._found(family, places[at] - np.uint32(1), at + start))
         for family, places in self.at_tokens.items():
             at = np.flatnonzero(places)
-            found.append((family, places[at] - np.uint32(1), self.token_starts[at]))
-        found.append(("negated", self.negated - np.uint32(1), self.token_starts[self.negated_tokens]))
+            found.append(self._found(family, places[at] - np.uint32(1), self.token_starts[at]))
+        at = self.token_starts[self.negated_tokens]
+        found.append(Found("negated", self.negated - np.uint32(1), at, np.zeros(len(at), np.uint8)))
         return found
+
+    def _found(self, family: str, buckets: Codes, at: Positions) -> Found:
+        return Found(family, buckets, at, self.turns[at])
 
     def folded(self) -> str:
         """Return the batch as the hasher saw it: lower case, simplified, digits 0; text i by `bounds`."""
@@ -240,19 +277,23 @@ def hash_han(letters: Codes, is_han: NDArray[np.bool_]) -> Codes:
     return _places(grams, _HAN_SEEDS[1:], is_gram)
 
 
-def han_buckets(folded: str, is_han: bytes) -> Codes:
-    """Return the buckets of one text's Han 1-, 2- and 3-grams, without gaps: as few calls as a short text wants.
+def han_grams(is_han: bytes) -> NDArray[np.bool_]:
+    """Return which Han 1-, 2- and 3-grams one text has, one family after another, each at its first character.
 
     `is_han` has a byte 1 for each Han character of the text, 0 for any other.
     """
-    count = len(folded)
-    codes = f"{folded}\n\n".encode("utf-32-le", "surrogatepass")
-    # Row i begins i characters later.
-    windows = np.ndarray((3, count), "<u4", codes, strides=(4, 4))
+    count = len(is_han)
     ones = int.from_bytes(is_han, "little")
     twos = ones & ones >> 8
     are_grams = ones | twos << 8 * count | (twos & ones >> 16) << 16 * count
-    is_gram = np.frombuffer(are_grams.to_bytes(3 * count, "little"), np.bool_)
+    return np.frombuffer(are_grams.to_bytes(len(HAN_FAMILIES) * count, "little"), np.bool_)
+
+
+def han_buckets(folded: str, is_gram: NDArray[np.bool_]) -> Codes:
+    """Return the buckets of one text's Han n-grams, without gaps: as few calls as a short text wants."""
+    codes = f"{folded}\n\n".encode("utf-32-le", "surrogatepass")
+    # Row i begins i characters later.
+    windows = np.ndarray((len(HAN_FAMILIES), len(folded)), "<u4", codes, strides=(4, 4))
     buckets: Codes = _bucket(_HAN_GRAMS @ windows, _HAN_SEEDS).ravel()[is_gram]
     return buckets
 
@@ -382,6 +423,9 @@ class Hasher:
         negated = _negated(
             np.concatenate([np.flatnonzero(are_negations), in_nt]), is_open | (token_classes == PUNCTUATION), is_latin
         )
+        turns = _word_turns(negated, np.append(starts, len(letters)), len(letters))
+        if len(is_han_from_start):
+            _turn_han(letters[han_start:], is_han_from_start, turns[han_start:])
         token_bounds = np.flatnonzero(token_classes == BREAK)
         pairs = hashes[:-1] * _THIRD
         pairs += hashes[1:] * _FOURTH
@@ -402,6 +446,7 @@ class Hasher:
             scripts=_counts(scripts, _ONE_OF_SCRIPT, bounds),
             function_words=_counts(word_kinds, _ONE_OF_KIND, token_bounds)[:2],
             letters=letters,
+            turns=turns,
         )
 
     def _hash_tokens(self, letters: Codes, classes: NDArray[np.uint8]) -> tuple[Positions, Codes]:
@@ -449,6 +494,38 @@ def _negated(negations: Positions, is_stop: NDArray[np.bool_], is_latin: NDArray
         negations = negations[~is_stop[negations + distance]]
         reached[negations + distance] = True
     return np.flatnonzero(reached[: len(is_latin)] & is_latin)
+
+
+def _word_turns(negated: Positions, starts: Positions, count: int) -> NDArray[np.uint8]:
+    """Return the turn of so many characters by the negated tokens; `starts` has one more than there are tokens."""
+    steps = np.zeros(count + 1, np.int8)
+    steps[starts[negated]] = TURNED_WORD
+    steps[starts[negated + 1]] -= TURNED_WORD
+    return np.cumsum(steps[:-1], dtype=np.int8).view(np.uint8)
+
+
+def _turn_han(letters: Codes, is_han: NDArray[np.bool_], turns: NDArray[np.uint8]) -> None:
+    """Set the turn of the Han characters that a Han negation reaches."""
+    is_negation = letters == _HAN_NEGATION_CODES[0]
+    for code in _HAN_NEGATION_CODES[1:]:
+        is_negation |= letters == code
+    at = np.flatnonzero(is_negation)
+    words = (letters[at].astype(np.uint64) << _HAN_WORD_SHIFT) | letters[at + 1]
+    at = at[_NOT_DENYING.take(np.searchsorted(_NOT_DENYING, words), mode="clip") != words]
+    for _ in range(NEGATION_REACH):
+        at = at + 1
+        at = at[is_han[at]]
+        turns[at] = TURNED_HAN
+
+
+def turned_han(folded: str, is_han: bytes) -> bytes:
+    """Return a byte for each character of one text, 1 for the Han characters that a Han negation reaches."""
+    is_turned = bytearray(len(folded))
+    for match in _HAN_DENIAL.finditer(folded):
+        after = match.end()
+        run = is_han[after : after + NEGATION_REACH].partition(b"\0")[0]
+        is_turned[after : after + len(run)] = run
+    return bytes(is_turned)
 
 
 def sum_by_text(values: NDArray[np.integer], bounds: Positions) -> NDArray[np.int32]:

@@ -1,7 +1,7 @@
 """The fitted model as one file: weights of two heads by bucket, biases by language, the character table, and codec.
 
 Heads: polarity (positive against negative) and neutrality. A head's logit is scale * sum(weights) / sqrt(count) + bias,
-times a warmth by count that `score` knows.
+times a warmth by count that `score` knows; turned n-grams' polarity counts as `PARTS_BY_TURN` says.
 """
 
 import hashlib
@@ -18,9 +18,14 @@ from services.sentiment.interaction.characters import N_CODE_POINTS
 from services.sentiment.interaction.features import N_BUCKETS
 from shared.errors import Stop
 
-ARTEFACT_VERSION: Final = 1
+ARTEFACT_VERSION: Final = 2
+"""Version 1 was fitted without turning what negations reach, so that its weights would be misread."""
 SHIPPED_ARTEFACT: Final = Path(__file__).parent / "artefact" / "model.bin"
 POLARITY, NEUTRALITY = 0, 1
+POLARITY_PARTS: Final = 2
+PARTS_BY_TURN: Final = (POLARITY_PARTS, -1, -2)
+"""Sums of polarity are whole numbers of halves: what a weight counts that is not turned, of a turned word, of turned
+Han characters. Source: search of 2026-11-29, docs/sentiment.md."""
 
 
 class ModelError(Stop):
@@ -74,7 +79,8 @@ def parse_model(raw: bytes) -> LinearModel:
     if stored.version != ARTEFACT_VERSION or stored.n_buckets != N_BUCKETS:
         raise ModelError(
             f"sentiment model of version {stored.version} with {stored.n_buckets} buckets;"
-            f" this release reads version {ARTEFACT_VERSION} with {N_BUCKETS}"
+            f" this release reads version {ARTEFACT_VERSION} with {N_BUCKETS}: train it again with"
+            " `pulseline sentiment train`"
         )
     try:
         characters = np.frombuffer(zlib.decompress(stored.characters), "<u4").astype(np.uint32)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from services.sentiment.interaction import aspects, characters, features
 from services.sentiment.interaction.features import bucket_of, word_kind
 from services.sentiment.interaction.language import language_of
+from services.sentiment.interaction.model import PARTS_BY_TURN, POLARITY_PARTS
 from services.sentiment.interaction.vocabulary import ENGLISH, FOREIGN, NEGATION
 
 _TOKEN: Final = re.compile("[abcq]+|[hk]+|D+|P+|Y")
@@ -23,6 +24,10 @@ _HIGH: Final = 32
 _LOW_HALF: Final = 1 << 31
 _MEMORY: Final = 60_000
 """Words, pairs and 4-grams kept before starting afresh: some 15 MB."""
+_TURNING_WORD, _TURNING_HAN = (
+    PARTS_BY_TURN[turn] - POLARITY_PARTS for turn in (features.TURNED_WORD, features.TURNED_HAN)
+)
+"""What a turned weight's parts are more than an ordinary one's."""
 _BREAK_HASH: Final = 0x0A
 _CUE: Final = 1 << 8
 """A bit beside those of a word's kind: a cue may begin with it."""
@@ -33,6 +38,7 @@ _IS_HAN: Final = bytes(letter in b"hk" for letter in range(256))
 class TextSums(Struct, frozen=True, gc=False):
     """Weights of a text summed over its `count` features, its language, its number of letters and its folded form.
 
+    `polarity` is in parts, of which `POLARITY_PARTS` make a whole weight.
     `cue_words` are the words that may begin a cue and where they stand.
     """
 
@@ -135,14 +141,16 @@ class PlainReader:
         if "'" in folded:
             classes = _join_apostrophes(folded, classes)
 
-        total = count = english = other = 0
+        total = turned = count = english = other = 0
         words, pairs = self._words, self._pairs
         cue_words: list[tuple[int, str]] = []
         previous, previous_is_open = _BREAK_HASH, True
         negated_until = -1
+        is_turned = previous_is_turned = False
         for order, match in enumerate(_TOKEN.finditer(classes)):
             start, end = match.span()
             kind = classes[start]
+            is_turned = False
             if kind == "h" or kind == "k":
                 value, is_open, negated_until = features.HAN_RUN, True, -1
             else:
@@ -160,6 +168,8 @@ class PlainReader:
                         # Not learnt: few words are ever met behind a negation.
                         total += self._weight(bucket_of("negated", value))
                         count += 1
+                        turned += weight
+                        is_turned = True
                     if kinds:
                         if kinds & NEGATION:
                             negated_until = order + features.NEGATION_REACH
@@ -167,15 +177,21 @@ class PlainReader:
                         other += kinds & FOREIGN > 0
             if not (is_open and previous_is_open):
                 pair = previous, value
-                total += pairs[pair] if pair in pairs else self._learn_pair(pair)
+                weight = pairs[pair] if pair in pairs else self._learn_pair(pair)
+                total += weight
                 count += 1
-            previous, previous_is_open = value, is_open
+                if previous_is_turned:
+                    turned += weight
+            previous, previous_is_open, previous_is_turned = value, is_open, is_turned
         if not previous_is_open:
             pair = previous, _BREAK_HASH
-            total += pairs[pair] if pair in pairs else self._learn_pair(pair)
+            weight = pairs[pair] if pair in pairs else self._learn_pair(pair)
+            total += weight
             count += 1
-        neutrality = ((total + _LOW_HALF) & _MASK) - _LOW_HALF
-        polarity = (total - neutrality) >> _HIGH
+            if previous_is_turned:
+                turned += weight
+        polarity, neutrality = _heads(total)
+        polarity = POLARITY_PARTS * polarity + _TURNING_WORD * _heads(turned)[0]
         if han or "k" in classes:
             han_polarity, han_neutrality, han_count = self._han(folded, classes)
             polarity += han_polarity
@@ -197,11 +213,18 @@ class PlainReader:
 
     def _han(self, folded: str, classes: str) -> tuple[int, int, int]:
         """Return polarity, neutrality and count of the Han n-grams; numpy, since no two texts share many of them."""
-        buckets = features.han_buckets(folded, classes.encode("ascii").translate(_IS_HAN))
-        halves = self._bucket_weights.take(buckets).view(np.int8)
+        is_han = classes.encode("ascii").translate(_IS_HAN)
+        is_gram = features.han_grams(is_han)
+        halves = self._bucket_weights.take(features.han_buckets(folded, is_gram)).view(np.int8)
         # As the parts of complex numbers both halves are added in one call, exactly: they are small whole numbers.
-        both = np.add.reduce(halves.astype(np.float64).view(np.complex128))
-        return int(both.imag), int(both.real), len(buckets)
+        both = halves.astype(np.float64).view(np.complex128)
+        total = np.add.reduce(both)
+        polarity = POLARITY_PARTS * int(total.imag)
+        is_turned = features.turned_han(folded, is_han)
+        if any(is_turned):
+            turned = both[np.frombuffer(is_turned * len(features.HAN_FAMILIES), np.bool_)[is_gram]]
+            polarity += _TURNING_HAN * int(np.add.reduce(turned).imag)
+        return polarity, int(total.real), len(both)
 
     def _learn_pair(self, pair: tuple[int, int]) -> int:
         if len(self._pairs) >= _MEMORY:
@@ -223,6 +246,12 @@ class PlainReader:
                 kinds |= NEGATION
         learnt = self._words[word] = _Word(value, weight, count, kinds)
         return learnt
+
+
+def _heads(total: int) -> tuple[int, int]:
+    """Return the sums of polarity and neutrality from the sum of both."""
+    neutrality = ((total + _LOW_HALF) & _MASK) - _LOW_HALF
+    return (total - neutrality) >> _HIGH, neutrality
 
 
 def _join_apostrophes(folded: str, classes: str) -> str:

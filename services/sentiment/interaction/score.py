@@ -19,7 +19,15 @@ from services.sentiment.interaction.features import (
 )
 from services.sentiment.interaction.judgement import PARTS, Parts, Reason, judgement, judgements
 from services.sentiment.interaction.language import OTHER, languages_of
-from services.sentiment.interaction.model import NEUTRALITY, POLARITY, SHIPPED_ARTEFACT, LinearModel, load_model
+from services.sentiment.interaction.model import (
+    NEUTRALITY,
+    PARTS_BY_TURN,
+    POLARITY,
+    POLARITY_PARTS,
+    SHIPPED_ARTEFACT,
+    LinearModel,
+    load_model,
+)
 from services.sentiment.interaction.plain import PlainReader, TextSums, table_of
 from shared.contracts.enriched import Sentiment
 
@@ -35,6 +43,8 @@ were judged too surely and long ones too timidly. Source: search of 2026-11-29, 
 _UNKNOWN: Final = (2_500, 5_000, 2_500)
 _BLANK: Final = (0, PARTS, 0)
 _UNKNOWNS, _BLANKS = (np.array(parts)[:, None] for parts in (_UNKNOWN, _BLANK))
+_parts_by_turn: Final = np.array(PARTS_BY_TURN, np.int16)
+_POLARITY_PARTS: Final = np.array(POLARITY_PARTS, np.int16)
 _HALF: Final = np.array(8, np.int16)
 """Bits of a weight in the table."""
 _COUNT: Final = 2
@@ -68,7 +78,8 @@ class Scorer:
         self._plain = PlainReader(model.characters, self._weights)
         self._biases = model.biases.tolist()
         self._biases_of = np.ascontiguousarray(model.biases.T)
-        self._scales = np.array(model.scales)[:, None]
+        self._polarity_scale, self._neutrality_scale = model.scales[POLARITY] / POLARITY_PARTS, model.scales[NEUTRALITY]
+        self._scales = np.array([[self._polarity_scale], [self._neutrality_scale]])
 
     @classmethod
     def load(cls, path: Path = SHIPPED_ARTEFACT) -> "Scorer":
@@ -89,14 +100,14 @@ class Scorer:
         batch = self._hasher.hash_batch([text])
         folded = batch.folded()
         found = batch.features()
-        count = max(1, sum(len(buckets) for _, buckets, _ in found))
+        count = max(1, sum(len(some.buckets) for some in found))
         pieces: dict[str, tuple[float, float]] = {}
-        for family, buckets, positions in found:
-            for bucket, position in zip(buckets.tolist(), positions.tolist(), strict=True):
+        for family, buckets, positions, turns in found:
+            for bucket, position, turn in zip(buckets.tolist(), positions.tolist(), turns.tolist(), strict=True):
                 piece = _piece(folded, family, position)
                 polarity, neutrality = pieces.get(piece, (0.0, 0.0))
                 pieces[piece] = (
-                    polarity + self._share(POLARITY, bucket, count),
+                    polarity + self._share(POLARITY, bucket, count) * PARTS_BY_TURN[turn] / POLARITY_PARTS,
                     neutrality + self._share(NEUTRALITY, bucket, count),
                 )
         reasons = [Reason(piece, *moved) for piece, moved in pieces.items()]
@@ -118,8 +129,8 @@ class Scorer:
             return _UNKNOWN
         root, warmth = sums.count**0.5, _warmth_list[min(sums.count, _LONG)]
         biases = self._biases[sums.language]
-        polarity = sums.polarity * self._model.scales[POLARITY] / root + biases[POLARITY]
-        neutrality = sums.neutrality * self._model.scales[NEUTRALITY] / root + biases[NEUTRALITY]
+        polarity = sums.polarity * self._polarity_scale / root + biases[POLARITY]
+        neutrality = sums.neutrality * self._neutrality_scale / root + biases[NEUTRALITY]
         neutral = _parts_list[_step(neutrality * warmth)]
         positive = ((PARTS - neutral) * _parts_list[_step(polarity * warmth)] + PARTS // 2) // PARTS
         return PARTS - neutral - positive, neutral, positive
@@ -157,16 +168,18 @@ class Scorer:
         return judgements(self.name, parts.T, languages, batch)
 
     def _sum(self, batch: HashedBatch) -> NDArray[np.int32]:
-        """Return polarity, neutrality and count of every text, shape (3, texts)."""
+        """Return polarity in parts, neutrality and count of every text, shape (3, texts)."""
         at_characters = _Totals(int(batch.bounds[-1]))
         for family, places in batch.at_characters.items():
             at_characters.add_places(self._weights, places, 0 if family == "gram4" else batch.han_start)
         if len(batch.is_han):
             letters = batch.letters[batch.han_start : batch.bounds[-1]]
             at_characters.add(self._han_weights.take(letters, mode="clip"), batch.is_han, batch.han_start)
+        at_characters.turn(batch.turns[: batch.bounds[-1]])
         at_tokens = _Totals(int(batch.token_bounds[-1]))
         for places in batch.at_tokens.values():
             at_tokens.add_places(self._weights, places, 0)
+        at_tokens.turn(batch.turns.take(batch.token_starts[: batch.token_bounds[-1]]))
         at_tokens.add_at(batch.negated_tokens, self._weights.take(batch.negated))
         return at_characters.by_text(batch.bounds) + at_tokens.by_text(batch.token_bounds)
 
@@ -192,14 +205,21 @@ class _Totals:
         self._neutralities[start:] += packed
         self._counts[start:] += is_feature[: len(packed)]
 
+    def turn(self, turns: NDArray[np.uint8]) -> None:
+        """Count polarities in parts from here on, as each character or token is turned."""
+        at = np.flatnonzero(turns)
+        turned = self._polarities.take(at) * _parts_by_turn.take(turns.take(at))
+        self._polarities *= _POLARITY_PARTS
+        self._polarities[at] = turned
+
     def add_at(self, at: Positions, packed: NDArray[np.int16]) -> None:
-        """Add one feature at each of some characters or tokens."""
-        self._polarities[at] += packed >> _HALF
+        """Add one feature, never turned, at each of some characters or tokens."""
+        self._polarities[at] += (packed >> _HALF) * _POLARITY_PARTS
         self._neutralities[at] += (packed << _HALF) >> _HALF
         self._counts[at] += 1
 
     def by_text(self, bounds: Positions) -> NDArray[np.int32]:
-        """Return polarity, neutrality and count of every text, shape (3, texts)."""
+        """Return polarity in parts, neutrality and count of every text, shape (3, texts)."""
         rows = (self._polarities, self._neutralities, self._counts)
         return np.stack([sum_by_text(values, bounds) for values in rows])
 

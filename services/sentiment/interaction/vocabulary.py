@@ -1,4 +1,4 @@
-"""Short closed word lists that features and language look up by hash: negations and function words."""
+"""Short closed word lists that features and language look up: negations and function words."""
 
 from typing import Final
 
@@ -35,6 +35,13 @@ _NEGATIONS: Final = (
     "nobody",
     "none",
 )
+HAN_NEGATIONS: Final = "不没无未"
+"""Characters that deny what follows; traditional 沒 and 無 are folded into them."""
+HAN_NOT_DENYING: Final = (
+    "不过", "不仅", "不但", "不单", "不光", "不只", "不止", "不管", "不论", "不如", "不同", "不久", "不错", "不断",
+    "不得", "不料", "不禁", "不愧", "不妨", "不然", "不惜", "没错", "没准", "无论", "无比", "无非", "未来", "未免"
+)  # fmt: skip
+"""Words that begin like a negation and deny nothing."""
 _ENGLISH: Final = (
     "the and you for that with this have are was not but what your from they will would can just how when there all "
     "out about get like one my me is it in on of to be we do so if he she his her our their them at by an or no yes "

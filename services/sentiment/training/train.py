@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from services.sentiment.interaction import model as models
 from services.sentiment.interaction.features import N_BUCKETS, Hasher
 from services.sentiment.interaction.model import LinearModel
-from services.sentiment.training import corpus, everyday, phrases, prior
+from services.sentiment.training import corpus, denials, everyday, phrases, prior
 from services.sentiment.training.clauses import clauses_of
 from services.sentiment.training.corpus import NEUTRAL, POSITIVE, UNLABELLED, LabelledText
+from services.sentiment.training.denials import denial_texts
 from services.sentiment.training.everyday import everyday_texts
 from services.sentiment.training.fit import Features, FitSettings, featurise, fit_heads
 from services.sentiment.training.phrases import written_texts
@@ -29,7 +30,9 @@ _PRUNE_BELOW: Final = 0.03
 """A fifth of the smallest steps: five times as much kept the artefact .5 MB smaller and cost .2 points in-domain."""
 _SCALE_QUANTILE: Final = 0.9999
 """int8 scaled at the very largest weight costs accuracy everywhere else; measured 2026-11-22."""
-_WRITTEN_IMPORTANCES: Final = dict.fromkeys(phrases.SOURCES, 2.0) | dict.fromkeys(everyday.SOURCES, 1.0)
+_WRITTEN_IMPORTANCES: Final = dict.fromkeys((*phrases.SOURCES, *denials.SOURCES), 2.0) | dict.fromkeys(
+    everyday.SOURCES, 1.0
+)
 _NEUTRALITY_SHARPNESS: Final = 0.8
 _NEUTRALITY_SHIFT: Final = -0.1
 """Neutrality's logit is multiplied by the first and moved by the second, so that a model is as sure as it is right, on
@@ -40,8 +43,9 @@ neutral texts. Source: as above."""
 _CLAUSE_IMPORTANCE: Final = 1.0
 """What a clause that only the teacher has judged counts, against a labelled text of its source. Source: as above."""
 _OWN_IMPORTANCE: Final = 2.0
-_SETTINGS: Final = FitSettings()
-_AFTER_TEACHER: Final = FitSettings(n_epochs=3, rate=0.5)
+_SEEDS: Final = (1, 2, 3)
+_SETTINGS: Final = FitSettings(seeds=_SEEDS)
+_AFTER_TEACHER: Final = FitSettings(n_epochs=3, rate=0.5, seeds=_SEEDS)
 """Weights that the teacher alone has fitted are corrected by labels, not learned anew."""
 _KEPT_OF_CORRECTION: Final = 0.8
 """What labels correct is kept to this share: less judges sources left out better (best at .5) and known ones worse."""
@@ -55,12 +59,6 @@ class Targets:
 
     wanted: NDArray[np.float32]
     importances: NDArray[np.float32]
-
-    def of_first(self, count: int) -> "Targets":
-        """Return the same for so many first texts, and nothing to learn from the others."""
-        importances = self.importances.copy()
-        importances[count:] = 0
-        return Targets(self.wanted, importances)
 
 
 def targets_of(rows: Sequence[LabelledText], soft: NDArray[np.float32] | None, softness: float = _SOFTNESS) -> Targets:
@@ -137,13 +135,12 @@ def _fitted(
     taught: Sequence[LabelledText], soft: NDArray[np.float32] | None, words: WordPrior, characters: NDArray[np.uint32]
 ) -> LinearModel:
     """Return the words' weights corrected by taught and written texts: first by the teacher alone, then by labels."""
-    rows = [*taught, *written_texts(), *everyday_texts()]
+    rows = [*taught, *written_texts(), *everyday_texts(), *denial_texts()]
     features = featurise([row.text for row in rows], Hasher(characters))
     table, biases, settings, kept = words.table(N_BUCKETS), words.biases, _SETTINGS, 1.0
     if soft is not None:
-        table, biases = _fitted_further(
-            features, targets_of(rows, soft, _TEACHER_ALONE).of_first(len(soft)), table, biases, settings
-        )
+        lessons = targets_of(taught, soft, _TEACHER_ALONE)
+        table, biases = _fitted_further(features.first(len(taught)), lessons, table, biases, settings)
         settings, kept = _AFTER_TEACHER, _KEPT_OF_CORRECTION
     table, biases = _fitted_further(features, targets_of(rows, soft), table, biases, settings, kept)
     return _calibrated(quantised(table, biases, characters))
@@ -202,7 +199,9 @@ def quantised(weights: NDArray[np.float32], biases: NDArray[np.float64], charact
 def _logits(features: Features, table: NDArray[np.float32]) -> NDArray[np.float32]:
     counts = np.diff(features.starts)
     row_of = np.repeat(np.arange(len(features)), counts)
-    sums = [np.bincount(row_of, table[features.buckets, head], minlength=len(features)) for head in (0, 1)]
+    polarities = table[features.buckets, models.POLARITY] * features.shares
+    neutralities = table[features.buckets, models.NEUTRALITY]
+    sums = [np.bincount(row_of, weights, minlength=len(features)) for weights in (polarities, neutralities)]
     return (np.stack(sums, axis=1) / np.sqrt(np.maximum(counts, 1))[:, None]).astype(np.float32)
 
 

@@ -12,12 +12,16 @@ mixed = st.lists(
     st.sampled_from(
         [
             "不",
+            "没",
+            "無",
+            "过",
             "好",
             "退款",
             "don't",
             "n't",
             "'",
             "not",
+            "bad",
             "GREAT",
             "…",
             "!!!",

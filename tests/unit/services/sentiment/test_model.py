@@ -27,10 +27,11 @@ def test_a_file_that_is_no_model_is_refused() -> None:
         parse_model(b"{}")
 
 
-def test_a_model_of_another_version_is_refused() -> None:
-    stored = msgspec.msgpack.decode(SHIPPED_ARTEFACT.read_bytes()) | {"version": 99}
+@pytest.mark.parametrize("version", [1, 99])
+def test_a_model_of_another_version_is_refused(version: int) -> None:
+    stored = msgspec.msgpack.decode(SHIPPED_ARTEFACT.read_bytes()) | {"version": version}
 
-    with pytest.raises(ModelError, match="version 99"):
+    with pytest.raises(ModelError, match=f"version {version} .* train it again"):
         parse_model(msgspec.msgpack.encode(stored))
 
 

@@ -27,6 +27,12 @@ def scorer() -> Scorer:
         ("enquiries.en", "neutral", 0.95),
         ("faults.zh", "negative", 0.55),
         ("faults.en", "negative", 0.60),
+        ("denied-faults.zh", "positive", 0.60),
+        ("denied-faults.en", "positive", 0.53),
+        ("denied-praise.zh", "negative", 0.85),
+        ("denied-praise.en", "negative", 0.80),
+        ("neutral-negation.zh", "neutral", 0.85),
+        ("neutral-negation.en", "neutral", 0.80),
     ],
 )
 def test_service_texts_are_read_as_a_person_reads_them(name: str, label: str, floor: float) -> None:

@@ -3,8 +3,11 @@
 import math
 from functools import cache
 
+import numpy as np
 import pytest
 
+from services.sentiment.interaction.features import N_BUCKETS, bucket_of, han_hash, word_hash
+from services.sentiment.interaction.model import LinearModel, load_model
 from services.sentiment.interaction.score import Scorer
 from shared.contracts.enriched import Sentiment
 
@@ -33,6 +36,57 @@ def judged(text: str) -> Sentiment:
 )
 def test_plain_texts_get_the_label_a_reader_gives(text: str, label: str) -> None:
     assert judged(text).label == label
+
+
+@pytest.mark.parametrize("text", ["Not bad at all.", "It never leaks.", "一点都不差", "不漏水", "沒有異味", "没有破损"])
+def test_a_denied_fault_is_no_complaint(text: str) -> None:
+    sentiment = judged(text)
+
+    assert (sentiment.label, sentiment.is_complaint) == ("positive", False)
+
+
+def of_one_weight(family: str, value: int) -> Scorer:
+    weights = np.zeros((2, N_BUCKETS), np.int8)
+    weights[0, bucket_of(family, value)] = -100
+    return Scorer(LinearModel("one", weights, (0.02, 0.02), np.zeros((3, 2)), load_model().characters))
+
+
+@pytest.mark.parametrize(
+    ("denied", "plain", "share"),
+    [
+        ("it was not bad", "it was yes bad", 0.5),
+        ("never any bad", "often any bad", 0.5),
+        ("it isn't bad", "it wasis bad", 0.5),
+        ("没有很糟", "又有很糟", 1),
+        ("絕無很糟", "絕有很糟", 1),
+    ],
+)
+def test_what_a_negation_reaches_counts_the_other_way(denied: str, plain: str, share: float) -> None:
+    scorer = of_one_weight("word", word_hash("bad")) if denied.isascii() else of_one_weight("han1", han_hash("糟"))
+
+    for copies in (1, 4):  # one by one, and as a batch
+        (turned, *_), (straight, *_) = scorer.analyse([denied] * copies), scorer.analyse([plain] * copies)
+        assert straight.score < 0
+        assert turned.score == pytest.approx(-share * straight.score, rel=0.1)
+    (reason,) = [reason for reason in scorer.explain(denied) if reason.polarity]
+    assert reason.polarity > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "family", "value"),
+    [
+        ("not now. bad", "word", word_hash("bad")),
+        ("not in the least bad", "word", word_hash("bad")),
+        ("不，糟", "han1", han_hash("糟")),
+        ("不过糟", "han1", han_hash("糟")),
+        ("不能算是糟", "han1", han_hash("糟")),
+    ],
+)
+def test_beyond_its_reach_a_negation_turns_nothing(text: str, family: str, value: int) -> None:
+    scorer = of_one_weight(family, value)
+
+    assert scorer.analyse([text])[0].score < 0
+    assert scorer.analyse([text] * 4)[0].score < 0
 
 
 def test_probabilities_sum_to_one_and_the_score_is_their_difference() -> None:

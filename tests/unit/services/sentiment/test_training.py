@@ -1,5 +1,6 @@
 import collections
 import gzip
+import itertools
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from services.sentiment.interaction.score import Scorer
 from services.sentiment.training import corpus, prior, train
 from services.sentiment.training.clauses import clauses_of
 from services.sentiment.training.corpus import LABELS, UNLABELLED, LabelledText, fingerprint, read_own
+from services.sentiment.training.denials import denial_texts
 from services.sentiment.training.evaluate import as_page, as_table, evaluate, report_of
 from services.sentiment.training.everyday import everyday_texts
-from services.sentiment.training.fit import featurise, fit_heads
+from services.sentiment.training.fit import FitSettings, featurise, fit_heads
 from services.sentiment.training.leave_out import left_out_reports
 from services.sentiment.training.phrases import written_texts
 from services.sentiment.training.teacher.heads import Views, teacher_logits
@@ -36,15 +38,23 @@ def letters(text: str) -> str:
 def test_no_probe_sentence_is_among_the_written_training_texts() -> None:
     probe = {letters(line) for file in PROBE.glob("*.txt") for line in file.read_text(encoding="utf-8").splitlines()}
 
-    assert len(probe) == 620
-    assert probe.isdisjoint(letters(row.text) for row in (*written_texts(), *everyday_texts()))
+    assert len(probe) == 978
+    assert probe.isdisjoint(letters(row.text) for row in (*written_texts(), *everyday_texts(), *denial_texts()))
 
 
-def test_no_everyday_text_is_a_held_out_text_of_a_corpus() -> None:
+def test_no_everyday_text_and_no_denial_is_a_held_out_text_of_a_corpus() -> None:
     held_out = {letters(row.text) for row in corpus.read_corpora(shared_data_dir() / "sentiment", "heldout")}
+    ours = (*everyday_texts(), *denial_texts())
 
     assert len(held_out) > 40_000
-    assert held_out.isdisjoint(letters(row.text) for row in everyday_texts() if letters(row.text))
+    assert held_out.isdisjoint(letters(row.text) for row in ours if letters(row.text))
+
+
+def test_no_denial_is_given_twice_and_every_label_has_some() -> None:
+    rows = denial_texts()
+
+    assert len({letters(row.text) for row in rows}) == len(rows) > 2_900
+    assert {(row.source, row.label) for row in rows} == set(itertools.product(("denials.en", "denials.zh"), range(3)))
 
 
 def test_no_everyday_text_is_given_twice_and_labels_are_about_equally_frequent() -> None:
@@ -88,6 +98,30 @@ def test_a_word_learns_more_than_the_pair_it_stands_in() -> None:
     word = bucket_of("word", word_hash("xxq"))
     pair = bucket_of("pair", pair_hash(word_hash("xxq"), word_hash("zzk")))
     assert weights[word, 0] > weights[pair, 0] > 0
+
+
+def test_a_turned_word_learns_the_other_way() -> None:
+    features = featurise(["xxq", "never xxq"], Hasher(load_model().characters))
+    xxq = bucket_of("word", word_hash("xxq"))
+
+    weights, _ = fit_heads(
+        features, np.array([[0.5, 0], [1, 0]], np.float32), np.ones((2, 2), np.float32), np.zeros((2, 2), np.float32)
+    )
+
+    assert weights[xxq, 0] < 0
+
+
+def test_several_seeds_give_the_mean_of_their_fits() -> None:
+    features = featurise(["xxq zzk vvj", "vvj zzk", "xxq"], Hasher(load_model().characters))
+    targets, ones, none = (np.full((3, 2), value, np.float32) for value in (0.9, 1, 0))
+
+    one, two, both = (
+        fit_heads(features, targets, ones, none, FitSettings(seeds=seeds)) for seeds in ((1,), (2,), (1, 2))
+    )
+
+    assert not np.array_equal(one[0], two[0])
+    assert np.allclose(both[0], (one[0] + two[0]) / 2, atol=1e-6)
+    assert np.allclose(both[1], (one[1] + two[1]) / 2)
 
 
 def test_own_rows_are_read_from_json_lines_and_tables(tmp_path: Path) -> None:
@@ -144,7 +178,8 @@ def few(source: str, positive: str, negative: str) -> list[LabelledText]:
 @pytest.fixture
 def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fit learns from the corpora and a few written texts alone: the others take most of a minute."""
-    monkeypatch.setattr(train, "everyday_texts", list)
+    for own in ("everyday_texts", "denial_texts"):
+        monkeypatch.setattr(train, own, list)
 
 
 CORPORA_OF_TWO = [*few("cr", "xylo", "quib"), *few("sst", "good", "awful"), LabelledText("the wug", 1, "sst")]
@@ -260,7 +295,7 @@ def test_what_labels_correct_in_a_teacher_is_kept_in_part(monkeypatch: pytest.Mo
     rows = [LabelledText(f"wug {number}", 2, "cr") for number in range(200)]
     soft = np.full((200, 2), 0.5, np.float32)
     wug = bucket_of("word", word_hash("wug"))
-    for own in ("written_texts", "everyday_texts"):
+    for own in ("written_texts", "everyday_texts", "denial_texts"):
         monkeypatch.setattr(train, own, list)
     found = []
     for kept in (0.0, 0.5, 1.0):
