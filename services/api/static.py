@@ -81,8 +81,9 @@ class ConsoleFiles:
         self._looked_at_s = now
         stamps = {}
         for path in self._folder.rglob("*"):
-            status = path.stat()
+            # A link that leads nowhere is none: editors mark a file that is being edited by one beside it.
             if path.is_file():
+                status = path.stat()
                 stamps[path] = (status.st_mtime_ns, status.st_size)
         if stamps != self._stamps:
             self._files = load({path.relative_to(self._folder).as_posix(): path.read_bytes() for path in stamps})

@@ -97,3 +97,9 @@ def test_writing_is_not_allowed_where_there_is_a_file_and_not_found_elsewhere(
     client: TestClient, path: str, status: int
 ) -> None:
     assert client.put(path).status_code == status
+
+
+def test_a_link_that_leads_nowhere_hides_no_file(client: TestClient, folder: Path) -> None:
+    (folder / ".#main.mjs").symlink_to("somebody@a-machine.1234")
+
+    assert client.get("/main.mjs").content == SCRIPT
