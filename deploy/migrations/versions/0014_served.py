@@ -5,7 +5,7 @@ order by triggers, new messages by the projection, whose COPY a trigger on inser
 projection_offsets.noted_offset says how far it did: a version that knows nothing of notes leaves it behind.
 services/api/kpi/served.py is the only writer of the others and sums up what was there before while the service runs.
 Creating the triggers locks interactions and orders for a moment; nothing is counted here. While earlier versions alone
-run, notes stay, also of whom they erase; the first process of this one takes them up.
+run, notes stay, and the first process of this one takes them up; whom they erase migration 0015 forgets at once.
 """
 
 from alembic import op

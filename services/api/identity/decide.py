@@ -1,11 +1,13 @@
 """What a person's word about identity means for the stream. Pure; ids and instants are given."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from services.api.identity.model import Conflict, ConflictStatus, Decision
 from shared.contracts.identity import LinkClaimed, LinkConflicted, LinkDissolved
 from shared.errors import Reject
 from shared.ids import digest_id
+from shared.links import minted_id
 
 STATUS_OF: dict[Decision, ConflictStatus] = {"merge": "merged", "keep_apart": "kept_apart", "move": "moved"}
 Command = LinkClaimed | LinkDissolved
@@ -23,6 +25,15 @@ def conflict_of(told: LinkConflicted) -> Conflict:
         told.by,
         told.reason,
     )
+
+
+def owning_history(handle: str, histories: Iterable[str]) -> str:
+    """Return which of the histories that a handle was seen in it goes with.
+
+    That of its own id, where the handle's links are made (ADR 22), else the least id: in whatever order they were read.
+    """
+    own_id = minted_id(handle)
+    return min(histories, key=lambda history: (history != own_id, history))
 
 
 def commands_of(

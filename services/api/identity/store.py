@@ -4,11 +4,13 @@ Every row remembers whose history it is, so a link is undone by the same stateme
 go to the customer at the root of its links.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from services.api.alert.store import move_alerts
+from services.api.identity.decide import owning_history
 from services.api.identity.model import Conflict, ConflictStatus, LinkChange
 from services.api.identity.schemas import ConflictView, LinkEventView, LinkView
 from services.api.interaction.search import text_terms
@@ -16,6 +18,11 @@ from services.api.interaction.search import text_terms
 # Longer chains than a company makes in years; and what ends the walk should two ids ever point at each other.
 _LONGEST_CHAIN = 64
 _MOVED_TABLES = ("interactions", "orders", "handles", "sentiment_labels")
+_INSERT_HANDLES = """
+    INSERT INTO handles AS h (handle, customer_id, origin_id)
+    SELECT handle, customer_id, nullif(origin_id, customer_id)
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS t (handle, customer_id, origin_id)
+"""
 _CONFLICT = (
     "id, linked_id, handle, owner_id, claimant_id, at, by, reason, version, status, decided_at, decided_by, note"
 )
@@ -100,16 +107,7 @@ async def _settle(connection: Any, change: LinkChange, before: str) -> None:
     root = (await roots(connection, [change.linked_id])).get(change.linked_id, change.linked_id)
     ids = [change.linked_id, *await joined_to(connection, change.linked_id)]
     if change.handle is not None:
-        await connection.execute(
-            """
-            INSERT INTO handles (handle, customer_id, first_seen_at, origin_id) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (handle) DO UPDATE SET customer_id = excluded.customer_id, origin_id = excluded.origin_id
-            """,
-            change.handle,
-            root,
-            change.at,
-            change.linked_id,
-        )
+        await see_handles(connection, {(change.handle, change.linked_id): root})
     await move_histories(connection, ids, root)
     await connection.execute(
         """
@@ -128,6 +126,20 @@ async def _settle(connection: Any, change: LinkChange, before: str) -> None:
 
 async def _refresh(connection: Any, customer_id: str) -> None:
     """Tell a customer's first and last event, and what it is found by, from the rows that are its own now."""
+    await connection.execute(
+        """
+        UPDATE customers SET
+            first_seen_at = coalesce((SELECT min(occurred_at) FROM interactions WHERE customer_id = $1), first_seen_at),
+            last_seen_at = coalesce((SELECT max(occurred_at) FROM interactions WHERE customer_id = $1), last_seen_at)
+        WHERE customer_id = $1
+        """,
+        customer_id,
+    )
+    await refresh_names(connection, customer_id)
+
+
+async def refresh_names(connection: Any, customer_id: str) -> None:
+    """Tell what a customer is found by from the name and the handles that are its own now."""
     names = await connection.fetch(
         """
         SELECT handle AS name FROM handles WHERE customer_id = $1
@@ -136,16 +148,75 @@ async def _refresh(connection: Any, customer_id: str) -> None:
         customer_id,
     )
     await connection.execute(
-        """
-        UPDATE customers SET
-            first_seen_at = coalesce((SELECT min(occurred_at) FROM interactions WHERE customer_id = $1), first_seen_at),
-            last_seen_at = coalesce((SELECT max(occurred_at) FROM interactions WHERE customer_id = $1), last_seen_at),
-            search = array_to_tsvector(string_to_array(nullif($2, ''), ' '))
-        WHERE customer_id = $1
-        """,
+        "UPDATE customers SET search = array_to_tsvector(string_to_array(nullif($2, ''), ' ')) WHERE customer_id = $1",
         customer_id,
         " ".join(text_terms(*(row["name"] for row in names))),
     )
+
+
+async def see_handles(connection: Any, seen: Mapping[tuple[str, str], str]) -> dict[str, str]:
+    """Store in whose histories handles were seen; return those that are another's than before, with whose they are now.
+
+    `seen` says by handle and history whose that history is today.
+    """
+    pairs = sorted(seen)
+    rows = await connection.fetch(
+        """
+        INSERT INTO handle_sightings (handle, origin_id) SELECT * FROM unnest($1::text[], $2::text[])
+        ON CONFLICT DO NOTHING RETURNING handle, origin_id
+        """,
+        [handle for handle, _ in pairs],
+        [origin_id for _, origin_id in pairs],
+    )
+    histories: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        histories[row["handle"]].append(row["origin_id"])
+    if not histories:
+        return {}
+    chosen = {handle: owning_history(handle, histories[handle]) for handle in sorted(histories)}
+    rows = await connection.fetch(
+        f"{_INSERT_HANDLES} ON CONFLICT (handle) DO NOTHING RETURNING handle, customer_id",
+        list(chosen),
+        [seen[pair] for pair in chosen.items()],
+        list(chosen.values()),
+    )
+    stored = {row["handle"]: row["customer_id"] for row in rows}
+    return stored | await settle_handles(connection, [handle for handle in chosen if handle not in stored])
+
+
+async def settle_handles(connection: Any, handles: Sequence[str]) -> dict[str, str]:
+    """Let each handle go with the history that decides, of those it was seen in; return those that changed hands."""
+    if not handles:
+        return {}
+    # Who stores a sighting of one of them meanwhile is waited for here and seen below, or waits and sees ours.
+    rows = await connection.fetch(
+        "SELECT handle, customer_id FROM handles WHERE handle = ANY($1::text[]) ORDER BY handle FOR UPDATE", handles
+    )
+    before = {row["handle"]: row["customer_id"] for row in rows}
+    rows = await connection.fetch(
+        """
+        SELECT handle, array_agg(origin_id) AS histories FROM handle_sightings WHERE handle = ANY($1::text[])
+        GROUP BY handle ORDER BY handle
+        """,
+        handles,
+    )
+    chosen = {row["handle"]: owning_history(row["handle"], row["histories"]) for row in rows}
+    owners = await roots(connection, chosen.values())
+    rows = await connection.fetch(
+        f"""
+        {_INSERT_HANDLES} ON CONFLICT (handle) DO UPDATE
+        SET customer_id = excluded.customer_id, origin_id = excluded.origin_id
+        WHERE coalesce(h.origin_id, h.customer_id) <> coalesce(excluded.origin_id, excluded.customer_id)
+        RETURNING handle, customer_id
+        """,  # noqa: S608 - a statement of this module
+        list(chosen),
+        [owners.get(origin_id, origin_id) for origin_id in chosen.values()],
+        list(chosen.values()),
+    )
+    changed = {row["handle"]: row["customer_id"] for row in rows}
+    for customer_id in sorted({*changed.values(), *(before[handle] for handle in changed if handle in before)}):
+        await refresh_names(connection, customer_id)
+    return changed
 
 
 async def move_histories(connection: Any, ids: Sequence[str], customer_id: str) -> None:

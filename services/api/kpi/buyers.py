@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from services.api.kpi.model import Purchases
-from services.api.kpi.store import erased_and_noted, purchases_of
+from services.api.kpi.store import purchases_of
 from shared.postgres.advisory import AdvisoryLock
 
 # A fifth to half a second of work on a loaded machine: what an erasure may have to wait for.
@@ -72,7 +72,7 @@ async def catch_up(connection: Any, time_zone: str, now: datetime, limit: int = 
 async def forget(connection: Any, customer_id: str) -> None:
     """Leave nothing of a customer whose orders were erased; orders of others that are his are noted again."""
     await _lock(connection)
-    ids = [customer_id, *await erased_and_noted(connection, "buyers_changed")]
+    ids = [customer_id, *await _erased_and_noted(connection)]
     await connection.execute("DELETE FROM buyers_changed WHERE customer_id = ANY($1::text[])", ids)
     # Should he be where building has come to, it begins again: summing up somebody twice changes nothing.
     await connection.execute("UPDATE buyer_summary SET built_to = '' WHERE built_to = ANY($1::text[])", ids)
@@ -182,3 +182,9 @@ async def _lock(connection: Any) -> None:
 async def _time_zone(connection: Any) -> str | None:
     zone: str | None = await connection.fetchval("SELECT time_zone FROM buyer_summary")
     return zone
+
+
+async def _erased_and_noted(connection: Any) -> list[str]:
+    """Return who was erased before and is noted again: what is read late of who was joined to him goes through him."""
+    rows = await connection.fetch("SELECT DISTINCT customer_id FROM buyers_changed JOIN erasures USING (customer_id)")
+    return [row["customer_id"] for row in rows]

@@ -2,7 +2,8 @@
 
 Owns the tables served, served_tickets, served_agents and served_summary. Whose messages and orders changed is noted in
 served_changed (see migration 0014); his facts are then counted anew and put in place of the old ones, so that replays,
-late messages, links and erasures need no rule of their own. One at a time does that, by a lock. Facts are instants: any
+late messages, links and erasures need no rule of their own. One at a time does that, by a lock. Who is erased is
+forgotten here at once, by a trigger on erasures (migration 0015): whichever version erases him. Facts are instants: any
 time zone and any time until now is answered from them, as far as LAST_SEEN was not over then.
 """
 
@@ -12,7 +13,6 @@ from typing import Any
 
 from services.api.kpi.contacts import PACKED, TICKET_STEPS, TOLD_BY, customer_facts, packed, ticket_facts
 from services.api.kpi.model import Packed
-from services.api.kpi.store import erased_and_noted
 from shared.contracts.event import NOT_A_NEW_CONTACT
 from shared.postgres.advisory import AdvisoryLock
 
@@ -98,26 +98,6 @@ async def facts(connection: Any, since: datetime) -> Packed:
         since,
     )
     return packed(row)
-
-
-async def forget(connection: Any, customer_id: str) -> None:
-    """Leave nothing of a customer whose messages were erased; what is left, of him and of others, is noted again."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", AdvisoryLock.SERVED)
-    ids = [customer_id, *await erased_and_noted(connection, "served_changed")]
-    await connection.execute("DELETE FROM served_changed WHERE customer_id = ANY($1::text[])", ids)
-    await connection.execute("DELETE FROM served WHERE customer_id = ANY($1::text[])", ids)
-    # Should he be where building has come to, it begins again: summing up somebody twice changes nothing.
-    await connection.execute("UPDATE served_summary SET built_to = '' WHERE built_to = ANY($1::text[])", ids)
-    await connection.execute(
-        """
-        WITH gone AS (DELETE FROM served_tickets WHERE customer_ids && $1::text[] RETURNING customer_ids)
-        INSERT INTO served_changed (customer_id)
-        SELECT customer_id FROM (SELECT unnest(customer_ids) AS customer_id FROM gone UNION SELECT unnest($1)) AS others
-        WHERE customer_id <> ALL($1) OR EXISTS (SELECT FROM interactions AS i WHERE i.customer_id = others.customer_id)
-            OR EXISTS (SELECT FROM orders AS o WHERE o.customer_id = others.customer_id)
-        """,
-        ids,
-    )
 
 
 # Whatever a version that notes nothing has projected: see migration 0014.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import asyncpg
 
@@ -143,9 +143,3 @@ def purchases_of(rows: Sequence[Any]) -> Purchases:
         [Wait(r["days"], r["has_bought"], r["is_over"], r["n"]) for r in rows if r["what"] == "wait"],
         next(r["since"] for r in rows if r["what"] == "since"),
     )
-
-
-async def erased_and_noted(connection: Any, notes: Literal["buyers_changed", "served_changed"]) -> list[str]:
-    """Return who was erased before and is noted again: what is read late of who was joined to him goes through him."""
-    rows = await connection.fetch(f"SELECT DISTINCT customer_id FROM {notes} JOIN erasures USING (customer_id)")  # noqa: S608
-    return [row["customer_id"] for row in rows]

@@ -21,6 +21,7 @@ from services.api.projection.model import (
     OrderRow,
     RiskDayRow,
     RiskRow,
+    Sighting,
 )
 from shared.contracts.alert import AlertCleared, AlertRaised, AlertUpdated, CustomerRisk
 from shared.contracts.codec import decode_json, encode
@@ -169,8 +170,16 @@ def _add_enriched(changes: Changes, enriched: EnrichedEvent, is_searchable: bool
         change.birthday = event.birthday or change.birthday
         change.consent = change.consent if event.consent is None else event.consent
     if event.customer.handles:
-        heard_at = min(event.occurred_at, event.received_at) if event.received_at else event.occurred_at
-        change.handles.update(dict.fromkeys(event.customer.handles, (enriched.linked_id or customer_id, heard_at)))
+        _add_sightings(changes, event, enriched.linked_id or customer_id)
+
+
+def _add_sightings(changes: Changes, event: EventBase, origin_id: str) -> None:
+    heard_at = min(event.occurred_at, event.received_at) if event.received_at else event.occurred_at
+    sighting = Sighting(_customer_id(event), heard_at)
+    for handle in event.customer.handles:
+        known = changes.sightings.setdefault((handle, origin_id), sighting)
+        if known.heard_at < heard_at:
+            changes.sightings[handle, origin_id] = sighting
 
 
 def _link_change(told: CustomerLinked | CustomerUnlinked) -> LinkChange:

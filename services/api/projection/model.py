@@ -62,8 +62,13 @@ class CustomerChange:
     birthday: str | None = None
     consent: bool | None = None
     is_demo: bool = False
-    # Each with whose history it was seen in, and when that was heard of.
-    handles: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+
+
+class Sighting(NamedTuple):
+    """An event named a handle: under whose id it was read, and when it was heard of at the latest."""
+
+    customer_id: str
+    heard_at: datetime
 
 
 class RiskRow(NamedTuple):
@@ -97,13 +102,14 @@ class Erasure(NamedTuple):
 class Changes:
     """The rows of one batch. Erasures and links cut a batch: they stand alone, in order with everything else.
 
-    `restated` are engagements that links changed, of customers without an event in the batch. `origin_id` of a row is
-    whose history it is, None for the customer's own.
+    `sightings` are by handle and whose history the event is of. `restated` are engagements that links changed, of
+    customers without an event in the batch. `origin_id` of a row is whose history it is, None for the customer's own.
     """
 
     interactions: list[InteractionRow] = field(default_factory=list)
     orders: list[OrderRow] = field(default_factory=list)
     customers: dict[str, CustomerChange] = field(default_factory=dict)
+    sightings: dict[tuple[str, str], Sighting] = field(default_factory=dict)
     risks: dict[str, RiskRow] = field(default_factory=dict)
     risk_days: dict[tuple[str, date], RiskDayRow] = field(default_factory=dict)
     alerts: list[AlertRecord] = field(default_factory=list)

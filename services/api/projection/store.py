@@ -1,6 +1,7 @@
 """Writes a batch's rows and the offsets they end at in one transaction; the only writer of the projected tables."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replace_dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -10,7 +11,17 @@ import msgspec
 
 from services.api.alert.store import append_records, move_alerts
 from services.api.identity.model import LinkChange
-from services.api.identity.store import add_conflicts, apply_link, forget_links, joined_to, move_histories, roots
+from services.api.identity.store import (
+    add_conflicts,
+    apply_link,
+    forget_links,
+    joined_to,
+    move_histories,
+    refresh_names,
+    roots,
+    see_handles,
+    settle_handles,
+)
 from services.api.interaction.search import text_terms, tsvector
 from services.api.kpi import buyers, served
 from services.api.projection.model import (
@@ -21,6 +32,7 @@ from services.api.projection.model import (
     OrderRow,
     RiskDayRow,
     RiskRow,
+    Sighting,
 )
 from shared.contracts.alert import AlertRecord
 from shared.contracts.codec import encode
@@ -64,7 +76,6 @@ _ERASED_IN_TIME = (
     f"DELETE FROM early_clearances WHERE customer_id = $1 AND (record ->> 'at')::timestamptz {_BY_THEN}",  # noqa: S608
 )
 _ERASED_WHOLLY = (
-    f"DELETE FROM handles WHERE {_OF_HISTORY}",  # noqa: S608
     f"DELETE FROM sentiment_labels WHERE {_OF_HISTORY}",  # noqa: S608
     """
     DELETE FROM alert_events AS e
@@ -81,6 +92,12 @@ _ERASED_WHOLLY = (
     "DELETE FROM customer_risk_daily WHERE customer_id = $1",
     "DELETE FROM customers WHERE customer_id = $1",
 )
+# They go to whoever else was seen with them.
+_HANDLES_LEFT = f"""
+    DELETE FROM handles AS h WHERE {_OF_HISTORY} AND NOT EXISTS (
+        SELECT FROM handle_sightings AS s WHERE s.handle = h.handle AND s.origin_id = $1
+    ) RETURNING h.handle
+"""  # noqa: S608
 
 Month = tuple[int, int]
 MovedRow = TypeVar("MovedRow", InteractionRow, OrderRow)
@@ -228,8 +245,9 @@ async def _write_group(connection: Any, group: Changes, holdout_ratio: float) ->
             """,
             *map(list, zip(*group.orders, strict=True)),
         )
+    new_handles = await _write_sightings(connection, group.sightings, group.customers) if group.sightings else {}
     if group.customers:
-        await _write_customers(connection, group.customers)
+        await _write_customers(connection, group.customers, new_handles)
     if group.risks:
         await _write_risks(connection, group.risks.values())
     if group.risk_days:
@@ -279,14 +297,14 @@ async def _write_interactions(connection: Any, rows: Sequence[InteractionRow]) -
         await connection.execute("TRUNCATE incoming_interactions")
 
 
-async def _write_customers(connection: Any, changes: Mapping[str, CustomerChange]) -> None:
+async def _write_customers(
+    connection: Any, changes: Mapping[str, CustomerChange], new_handles: Mapping[str, Sequence[str]]
+) -> None:
     ids = sorted(changes)
     rows = [changes[customer_id] for customer_id in ids]
-    searchable = await _write_handles(connection, changes)
-    searchable |= {customer_id for customer_id, change in changes.items() if change.name is not None}
     vectors = [
-        tsvector(text_terms(changes[customer_id].name, *changes[customer_id].handles))
-        if customer_id in searchable
+        tsvector(text_terms(changes[customer_id].name, *new_handles.get(customer_id, ())))
+        if customer_id in new_handles or changes[customer_id].name is not None
         else None
         for customer_id in ids
     ]
@@ -319,27 +337,17 @@ async def _write_customers(connection: Any, changes: Mapping[str, CustomerChange
     )
 
 
-async def _write_handles(connection: Any, changes: Mapping[str, CustomerChange]) -> set[str]:
-    """Store new handles and return the customers that got one; whose a known handle is, links say."""
-    owners = {handle: (customer_id, c) for customer_id, c in changes.items() for handle in c.handles}
-    if not owners:
-        return set()
-    handles = sorted(owners)
-    rows = await connection.fetch(
-        """
-        INSERT INTO handles (handle, customer_id, first_seen_at, origin_id)
-        SELECT handle, customer_id, first_seen_at, nullif(origin_id, customer_id)
-        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-            AS t (handle, customer_id, first_seen_at, origin_id)
-        ON CONFLICT (handle) DO NOTHING
-        RETURNING customer_id
-        """,
-        handles,
-        [owners[handle][0] for handle in handles],
-        [owners[handle][1].first_seen_at for handle in handles],
-        [owners[handle][1].handles[handle][0] for handle in handles],
-    )
-    return {row["customer_id"] for row in rows}
+async def _write_sightings(
+    connection: Any, sightings: Mapping[tuple[str, str], Sighting], changes: Mapping[str, CustomerChange]
+) -> dict[str, list[str]]:
+    """Store where handles were seen; return those that are another's than before, by whose they are now."""
+    seen = {key: sighting.customer_id for key, sighting in sightings.items()}
+    new_handles: defaultdict[str, list[str]] = defaultdict(list)
+    for handle, customer_id in (await see_handles(connection, seen)).items():
+        new_handles[customer_id].append(handle)
+    for customer_id in sorted(set(new_handles) - set(changes)):
+        await refresh_names(connection, customer_id)
+    return new_handles
 
 
 async def _write_risks(connection: Any, risks: Iterable[RiskRow]) -> None:
@@ -458,9 +466,12 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
         # The processors erase along whoever was joined to an erased customer before they knew.
         return link.kind == "unlinked" or is_kept(link.other_id, link.at)
 
+    def owner_of(origin_id: str, customer_id: str) -> str:
+        return owners.get(origin_id, owners.get(customer_id, customer_id))
+
     def moved(row: MovedRow) -> MovedRow:
         origin_id = row.origin_id or row.customer_id
-        owner = owners.get(origin_id, owners.get(row.customer_id, row.customer_id))
+        owner = owner_of(origin_id, row.customer_id)
         return row._replace(customer_id=owner, origin_id=None if owner == origin_id else origin_id)
 
     kept_risks = {
@@ -471,7 +482,12 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
     return Changes(
         interactions=[moved(row) for row in group.interactions if is_row_kept(row)],
         orders=[moved(row) for row in group.orders if is_row_kept(row)],
-        customers=_moved_customers(group.customers, erased, owners, is_kept),
+        customers=_moved_customers(group.customers, erased, owners),
+        sightings={
+            (handle, origin_id): sighting._replace(customer_id=owner_of(origin_id, sighting.customer_id))
+            for (handle, origin_id), sighting in group.sightings.items()
+            if is_kept(origin_id, sighting.heard_at)
+        },
         risks={customer_id: row for customer_id, row in group.risks.items() if customer_id in kept_risks},
         risk_days={key: row for key, row in group.risk_days.items() if row.customer_id in kept_risks},
         alerts=[record for record in group.alerts if is_kept(record.customer_id, record.at - _AHEAD)],
@@ -486,18 +502,12 @@ async def _without_erased_and_linked(connection: Any, group: Changes) -> Changes
 
 
 def _moved_customers(
-    customers: Mapping[str, CustomerChange],
-    erased: Mapping[str, datetime],
-    owners: Mapping[str, str],
-    is_kept: Callable[[str, datetime], bool],
+    customers: Mapping[str, CustomerChange], erased: Mapping[str, datetime], owners: Mapping[str, str]
 ) -> dict[str, CustomerChange]:
     kept: dict[str, CustomerChange] = {}
     for customer_id, change in customers.items():
         if customer_id in erased and change.last_seen_at <= erased[customer_id]:
             continue
-        if erased and change.handles:
-            left = {handle: seen for handle, seen in change.handles.items() if is_kept(*seen)}
-            change = replace_dataclass(change, handles=left)
         owner = owners.get(customer_id, customer_id)
         if owner == customer_id:
             kept[customer_id] = change
@@ -517,20 +527,7 @@ async def _erase(connection: Any, erasure: Erasure) -> None:
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'on', true)")
     for statement in _ERASED_IN_TIME:
         await connection.execute(statement, customer_id, erasure.at)
-    for statement in _ERASED_WHOLLY:
-        await connection.execute(statement, customer_id)
-    await forget_links(connection, customer_id)
-    # What stays, of him and of who is joined to him, may have gone on over a link that is forgotten now.
-    await move_histories(connection, [customer_id, *await joined_to(connection, customer_id)], customer_id)
-    await buyers.forget(connection, customer_id)
-    await served.forget(connection, customer_id)
-    # Who did what and when stays; about whom does not.
-    await connection.execute(
-        """
-        UPDATE audit_log SET target_id = 'erased', detail = '{}' WHERE target_type = 'customer' AND target_id = $1
-        """,
-        customer_id,
-    )
+    # Triggers forget here what nothing is left of: his part in service figures, and where his handles were seen.
     await connection.execute(
         """
         INSERT INTO erasures AS e (customer_id, erased_at) VALUES ($1, $2)
@@ -538,6 +535,21 @@ async def _erase(connection: Any, erasure: Erasure) -> None:
         """,
         customer_id,
         erasure.at,
+    )
+    for statement in _ERASED_WHOLLY:
+        await connection.execute(statement, customer_id)
+    await forget_links(connection, customer_id)
+    handles = await connection.fetch(_HANDLES_LEFT, customer_id)
+    await settle_handles(connection, [row["handle"] for row in handles])
+    # What stays, of him and of who is joined to him, may have gone on over a link that is forgotten now.
+    await move_histories(connection, [customer_id, *await joined_to(connection, customer_id)], customer_id)
+    await buyers.forget(connection, customer_id)
+    # Who did what and when stays; about whom does not.
+    await connection.execute(
+        """
+        UPDATE audit_log SET target_id = 'erased', detail = '{}' WHERE target_type = 'customer' AND target_id = $1
+        """,
+        customer_id,
     )
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'off', true)")
 

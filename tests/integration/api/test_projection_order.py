@@ -32,6 +32,8 @@ COMPARED = {
     """,
     "links": "SELECT linked_id, into_id, version FROM customer_links",
     "erasures": "SELECT customer_id, erased_at FROM erasures",
+    "handles": "SELECT handle, customer_id, nullif(origin_id, customer_id) FROM handles",
+    "sightings": "SELECT handle, origin_id FROM handle_sightings",
 }
 # Of who comes back after his erasure these say, for a while, what was read last.
 COMPARED_WITHOUT_ERASURES = {
@@ -39,7 +41,6 @@ COMPARED_WITHOUT_ERASURES = {
         SELECT customer_id, engagement::text, risk_state FROM customers
         WHERE merged_into IS NULL AND engagement IS NOT NULL
     """,
-    "handles": "SELECT handle, customer_id FROM handles",
     "early": "SELECT alert_id FROM early_clearances",
 }
 Published = tuple[Topic, int, bytes]

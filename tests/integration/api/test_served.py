@@ -354,6 +354,34 @@ async def test_no_note_is_left_of_who_was_erased_before_whom_he_was_joined_to(de
     assert await tables_that_hold(database_url, "gone") == []
 
 
+async def test_who_is_erased_by_a_version_that_knows_no_notes_leaves_none(desk: Desk, database_url: str) -> None:
+    ticket = TicketOpened(id="k1", source="desk", occurred_at=NOW, customer=Customer("gone"), ticket_id="t")
+    said = [asks("m1", "gone", NOW), enriched(ticket), enriched(order("o1", "gone", "9.00", NOW))]
+    await desk.project(*said)
+    await desk.settle()
+    await desk.project(asks("m2", "gone", NOW))
+
+    for table in ("orders", "interactions", "customers", "buyers", "buyers_changed"):
+        await desk.connection.execute(f"DELETE FROM {table} WHERE customer_id = 'gone'")
+    await desk.connection.execute("INSERT INTO erasures (customer_id, erased_at) VALUES ('gone', $1)", NOW)
+
+    assert await tables_that_hold(database_url, "gone") == []
+
+
+async def test_rows_that_went_through_somebody_erased_leave_no_note_of_him(desk: Desk) -> None:
+    await desk.connection.execute("INSERT INTO erasures (customer_id, erased_at) VALUES ('gone', $1)", NOW)
+    await desk.project(enriched(order("o1", "gone", "9.00", NOW + timedelta(seconds=1))))
+    await desk.settle()
+    await desk.project(enriched(order("o2", "gone", "9.00", NOW + timedelta(seconds=1))))
+
+    for table in ("orders", "interactions"):
+        await desk.connection.execute(f"UPDATE {table} SET customer_id = 'heir'")
+
+    noted = await desk.connection.fetch("SELECT DISTINCT customer_id FROM served_changed")
+    left = await desk.connection.fetchval("SELECT count(*) FROM served")
+    assert ([row["customer_id"] for row in noted], left) == (["heir"], 0)
+
+
 def test_a_running_service_answers_from_the_summary(api: Api) -> None:
     eventually(lambda: api.value("SELECT is_built FROM served_summary"))
     at = datetime.now(UTC) - timedelta(days=2)
