@@ -221,7 +221,7 @@ class PlainReader:
         total = np.add.reduce(both)
         polarity = POLARITY_PARTS * int(total.imag)
         is_turned = features.turned_han(folded, is_han)
-        if any(is_turned):
+        if 1 in is_turned:
             turned = both[np.frombuffer(is_turned * len(features.HAN_FAMILIES), np.bool_)[is_gram]]
             polarity += _TURNING_HAN * int(np.add.reduce(turned).imag)
         return polarity, int(total.real), len(both)
