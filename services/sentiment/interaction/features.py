@@ -84,8 +84,8 @@ _ONE_OF_KIND: Final = np.array(
     ],
     np.uint64,
 )
-TURNED_WORD, TURNED_HAN = 1, 2
-"""How an n-gram is turned; 0 is not at all."""
+NOT_TURNED, TURNED_WORD, TURNED_HAN = 0, 1, 2
+"""How an n-gram is turned."""
 NEGATION_REACH: Final = 3
 """A negation colours this many tokens after it, up to the next punctuation; a Han one as many Han characters."""
 _HAN_NEGATION_CODES: Final = tuple(np.uint32(ord(character)) for character in HAN_NEGATIONS)
@@ -498,6 +498,8 @@ def _negated(negations: Positions, is_stop: NDArray[np.bool_], is_latin: NDArray
 
 def _word_turns(negated: Positions, starts: Positions, count: int) -> NDArray[np.uint8]:
     """Return the turn of so many characters by the negated tokens; `starts` has one more than there are tokens."""
+    if not len(negated):
+        return np.zeros(count, np.uint8)
     steps = np.zeros(count + 1, np.int8)
     steps[starts[negated]] = TURNED_WORD
     steps[starts[negated + 1]] -= TURNED_WORD

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from services.sentiment.interaction.characters import N_CODE_POINTS
 from services.sentiment.interaction.features import (
+    NOT_TURNED,
     NOTHING,
     Codes,
     HashedBatch,
@@ -207,7 +208,8 @@ class _Totals:
 
     def turn(self, turns: NDArray[np.uint8]) -> None:
         """Count polarities in parts from here on, as each character or token is turned."""
-        at = np.flatnonzero(turns)
+        # Of truth values numpy finds those set four times as fast as of numbers.
+        at = np.flatnonzero(turns != NOT_TURNED)
         turned = self._polarities.take(at) * _parts_by_turn.take(turns.take(at))
         self._polarities *= _POLARITY_PARTS
         self._polarities[at] = turned
