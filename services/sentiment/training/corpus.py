@@ -60,6 +60,19 @@ def read_corpora(folder: Path, part: str) -> list[LabelledText]:
     return [row for name in CORPORA for row in read_corpus(folder, name, part)]
 
 
+def read_written(folder: Path) -> list[LabelledText]:
+    """Return the texts of files named `<language>[.<domain>].<label>.txt`, a text a line, in the order of the names.
+
+    Their source is the folder's name and the language: everyday.zh.
+    """
+    rows: list[LabelledText] = []
+    for file in sorted(folder.glob("*.txt")):
+        language, *_, label = file.stem.split(".")
+        texts = file.read_text(encoding="utf-8").splitlines()
+        rows += [LabelledText(text, _SPELLINGS[label], f"{folder.name}.{language}") for text in texts]
+    return rows
+
+
 def read_own(path: Path) -> list[LabelledText]:
     """Return a company's rows: .jsonl with text, label and source, or .csv / .tsv with a header naming them.
 

@@ -5,24 +5,16 @@ These texts spread the same three labels over many domains, praise and blame wit
 None is a probe or a held-out text of a public corpus; tests check both.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from services.sentiment.training.corpus import LABELS, LabelledText
+from services.sentiment.training.corpus import LabelledText, read_written
 
 _FOLDER: Final = Path(__file__).parent / "written" / "everyday"
-"""Files named `<language>.<domain>.<label>.txt`, a text a line."""
 ENGLISH: Final = "everyday.en"
 SOURCES: Final = (ENGLISH, "everyday.zh")
 
 
 def everyday_texts() -> list[LabelledText]:
     """Return the texts, the same in the same order every time."""
-    return [row for file in sorted(_FOLDER.glob("*.txt")) for row in _texts(file)]
-
-
-def _texts(file: Path) -> Iterator[LabelledText]:
-    language, _, label, _ = file.name.split(".")
-    for text in file.read_text(encoding="utf-8").splitlines():
-        yield LabelledText(text, LABELS.index(label), f"everyday.{language}")
+    return read_written(_FOLDER)
