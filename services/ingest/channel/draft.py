@@ -26,6 +26,7 @@ from shared.contracts.event import (
     Call,
     Channel,
     Customer,
+    CustomerMerged,
     Direction,
     EventBase,
     Interaction,
@@ -36,6 +37,7 @@ from shared.contracts.event import (
     TicketResolved,
 )
 from shared.ids import digest_id
+from shared.links import minted_id
 
 MAX_TEXT = 200_000
 MAX_SUBJECT = 2_000
@@ -174,6 +176,19 @@ def survey_answer(frame: EventBase, kind: SurveyKind, score: float, scale: tuple
         score=score,
         scale_min=scale[0],
         scale_max=scale[1],
+    )
+
+
+def merged(frame: EventBase, from_handle: str, into_handle: str) -> CustomerMerged:
+    """Return that who had one handle is who has the other."""
+    return CustomerMerged(
+        id=frame.id,
+        source=frame.source,
+        occurred_at=frame.occurred_at,
+        customer=Customer(minted_id(from_handle)),
+        attributes=frame.attributes,
+        from_id=minted_id(from_handle),
+        into_id=minted_id(into_handle),
     )
 
 

@@ -16,6 +16,7 @@ from services.ingest.channel.draft import (
     clean,
     draft,
     identifier,
+    merged,
     named,
     survey_answer,
     ticket_event,
@@ -37,7 +38,6 @@ from shared.contracts.event import (
     Attachment,
     Customer,
     CustomerIdentified,
-    CustomerMerged,
     EventBase,
     TicketOpened,
     TicketReopened,
@@ -45,7 +45,6 @@ from shared.contracts.event import (
 )
 from shared.contracts.event import Channel as EventChannel
 from shared.handles import normalise
-from shared.links import minted_id
 
 SIGNATURE_HEADER = "X-Hub-Signature"
 _PICTURE = re.compile(r'<img\b[^>]{0,2000}?\bsrc="([^"]{1,2048})"', re.IGNORECASE)
@@ -173,17 +172,7 @@ def _read_merge(request: ChannelRequest, body: dict[str, Json], item: dict[str, 
             )
         )
     else:
-        parse.add(
-            CustomerMerged(
-                id=frame.id,
-                source=frame.source,
-                occurred_at=frame.occurred_at,
-                customer=Customer(minted_id(source)),
-                attributes=frame.attributes,
-                from_id=minted_id(source),
-                into_id=minted_id(target),
-            )
-        )
+        parse.add(merged(frame, source, target))
 
 
 def _is_said(part: dict[str, Json]) -> bool:

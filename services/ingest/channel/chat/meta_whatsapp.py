@@ -5,12 +5,11 @@ Source: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/compone
 
 from collections.abc import Mapping
 
-from services.ingest.channel.draft import attachment, draft
+from services.ingest.channel.draft import attachment, draft, merged
 from services.ingest.channel.payload import Json, instant_of, list_of, member, number_of, object_of, text_of
 from services.ingest.channel.ports import ChannelParse, ChannelRequest
-from shared.contracts.event import ActorKind, Attachment, Call, Customer, CustomerMerged, Direction
+from shared.contracts.event import ActorKind, Attachment, Call, Direction
 from shared.handles import normalise
-from shared.links import minted_id
 
 _MEDIA = frozenset({"image", "audio", "video", "document", "sticker", "voice"})
 _NUMBER_CHANGES = frozenset({"user_changed_number", "customer_changed_number"})
@@ -87,17 +86,7 @@ def _read_new_number(
         occurred_at=instant_of(message, "timestamp"),
         attributes={"event": "changed_number"},
     )
-    parse.add(
-        CustomerMerged(
-            id=frame.id,
-            source=frame.source,
-            occurred_at=frame.occurred_at,
-            customer=Customer(minted_id(source)),
-            attributes=frame.attributes,
-            from_id=minted_id(source),
-            into_id=minted_id(target),
-        )
-    )
+    parse.add(merged(frame, source, target))
 
 
 def _read_echo(request: ChannelRequest, value: dict[str, Json], echo: dict[str, Json], parse: ChannelParse) -> None:
