@@ -1,12 +1,12 @@
 // Words, numbers and times in the viewer's language and zone. Reading `locale` here re-renders whoever asked.
-import en from "../i18n/en.mjs";
-import zh from "../i18n/zh.mjs";
+import WORDS from "../i18n/words.mjs";
 import { locale } from "./settings.mjs";
 import { signal } from "./view.mjs";
 
-const CATALOGUES = { en, zh };
 const TAGS = { en: "en", zh: "zh-CN" };
 const made = new Map();
+
+const word = (key) => WORDS[key]?.[locale.value === "zh" ? 1 : 0];
 
 function formatter(kind, options) {
   const key = `${locale.value}/${kind.name}/${JSON.stringify(options)}`;
@@ -25,12 +25,9 @@ document.addEventListener("visibilitychange", () => {
 
 /** Returns the text of a key; `{name}` is filled from values, plural forms are chosen by `values.n`. */
 export function t(key, values = {}) {
-  let text = CATALOGUES[locale.value][key];
+  let text = word(key);
   if (text === undefined) throw new Error(`no text for ${key}`);
-  if (typeof text === "object" && !Array.isArray(text)) {
-    text = text[formatter(Intl.PluralRules, {}).select(values.n)] ?? text.other;
-  }
-  if (typeof text !== "string") return text;
+  if (typeof text === "object") text = text[formatter(Intl.PluralRules, {}).select(values.n)] ?? text.other;
   return text.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name];
     return typeof value === "number" ? number(value) : String(value ?? "");
@@ -39,7 +36,7 @@ export function t(key, values = {}) {
 
 /** Returns the text of `prefix.value` or, for a value this version does not know, the value itself made readable. */
 export function term(prefix, value) {
-  return value == null ? "" : (CATALOGUES[locale.value][`${prefix}.${value}`] ?? humanise(value));
+  return value == null ? "" : (word(`${prefix}.${value}`) ?? humanise(value));
 }
 
 export function humanise(name) {
@@ -85,7 +82,6 @@ export const list = (values) => formatter(Intl.ListFormat, { type: "conjunction"
 export const date = (at) => formatter(Intl.DateTimeFormat, { dateStyle: "medium" }).format(new Date(at));
 export const dateTime = (at) =>
   formatter(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
-export const timeOfDay = (at) => formatter(Intl.DateTimeFormat, { timeStyle: "short" }).format(new Date(at));
 export const shortDate = (at) =>
   formatter(Intl.DateTimeFormat, { month: "short", day: "numeric" }).format(new Date(at));
 export const monthYear = (at) =>

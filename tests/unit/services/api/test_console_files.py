@@ -36,7 +36,7 @@ OURS = sorted(path for path in CONSOLE.rglob("*.mjs") if "vendor" not in path.pa
 DRAWING = [path for path in OURS if path.parent.name in ("component", "page") or path.name == "main.mjs"]
 JAVASCRIPT_BUDGET = 150 * 1024
 
-_LINE = re.compile(r'^  "(?P<key>[\w.-]+)": (?P<value>.*),$', re.MULTILINE)
+_LINE = re.compile(r'^  "(?P<key>[\w.-]+)": (?P<texts>\[.*\]),$', re.MULTILINE)
 _TEMPLATE = re.compile(r"html`")
 _ATTRIBUTE = re.compile(r'\b(?:aria-label|title|placeholder|alt)="([^"]+)"')
 
@@ -50,13 +50,17 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def catalogue(language: str) -> dict[str, str]:
-    text = (CONSOLE / "i18n" / f"{language}.mjs").read_text(encoding="utf-8")
-    return {match["key"]: match["value"] for match in _LINE.finditer(text)}
+def words() -> dict[str, list[Any]]:
+    """Return the English and the Chinese text of every key; a text with plural forms is an object."""
+    source = (CONSOLE / "i18n" / "words.mjs").read_text(encoding="utf-8")
+    return {
+        match["key"]: json.loads(re.sub(r"(?<=[{,] )(\w+):(?= \")", r'"\1":', match["texts"]))
+        for match in _LINE.finditer(source)
+    }
 
 
-def placeholders(value: str) -> set[str]:
-    return set(re.findall(r"\{(\w+)\}", value))
+def placeholders(value: str | dict[str, str]) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", json.dumps(value)))
 
 
 def literal_words(source: str) -> list[str]:
@@ -93,19 +97,19 @@ def test_no_page_holds_words_outside_the_catalogues(path: Path) -> None:
     assert literal_words(path.read_text(encoding="utf-8")) == []
 
 
-def test_both_languages_have_the_same_texts_with_the_same_blanks() -> None:
-    english, chinese = catalogue("en"), catalogue("zh")
+def test_every_text_is_there_once_in_both_languages_with_the_same_blanks() -> None:
+    source = (CONSOLE / "i18n" / "words.mjs").read_text(encoding="utf-8")
+    lines = [line for line in source.partition("export default {")[2].splitlines() if line.startswith(" ")]
 
-    assert english.keys() == chinese.keys()
-    assert {key: placeholders(value) for key, value in english.items()} == {
-        key: placeholders(value) for key, value in chinese.items()
-    }
+    assert len(words()) == len(lines)
+    assert {key: [bool(text) for text in texts] for key, texts in words().items()} == dict.fromkeys(words(), [True] * 2)
+    assert [key for key, (english, chinese) in words().items() if placeholders(english) != placeholders(chinese)] == []
 
 
 def test_every_text_a_page_asks_for_exists() -> None:
     asked = {key for path in OURS for key in re.findall(r'\bt\(\s*"([\w.-]+)"', path.read_text(encoding="utf-8"))}
 
-    assert asked - catalogue("en").keys() == set()
+    assert asked - words().keys() == set()
 
 
 def test_every_text_is_asked_for() -> None:
@@ -113,9 +117,7 @@ def test_every_text_is_asked_for() -> None:
     families = set(re.findall(r"`([a-z_.-]+)\.\$\{", source)) | set(re.findall(r'\bterm\("(\w+)"', source))
     quoted = set(re.findall(r'"([\w.-]+)"', source))
 
-    unused = {
-        key for key in catalogue("en") if key not in quoted and not any(key.startswith(f"{stem}.") for stem in families)
-    }
+    unused = {key for key in words() if key not in quoted and not any(key.startswith(f"{stem}.") for stem in families)}
 
     assert unused == set()
 
@@ -169,7 +171,7 @@ TERMS: list[tuple[str, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("stem", "values"), TERMS, ids=[stem for stem, _ in TERMS])
 def test_every_value_of_the_contracts_has_a_word(stem: str, values: tuple[str, ...]) -> None:
-    assert {f"{stem}.{value}" for value in values} - catalogue("en").keys() == set()
+    assert {f"{stem}.{value}" for value in values} - words().keys() == set()
 
 
 def test_the_words_of_the_shipped_playbooks_are_those_of_their_yaml() -> None:
