@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from services.api.metrics import ApiMetrics
 from services.api.notification import store
 from services.api.notification.decide import judge, quiet_until
-from services.api.notification.model import Endpoint, Job
+from services.api.notification.model import Endpoint, Job, Outcome
 from services.api.notification.render import severity_of
 from services.api.notification.send import Sender
 from shared.clock import Clock
@@ -53,11 +54,30 @@ class Courier:
             jobs = await store.claim(connection, self._clock.now(), _BATCH)
             digests = await store.claim_digests(connection, self._clock.now())
         messages = [[job] for job in jobs] + digests
-        await asyncio.gather(*map(self._deliver, messages))
+        async with asyncio.TaskGroup() as group:
+            for message in messages:
+                group.create_task(self._deliver(message))
         return len(messages)
 
     async def _deliver(self, jobs: list[Job]) -> None:
-        """Send the jobs of one message: a single one, or a digest."""
+        """Send the jobs of one message, a single one or a digest; what goes wrong with it stops no other."""
+        try:
+            await self._tell(jobs)
+        except Unavailable:
+            log.debug("a notification waits for PostgreSQL until its claim runs out")
+        except Exception as error:
+            log.exception(
+                "notification could not be told",
+                extra={
+                    "action": "notification_failed",
+                    "endpoint": jobs[0].endpoint.id,
+                    "notification": jobs[0].message_id,
+                },
+            )
+            with suppress(Unavailable):
+                await self._settle(jobs, Outcome(False, error=f"internal error: {type(error).__name__}"))
+
+    async def _tell(self, jobs: list[Job]) -> None:
         first, endpoint = jobs[0], jobs[0].endpoint
         async with reading(self._pool) as connection:
             rows = await store.events(connection, [job.seq for job in jobs])
@@ -74,9 +94,11 @@ class Courier:
             if until is not None:
                 await store.postpone(connection, jobs, until)
                 return
-        outcome = await self._sender.send(endpoint, told, first.message_id)
-        now = self._clock.now()
-        verdict = judge(first, outcome, now, self._chance.random())
+        await self._settle(jobs, await self._sender.send(endpoint, told, first.message_id))
+
+    async def _settle(self, jobs: list[Job], outcome: Outcome) -> None:
+        endpoint, now = jobs[0].endpoint, self._clock.now()
+        verdict = judge(jobs[0], outcome, now, self._chance.random())
         async with transaction(self._pool) as connection:
             await store.settle(connection, jobs, outcome, verdict, now)
         self._metrics.deliveries.labels(endpoint.kind, "delivered" if outcome.is_delivered else "failed").inc()

@@ -57,7 +57,7 @@ class Sender:
         except TimeoutError:
             return Outcome(False, error=f"no answer in {_TIMEOUT_S:g} s")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, smtplib.SMTPException) as error:
-            return Outcome(False, error=f"{type(error).__name__}: {error}"[:500])
+            return Outcome(False, error=_kept(f"{type(error).__name__}: {error}"))
 
     async def _post(self, endpoint: Endpoint, rows: Sequence[AlertEventRow], message_id: str) -> Outcome:
         now_ms = to_ms(self._clock.now())
@@ -111,8 +111,13 @@ def judge_answer(endpoint: Endpoint, status: int, answer: bytes) -> Outcome:
         except msgspec.DecodeError:
             return Outcome(False, status, "the answer is not the bot's")
         if (code := said.errcode or said.code) != 0:
-            return Outcome(False, status, f"the bot refused: {code} {said.errmsg or said.msg}"[:500])
+            return Outcome(False, status, _kept(f"the bot refused: {code} {said.errmsg or said.msg}"))
     return Outcome(True, status)
+
+
+def _kept(said: str) -> str:
+    # PostgreSQL's texts hold every character but this one, and a receiver may say anything.
+    return said.replace("\x00", "\ufffd")[:500]
 
 
 class _BotAnswer(msgspec.Struct):
