@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from starlette.convertors import Convertor, StringConvertor, register_url_convertor
 
 _MARK = "\x00"
 _ENCODED_SLASH = re.compile(b"%2f", re.IGNORECASE)
+_PLUS_LOST = re.compile(r"^(.+[T ][0-9]{2}:[0-9]{2}\S*) ([0-9]{2}:?[0-9]{2})$")
 
 
 # Everything that is kept lies between them, and a year can be added to or taken from either.
@@ -25,7 +26,12 @@ def _within_reach(instant: datetime) -> datetime:
     return min(max(instant, _FIRST), _LAST).astimezone(UTC)
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+def _with_plus(sent: object) -> object:
+    # A plus that is not sent as %2B arrives as a space; nothing else is meant by one between a time and its offset.
+    return _PLUS_LOST.sub(r"\1+\2", sent) if isinstance(sent, str) else sent
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_with_plus), AfterValidator(_within_reach)]
 
 
 class AnyText(Convertor[str]):
