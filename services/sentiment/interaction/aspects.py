@@ -277,7 +277,7 @@ class Told(NamedTuple):
 def words_by_text(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int, list[str]]:
     """Return the cue words of those wanted texts that have any, in the order met."""
     starts, begun = _word_places(batch)
-    if "han2" in batch.at_characters:
+    if len(batch.is_han):
         han_starts, han_begun = _han_places(batch)
         starts = np.concatenate([starts, han_starts])
         order = starts.argsort()
@@ -304,10 +304,11 @@ def _word_places(batch: HashedBatch) -> tuple[Positions, Positions]:
 
 def _han_places(batch: HashedBatch) -> tuple[Positions, Positions]:
     """Return the same of pairs of Han characters."""
-    pairs = batch.at_characters["han2"][: batch.bounds[-1] - batch.han_start]
+    # Among them 4-grams, of which one in a while is looked at for nothing.
+    pairs = batch.grams[batch.han_start : batch.bounds[-1]]
     at = np.flatnonzero(_pair_starts.take(pairs >> _START_SHIFT, mode="clip"))
     is_start = _pair_alone[pairs[at] >> _START_SHIFT]
-    is_start |= _triple_starts[batch.at_characters["han3"][at] >> _START_SHIFT]
+    is_start |= _triple_starts[batch.triples[at] >> _START_SHIFT]
     at = at[is_start]
     return at + batch.han_start, _begun_at["han2"][pairs[at] >> _START_SHIFT]
 

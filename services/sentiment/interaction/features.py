@@ -58,7 +58,7 @@ _BASE_INVERSE: Final = pow(_BASE, -1, 1 << 32)
 _SEEDS: Final = {family: (0x11 * (n + 1)) * 0x01010101 & _MASK for n, family in enumerate(FAMILIES)}
 HAN_FAMILIES: Final = ("han1", "han2", "han3")
 _HAN_SEEDS: Final = np.array([[_SEEDS[family]] for family in HAN_FAMILIES], np.uint32)
-_HAN_RUNS: Final = HAN_FAMILIES[1:]
+_N_HAN_RUNS: Final = len(HAN_FAMILIES) - 1
 # Arrays without dimensions: numpy takes them up twice as fast as its scalars, which counts where arrays are short.
 _MIXER, _LAST_MIXER, _FIRST, _SECOND, _THIRD, _FOURTH = (np.array(factor, np.uint32) for factor in _MIX)
 # The hashes of a Han character, of two and of three, from three in a row.
@@ -88,11 +88,9 @@ NOT_TURNED, TURNED_WORD, TURNED_HAN = 0, 1, 2
 """How an n-gram is turned."""
 NEGATION_REACH: Final = 3
 """A negation colours this many tokens after it, up to the next punctuation; a Han one as many Han characters."""
-_HAN_NEGATION_CODES: Final = tuple(np.uint32(ord(character)) for character in HAN_NEGATIONS)
-_HAN_WORD_SHIFT: Final = np.uint64(32)
-_NOT_DENYING: Final = np.array(
-    sorted(ord(word[0]) << int(_HAN_WORD_SHIFT) | ord(word[1]) for word in HAN_NOT_DENYING), np.uint64
-)
+_HAN_NEGATION: Final = np.array(1 << 27, np.uint32)
+"""Marks the Han negations in a hasher's own character table: a bit between class and script."""
+_KIND_NEGATION: Final = np.array(1 << 27 - CLASS_SHIFT, np.uint8)
 _HAN_DENIAL: Final = re.compile(
     "|".join(
         f"{negation}(?![{''.join(word[1] for word in HAN_NOT_DENYING if word[0] == negation)}])"
@@ -121,14 +119,16 @@ class Found(NamedTuple):
 class HashedBatch:
     """Places in the weight table of a batch's features, `NOTHING` where there is none.
 
-    `at_characters` has the families han2, han3 and gram4, one place a character; Han's from `han_start` on, as no
-    text before it has a Han character. Those of han1, which are the Han characters themselves, are not among them.
-    `at_tokens` has word and pair, one place a token. Families without a feature in the whole batch are left out.
-    A Han gram stands at its first character, a 4-gram at its second. `negated` stands at the tokens `negated_tokens`.
+    `grams` has the families han2 and gram4, one place a character: none has both. `triples` has han3, and as `is_han`
+    begins at `han_start`, as no text before it has a Han character; without any in the batch both are empty. What is
+    in han1, the Han characters themselves, has no places. `at_tokens` has word and pair, one place a token.
+    A Han gram stands at its first character, a 4-gram at its second. `negated` stands at the tokens `negated_tokens`;
+    these and the characters `turned_letters` and `turned_han` are turned, but for the family `negated` itself.
     Text i is the characters `bounds[i]:bounds[i + 1]` and the tokens `token_bounds[i]:token_bounds[i + 1]`.
     """
 
-    at_characters: dict[str, Codes]
+    grams: Codes
+    triples: Codes
     is_han: NDArray[np.bool_]
     """Which characters from `han_start` on are Han; empty where the batch has none."""
     han_start: int
@@ -143,31 +143,38 @@ class HashedBatch:
     function_words: NDArray[np.int32]
     """English function words of every text, and foreign ones."""
     letters: Codes
-    turns: NDArray[np.uint8]
-    """How the n-grams that stand at each character are turned, but for the family `negated`, which never is."""
+    turned_letters: Positions
+    """Characters of the negated tokens, and spaces."""
+    turned_han: Positions
+    """Han characters that a Han negation reaches, some of them twice."""
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
 
     def features(self) -> list[Found]:
-        """Return the features of every family that occurs."""
-        found: list[Found] = []
-        if len(self.is_han):
-            at = np.flatnonzero(self.is_han) + self.han_start
-            found.append(self._found("han1", _bucket(self.letters[at], _HAN_SEEDS[0]), at))
-        for family, places in self.at_characters.items():
-            at = np.flatnonzero(places)
-            start = self.han_start if family in _HAN_RUNS else 0
-            found.append(self._found(family, places[at] - np.uint32(1), at + start))
+        """Return the features of every family."""
+        turns = np.full(len(self.letters), NOT_TURNED, np.uint8)
+        turns[self.turned_letters] = TURNED_WORD
+        turns[self.turned_han] = TURNED_HAN
+        is_han = np.zeros(len(self.letters), np.bool_)
+        is_han[self.han_start :][: len(self.is_han)] = self.is_han
+        at_characters = {
+            "han2": np.flatnonzero(self.grams * is_han),
+            "han3": np.flatnonzero(self.triples) + self.han_start,
+            "gram4": np.flatnonzero(self.grams * ~is_han),
+        }
+        at = np.flatnonzero(is_han)
+        found = [Found("han1", _bucket(self.letters[at], _HAN_SEEDS[0]), at, turns[at])]
+        for family, at in at_characters.items():
+            places = self.triples[at - self.han_start] if family == "han3" else self.grams[at]
+            found.append(Found(family, places - _ONE, at, turns[at]))
         for family, places in self.at_tokens.items():
-            at = np.flatnonzero(places)
-            found.append(self._found(family, places[at] - np.uint32(1), self.token_starts[at]))
+            tokens = np.flatnonzero(places)
+            at = self.token_starts[tokens]
+            found.append(Found(family, places[tokens] - _ONE, at, turns[at]))
         at = self.token_starts[self.negated_tokens]
-        found.append(Found("negated", self.negated - np.uint32(1), at, np.zeros(len(at), np.uint8)))
+        found.append(Found("negated", self.negated - _ONE, at, np.full(len(at), NOT_TURNED, np.uint8)))
         return found
-
-    def _found(self, family: str, buckets: Codes, at: Positions) -> Found:
-        return Found(family, buckets, at, self.turns[at])
 
     def folded(self) -> str:
         """Return the batch as the hasher saw it: lower case, simplified, digits 0; text i by `bounds`."""
@@ -223,6 +230,16 @@ def _build_kind_table() -> NDArray[np.uint8]:
     return table
 
 
+def _build_negation_tables() -> NDArray[np.uint8]:
+    tables = np.zeros((2, N_CODE_POINTS), np.uint8)
+    for order, negation in enumerate(HAN_NEGATIONS):
+        tables[0, ord(negation)] = 1 << order
+        tables[1, [ord(word[1]) for word in HAN_NOT_DENYING if word[0] == negation]] |= 1 << order
+    return tables
+
+
+_negation_bits, _excusing_bits = _build_negation_tables()
+"""A bit a Han negation: which one a character is, and behind which ones it makes a word that denies nothing."""
 _kind_table: Final = _build_kind_table()
 _kind_bytes: Final = _kind_table.tobytes()
 
@@ -265,7 +282,7 @@ def han_characters(table: NDArray[np.uint32]) -> tuple[Codes, Codes]:
 
 def hash_han(letters: Codes, is_han: NDArray[np.bool_]) -> Codes:
     """Return the places of Han pairs and triples, shape (2, characters), each at its first character."""
-    grams = np.zeros((len(_HAN_RUNS), len(letters)), np.uint32)
+    grams = np.zeros((_N_HAN_RUNS, len(letters)), np.uint32)
     is_gram = np.zeros(grams.shape, np.bool_)
     pairs, triples = grams[0, :-1], grams[1, :-2]
     np.multiply(letters[:-1], _FIRST, out=pairs)
@@ -299,7 +316,7 @@ def han_buckets(folded: str, is_gram: NDArray[np.bool_]) -> Codes:
 
 
 def hash_grams(letters: Codes, is_letter: NDArray[np.bool_], places: Codes) -> None:
-    """Set the places of the 4-grams of words of four letters and more, ends marked; each at its second character."""
+    """Add the places of the 4-grams of words of four letters and more, ends marked; each at its second character."""
     is_two = is_letter[:-1] & is_letter[1:]
     is_four = is_two[:-2] & is_two[2:]
     # A pair of neighbouring letters lies in a long word when one of the five windows of four letters that touch
@@ -313,7 +330,7 @@ def hash_grams(letters: Codes, is_letter: NDArray[np.bool_], places: Codes) -> N
     windows = (bounded[:-3], bounded[1:-2], bounded[2:-1], bounded[3:])
     seed = np.uint32(_SEEDS["gram4"])
     if np.count_nonzero(is_gram) > len(is_gram) * _DENSE_RATIO:
-        places[1:-2] = _places(_gram_hashes(windows), seed, is_gram)
+        places[1:-2] += _places(_gram_hashes(windows), seed, is_gram)
         return
     at = np.flatnonzero(is_gram)
     places[at + 1] = _bucket(_gram_hashes([window.take(at) for window in windows]), seed) + _ONE
@@ -358,7 +375,8 @@ class Hasher:
     def __init__(self, characters: NDArray[np.uint32]) -> None:
         if characters.shape != (N_CODE_POINTS,):
             raise ValueError(f"character table has shape {characters.shape}, not ({N_CODE_POINTS},)")
-        self._characters = characters
+        denies = np.isin(characters & np.uint32(CODE_MASK), list(map(ord, HAN_NEGATIONS)))
+        self._characters = characters | denies * _HAN_NEGATION
         self._powers = _powers(_BASE, 1 << 16)
         self._inverse_powers = _powers(_BASE_INVERSE, 1 << 16)
 
@@ -373,7 +391,8 @@ class Hasher:
         if max(map(len, texts), default=0) > MAX_CHARACTERS or joined.count("\n") >= len(texts):
             joined = "\n".join([clean(text) for text in texts])
         joined = replace_addresses(joined)
-        raw = np.frombuffer(f"\n{joined}\n\n\n\n\n".encode("utf-32-le", "surrogatepass"), np.uint32)
+        # By way of numpy's own text, which takes a third of a codec's time.
+        raw = np.array([f"\n{joined}\n\n\n\n\n"]).view(np.uint32)
         codes: Codes = self._characters.take(raw, mode="clip")
         is_repeat = codes[1:] == codes[:-1]
         is_third = is_repeat[1:] & is_repeat[:-1]
@@ -395,16 +414,17 @@ class Hasher:
         is_han = classes == HAN
         first_han = int(is_han.argmax())
         han_start, is_han_from_start = 0, is_han[:0]
-        at_characters: dict[str, Codes] = {}
+        grams, triples = np.zeros(len(letters), np.uint32), letters[:0]
+        turned_han = bounds[:0]
         if is_han[first_han]:
             # The break before the first text that has Han characters.
             han_start = int(bounds[np.searchsorted(bounds, first_han) - 1])
             is_han_from_start = is_han[han_start:]
-            at_characters.update(zip(_HAN_RUNS, hash_han(letters[han_start:], is_han_from_start), strict=True))
+            grams[han_start:], triples = hash_han(letters[han_start:], is_han_from_start)
+            turned_han = _turned_han(letters, kinds, is_han)
         apostrophes = _join_apostrophes(letters, classes)
         is_letter = classes == LETTER
         if is_letter.any():
-            at_characters["gram4"] = grams = np.zeros(len(letters), np.uint32)
             # Apart, for what pays for texts of words does not for the few words among Han characters.
             if han_start:
                 before = slice(0, han_start + MIN_GRAM_WORD - 1)
@@ -413,9 +433,9 @@ class Hasher:
 
         starts, hashes = self._hash_tokens(letters, classes)
         token_classes = classes.take(starts)
-        is_latin = token_classes == LETTER
-        is_open = (token_classes == HAN) | (token_classes == BREAK)
-        hashes[np.flatnonzero(token_classes == HAN)] = HAN_RUN
+        is_latin, is_end, is_han_run = token_classes == LETTER, token_classes == BREAK, token_classes == HAN
+        is_open = is_end | is_han_run
+        np.putmask(hashes, is_han_run, HAN_RUN)
         word_kinds = _kind_table.take((hashes * _MIXER) >> np.uint32(16))
         word_kinds *= is_latin
         are_negations = (word_kinds & np.uint8(NEGATION)).view(np.bool_)
@@ -423,15 +443,13 @@ class Hasher:
         negated = _negated(
             np.concatenate([np.flatnonzero(are_negations), in_nt]), is_open | (token_classes == PUNCTUATION), is_latin
         )
-        turns = _word_turns(negated, np.append(starts, len(letters)), len(letters))
-        if len(is_han_from_start):
-            _turn_han(letters[han_start:], is_han_from_start, turns[han_start:])
-        token_bounds = np.flatnonzero(token_classes == BREAK)
+        token_bounds = np.flatnonzero(is_end)
         pairs = hashes[:-1] * _THIRD
         pairs += hashes[1:] * _FOURTH
         pairs ^= pairs >> np.uint32(16)
         return HashedBatch(
-            at_characters=at_characters,
+            grams=grams,
+            triples=triples,
             is_han=is_han_from_start,
             han_start=han_start,
             at_tokens={
@@ -446,7 +464,8 @@ class Hasher:
             scripts=_counts(scripts, _ONE_OF_SCRIPT, bounds),
             function_words=_counts(word_kinds, _ONE_OF_KIND, token_bounds)[:2],
             letters=letters,
-            turns=turns,
+            turned_letters=_characters_of(negated, starts),
+            turned_han=turned_han,
         )
 
     def _hash_tokens(self, letters: Codes, classes: NDArray[np.uint8]) -> tuple[Positions, Codes]:
@@ -496,32 +515,34 @@ def _negated(negations: Positions, is_stop: NDArray[np.bool_], is_latin: NDArray
     return np.flatnonzero(reached[: len(is_latin)] & is_latin)
 
 
-def _word_turns(negated: Positions, starts: Positions, count: int) -> NDArray[np.uint8]:
-    """Return the turn of so many characters by the negated tokens; `starts` has one more than there are tokens."""
-    if not len(negated):
-        return np.zeros(count, np.uint8)
-    steps = np.zeros(count + 1, np.int8)
-    steps[starts[negated]] = TURNED_WORD
-    steps[starts[negated + 1]] -= TURNED_WORD
-    return np.cumsum(steps[:-1], dtype=np.int8).view(np.uint8)
+def _characters_of(tokens: Positions, starts: Positions) -> Positions:
+    """Return the characters of some tokens, of which none is the last, and of the spaces behind them."""
+    first = starts[tokens]
+    counts = starts[tokens + 1] - first
+    at = np.repeat(first - np.cumsum(counts) + counts, counts)
+    at += np.arange(len(at))
+    return at
 
 
-def _turn_han(letters: Codes, is_han: NDArray[np.bool_], turns: NDArray[np.uint8]) -> None:
-    """Set the turn of the Han characters that a Han negation reaches."""
-    is_negation = letters == _HAN_NEGATION_CODES[0]
-    for code in _HAN_NEGATION_CODES[1:]:
-        is_negation |= letters == code
-    at = np.flatnonzero(is_negation)
-    words = (letters[at].astype(np.uint64) << _HAN_WORD_SHIFT) | letters[at + 1]
-    at = at[_NOT_DENYING.take(np.searchsorted(_NOT_DENYING, words), mode="clip") != words]
+def _turned_han(letters: Codes, kinds: NDArray[np.uint8], is_han: NDArray[np.bool_]) -> Positions:
+    """Return the Han characters that a Han negation reaches, some of them twice."""
+    at = np.flatnonzero((kinds & _KIND_NEGATION).astype(np.bool_))
+    at = at[_negation_bits[letters[at]] & _excusing_bits[letters[at + 1]] == 0]
+    reached = []
     for _ in range(NEGATION_REACH):
         at = at + 1
         at = at[is_han[at]]
-        turns[at] = TURNED_HAN
+        reached.append(at)
+    return np.concatenate(reached)
 
 
 def turned_han(folded: str, is_han: bytes) -> bytes:
-    """Return a byte for each character of one text, 1 for the Han characters that a Han negation reaches."""
+    """Return a byte for each character of one text, 1 for the Han characters that a Han negation reaches.
+
+    Of a text without a Han negation nothing is returned.
+    """
+    if not any(map(folded.__contains__, HAN_NEGATIONS)):
+        return b""
     is_turned = bytearray(len(folded))
     for match in _HAN_DENIAL.finditer(folded):
         after = match.end()
@@ -530,13 +551,7 @@ def turned_han(folded: str, is_han: bytes) -> bytes:
     return bytes(is_turned)
 
 
-def sum_by_text(values: NDArray[np.integer], bounds: Positions) -> NDArray[np.int32]:
-    """Return the sum of each text's values; text i is `bounds[i]:bounds[i + 1]`, which is never empty."""
-    sums: NDArray[np.int32] = np.add.reduceat(values[: bounds[-1]], bounds[:-1], dtype=np.int32)
-    return sums
-
-
 def _counts(kinds: NDArray[np.uint8], ones: NDArray[np.uint64], bounds: Positions) -> NDArray[np.int32]:
     """Return counts of every text, a row each; `ones` has a 1 in the fields of what a kind counts for."""
-    counts = np.add.reduceat(ones.take(kinds[: bounds[-1]]), bounds[:-1])
+    counts = np.add.reduceat(ones.take(kinds[: bounds[-1]], mode="clip"), bounds[:-1])
     return counts.astype("<u8", copy=False).view("<u2").reshape(-1, _N_FIELDS).T.astype(np.int32)

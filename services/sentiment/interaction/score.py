@@ -1,6 +1,6 @@
 """Sentiment of texts: many at once in numpy, one at a time in plain Python, the same result to the bit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from services.sentiment.interaction.characters import N_CODE_POINTS
 from services.sentiment.interaction.features import (
-    NOT_TURNED,
     NOTHING,
+    TURNED_HAN,
+    TURNED_WORD,
     Codes,
     HashedBatch,
     Hasher,
     Positions,
     han_characters,
-    sum_by_text,
 )
 from services.sentiment.interaction.judgement import PARTS, Parts, Reason, judgement, judgements
 from services.sentiment.interaction.language import OTHER, languages_of
@@ -170,33 +170,39 @@ class Scorer:
 
     def _sum(self, batch: HashedBatch) -> NDArray[np.int32]:
         """Return polarity in parts, neutrality and count of every text, shape (3, texts)."""
-        at_characters = _Totals(int(batch.bounds[-1]))
-        for family, places in batch.at_characters.items():
-            at_characters.add_places(self._weights, places, 0 if family == "gram4" else batch.han_start)
+        n_characters = int(batch.bounds[-1])
+        at_characters = _Totals(self._weights, batch.grams[:n_characters])
         if len(batch.is_han):
-            letters = batch.letters[batch.han_start : batch.bounds[-1]]
-            at_characters.add(self._han_weights.take(letters, mode="clip"), batch.is_han, batch.han_start)
-        at_characters.turn(batch.turns[: batch.bounds[-1]])
-        at_tokens = _Totals(int(batch.token_bounds[-1]))
-        for places in batch.at_tokens.values():
-            at_tokens.add_places(self._weights, places, 0)
-        at_tokens.turn(batch.turns.take(batch.token_starts[: batch.token_bounds[-1]]))
+            at_characters.add_places(self._weights, batch.triples[: n_characters - batch.han_start], batch.han_start)
+            letters = batch.letters[batch.han_start : n_characters]
+            is_han = batch.is_han[: len(letters)]
+            at_characters.add(_read(self._han_weights, letters), is_han, batch.han_start)
+        at_characters.turn({TURNED_WORD: batch.turned_letters, TURNED_HAN: batch.turned_han})
+        words, pairs = batch.at_tokens["word"], batch.at_tokens["pair"]
+        n_tokens = int(batch.token_bounds[-1])
+        at_tokens = _Totals(self._weights, words[:n_tokens])
+        at_tokens.add_places(self._weights, pairs[:n_tokens], 0)
+        at_tokens.turn({TURNED_WORD: batch.negated_tokens})
         at_tokens.add_at(batch.negated_tokens, self._weights.take(batch.negated))
-        return at_characters.by_text(batch.bounds) + at_tokens.by_text(batch.token_bounds)
+        return at_characters.by_text(batch.bounds[:-1]) + at_tokens.by_text(batch.token_bounds[:-1])
 
 
 class _Totals:
     """Weights of all families that stand at the same characters, or tokens, and how many features these are."""
 
-    def __init__(self, count: int) -> None:
-        self._polarities, self._neutralities = np.zeros(count, np.int16), np.zeros(count, np.int16)
-        self._counts = np.zeros(count, np.uint8)
+    def __init__(self, table: NDArray[np.int16], places: Codes) -> None:
+        """Begin with one family, with a place for each character or token."""
+        packed = _read(table, places)
+        self._sums = np.empty((3, len(places)), np.int16)
+        self._polarities, self._neutralities, self._counts = self._sums
+        np.right_shift(packed, _HALF, out=self._polarities)
+        packed <<= _HALF
+        np.right_shift(packed, _HALF, out=self._neutralities)
+        self._counts[:] = places != NOTHING
 
     def add_places(self, table: NDArray[np.int16], places: Codes, start: int) -> None:
-        """Add one family, with a place for each character or token from `start` on."""
-        places = places[: len(self._counts) - start]
-        # Without clipping, of which there is no need, numpy copies what it has read.
-        self.add(table.take(places, mode="clip"), places != NOTHING, start)
+        """Add a family, with a place for each character or token from `start` on."""
+        self.add(_read(table, places), places != NOTHING, start)
 
     def add(self, packed: NDArray[np.int16], is_feature: NDArray[np.bool_], start: int) -> None:
         """Add weights, 0 where there is no feature, of each character or token from `start` on; they are used up."""
@@ -204,15 +210,14 @@ class _Totals:
         packed <<= _HALF
         packed >>= _HALF
         self._neutralities[start:] += packed
-        self._counts[start:] += is_feature[: len(packed)]
+        self._counts[start:] += is_feature
 
-    def turn(self, turns: NDArray[np.uint8]) -> None:
-        """Count polarities in parts from here on, as each character or token is turned."""
-        # Of truth values numpy finds those set four times as fast as of numbers.
-        at = np.flatnonzero(turns != NOT_TURNED)
-        turned = self._polarities.take(at) * _parts_by_turn.take(turns.take(at))
+    def turn(self, turned: Mapping[int, Positions]) -> None:
+        """Count polarities in parts from here on, those of the characters or tokens of each turn as it says."""
+        parts = {turn: self._polarities.take(at) * _parts_by_turn[turn] for turn, at in turned.items()}
         self._polarities *= _POLARITY_PARTS
-        self._polarities[at] = turned
+        for turn, at in turned.items():
+            self._polarities[at] = parts[turn]
 
     def add_at(self, at: Positions, packed: NDArray[np.int16]) -> None:
         """Add one feature, never turned, at each of some characters or tokens."""
@@ -220,10 +225,15 @@ class _Totals:
         self._neutralities[at] += (packed << _HALF) >> _HALF
         self._counts[at] += 1
 
-    def by_text(self, bounds: Positions) -> NDArray[np.int32]:
+    def by_text(self, starts: Positions) -> NDArray[np.int32]:
         """Return polarity in parts, neutrality and count of every text, shape (3, texts)."""
-        rows = (self._polarities, self._neutralities, self._counts)
-        return np.stack([sum_by_text(values, bounds) for values in rows])
+        sums: NDArray[np.int32] = np.add.reduceat(self._sums, starts, axis=1, dtype=np.int32)
+        return sums
+
+
+def _read(table: NDArray[np.int16], places: Codes) -> NDArray[np.int16]:
+    # By indices of its own kind numpy reads a third faster than `take` does, by others slower.
+    return table[places.astype(np.intp)]
 
 
 def _weights_of_han(characters: NDArray[np.uint32], weights: NDArray[np.int16]) -> NDArray[np.int16]:
