@@ -1,5 +1,6 @@
 """Runs a backtest with a progress bar and prints its result; imported only when `pulseline backtest` runs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from services.churn_alerts.backtest.contacts import read_contacts
 from services.churn_alerts.backtest.export import write_files
 from services.churn_alerts.backtest.options import Wishes, choose
 from services.churn_alerts.backtest.orders import read_orders
+from services.churn_alerts.backtest.page import RANKINGS, RULES
 from services.churn_alerts.backtest.replay import replay
 from services.churn_alerts.backtest.summary import Summary, summarise
 from services.churn_alerts.customer.history import history_of
@@ -54,15 +56,12 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
     )
     for why in options["why"]:
         console.print(why["english"], highlight=False)
-    ranking = Table("score", "ROC-AUC", "calibration error")
-    for entry in summary.rankings:
-        figures = (entry.auc, entry.calibration_error)
-        ranking.add_row(entry.name, *("–" if value is None or value != value else f"{value:.3f}" for value in figures))
-    console.print(ranking)
-    rules = Table("rule", "alerts", "precision", "recall", "F1", "median lead, d")
-    for rule in summary.rules:
-        rules.add_row(rule.name, *rule.quality.told())
-    console.print(rules)
+    console.print(_table("score", "ROC-AUC", "calibration error", rows=(
+        [RANKINGS[entry.name][0], _figure(entry.auc), _figure(entry.calibration_error)] for entry in summary.rankings
+    )))  # fmt: skip
+    # Not "median lead", for a terminal of 80 columns.
+    heads = (f"rule (fixed: {options['fixed_rule_days']} d)", "alerts", "precision", "recall", "F1", "lead, d")
+    console.print(_table(*heads, rows=([RULES[rule.name][0], *rule.quality.told()] for rule in summary.rules)))
     if not summary.rules[0].quality.n_silences:
         console.print("No silence begun after the start has run its course.")
     for caution in summary.warnings:
@@ -70,6 +69,21 @@ def _show(summary: Summary, paths: list[Path], console: Console) -> None:
     _show_reading(summary.data, console)
     for path in paths:
         console.print(str(path), highlight=False)
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.3f}"
+
+
+def _table(name: str, *figures: str, rows: Iterable[list[str]]) -> Table:
+    """Return a table whose names break in a narrow terminal rather than being cut."""
+    table = Table()
+    table.add_column(name, overflow="fold")
+    for figure in figures:
+        table.add_column(figure, justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _show_reading(data: dict[str, Any], console: Console) -> None:

@@ -15,8 +15,8 @@ app = typer.Typer()
 app.command()(backtest)
 
 
-def run(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1"})
+def run(*arguments: str, columns: int = 200) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(columns), "NO_COLOR": "1"})
     return result.exit_code, result.output
 
 
@@ -54,6 +54,17 @@ def test_scores_have_one_row_a_customer_and_checkpoint(report: Path) -> None:
     assert {row["alert_time"] for row in scores} >= {"2024-07-01", "2024-07-08"}
     assert {row["eligible"] for row in scores} == {"0", "1"}
     assert all(0 <= float(row["score"]) <= 1 for row in scores)
+
+
+def test_nothing_is_cut_in_a_narrow_terminal(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(as_csv(purchase_log(40, 260)), encoding="utf-8")
+
+    code, output = run(str(tmp_path / "orders.csv"), "--out", str(tmp_path / "out"), "--horizon", "28", columns=80)
+
+    assert code == 0, output
+    assert "│ fixed rule, half the window │" in output
+    assert max(map(len, output.splitlines())) <= 80
+    assert "…" not in output
 
 
 def test_ids_that_csv_must_quote_come_back_whole(tmp_path: Path) -> None:
