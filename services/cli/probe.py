@@ -45,7 +45,7 @@ def _postgres(address: tuple[str, int]) -> Report:
             connection.sendall(_SSL_REQUEST)
             answer = connection.recv(1)
     except OSError as error:
-        return Report("down", str(error))
+        return Report("down", error.strerror or str(error))
     return Report("ready") if answer in (b"S", b"N") else Report("down", "what answers is not PostgreSQL")
 
 
@@ -57,7 +57,7 @@ def _readyz(address: str) -> Report:
         answer = connection.getresponse()
         body: Any = msgspec.json.decode(answer.read())
     except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
-        return Report("down", str(error) or type(error).__name__)
+        return Report("down", getattr(error, "strerror", None) or str(error) or type(error).__name__)
     finally:
         connection.close()
     missing = body.get("missing", {}) if isinstance(body, dict) else {}

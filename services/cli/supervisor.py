@@ -247,8 +247,8 @@ class Supervisor:
                     self._say(f"{name} is ready at {self._url(name)}")
             if waiting and self._clock.monotonic() - said_at > _SAY_WAITING_EVERY_S:
                 said_at = self._clock.monotonic()
-                for name, report in waiting.items():
-                    self._say(f"still waiting for {name}: {report.detail or report.health}")
+                for line in still_waiting(waiting):
+                    self._say(line)
             if waiting:
                 await asyncio.sleep(_READY_POLL_S)
 
@@ -334,6 +334,14 @@ class Supervisor:
 
     def _say(self, line: str) -> None:
         self._journal.say(f"[{self._clock.monotonic() - self._began:5.1f} s] {line}")
+
+
+def still_waiting(waiting: dict[str, Report]) -> list[str]:
+    """Return a sentence for each thing that is waited for, with the services that wait for it."""
+    names_of: dict[str, list[str]] = {}
+    for name, report in waiting.items():
+        names_of.setdefault(report.detail or report.health, []).append(name)
+    return [f"still waiting for {', '.join(names)}: {what}" for what, names in names_of.items()]
 
 
 async def _to_its_end(work: Callable[..., None], *arguments: Any) -> None:

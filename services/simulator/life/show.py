@@ -9,20 +9,20 @@ from services.simulator.life.model import CAUSES, HOUR_MS, Act, Life, Medium
 from services.simulator.life.talk import Talker, in_order
 
 LAST_MS: Final = 22 * HOUR_MS
-_ONE_IN: Final = 8
+_ONE_IN: Final = 4
 _TALKS: Final = 2.5
 _ANGER: Final = ("complaint", "again", "furious", "furious", "farewell")
 
 
 def enlivened(life: Life, until_ms: int, chance: Random) -> Life:
-    """Return the life with a lively end: one person in eight loses patience, the others talk a few times each."""
+    """Return the life with a lively end: one person in four loses patience, the others talk a few times each."""
     if life.decision is not None and life.decision.at_ms < until_ms:
         return life
     # Turns and conversations beyond any that the life itself has.
     talker = Talker(life.person, chance, chance, first_turn=50_000)
     began_ms = until_ms - LAST_MS
     acts = list(life.acts)
-    if life.person.index % _ONE_IN == 5 and began_ms > life.person.joined_ms:
+    if life.person.index % _ONE_IN == 1 and began_ms > life.person.joined_ms:
         acts += _losing_patience(life, talker, began_ms, chance)
     else:
         for _ in range(min(int(chance.expovariate(1 / _TALKS)), 6)):
