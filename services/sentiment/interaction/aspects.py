@@ -1,6 +1,7 @@
 """What a text is about and how it asks: cue words for eight aspects, for complaints and for urgency, zh and en."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, compress, repeat
@@ -334,13 +335,13 @@ def _find(folded: str, words: Sequence[_CueWord], starts: Sequence[int], texts: 
     `folded` is lower case, simplified, digits 0. Each of the words may begin at the start beside it, ascending, in the
     text beside that; of several at one start the first counts.
     """
-    found: dict[int, list[str]] = {}
+    found = defaultdict[int, list[str]](list)
     end = 0
     begins = map(folded.startswith, map(_WORD, words), starts)
     for (word, is_whole), start, text in compress(zip(words, starts, texts, strict=False), begins):
         if start >= end and not (is_whole and _is_inside_word(folded, start, start + len(word))):
             end = start + len(word)
-            found.setdefault(text, []).append(word)
+            found[text].append(word)
     return found
 
 

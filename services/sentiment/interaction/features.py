@@ -282,7 +282,7 @@ def han_characters(table: NDArray[np.uint32]) -> tuple[Codes, Codes]:
 
 def hash_han(letters: Codes, is_han: NDArray[np.bool_]) -> Codes:
     """Return the places of Han pairs and triples, shape (2, characters), each at its first character."""
-    grams = np.zeros((_N_HAN_RUNS, len(letters)), np.uint32)
+    grams = np.empty((_N_HAN_RUNS, len(letters)), np.uint32)
     is_gram = np.zeros(grams.shape, np.bool_)
     pairs, triples = grams[0, :-1], grams[1, :-2]
     np.multiply(letters[:-1], _FIRST, out=pairs)
@@ -481,9 +481,11 @@ class Hasher:
         terms = letters * self._powers[: len(letters)]
         # Spaces count as nothing, so that a sum from one token's start to the next one's covers the token alone.
         terms *= is_inside
-        before = np.zeros(len(terms), np.uint32)
+        before = np.empty(len(terms), np.uint32)
+        before[0] = 0
         np.cumsum(terms[:-1], dtype=np.uint32, out=before[1:])
-        hashes: Codes = np.diff(before.take(starts))[: 1 - _N_LAST_BREAKS]
+        before = before.take(starts[: 1 - _N_LAST_BREAKS])
+        hashes: Codes = before[1:] - before[:-1]
         starts = starts[:-_N_LAST_BREAKS]
         hashes *= self._inverse_powers.take(starts)
         return starts, hashes
