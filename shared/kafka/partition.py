@@ -263,7 +263,7 @@ class Partition(Generic[E, S]):
         yield from self._settle([], first)
         offsets, headers = [record.offset for record in records], [record.headers for record in records]
         numbers = repeat(self._number)
-        run = list(map(Input, keys, events, watermarks, numbers, offsets, headers, values))
+        run = list(map(Input, keys, events, times, watermarks, numbers, offsets, headers, values))
         self.watermark_ms = ends_ms
         self._decide(run)
         self.fence = max(self.fence, last)
@@ -303,11 +303,12 @@ class Partition(Generic[E, S]):
                 watermark, fence = self.watermark_ms, offset
                 continue
             try:
-                key, event, now_ms, value = self._decoded(record) if decoded is None else decoded[at]
+                key, event, at_ms, value = self._decoded(record) if decoded is None else decoded[at]
             except Exception as error:  # noqa: BLE001  whatever it is, it is this record's alone
                 self._poison(record, error, "undecodable")
                 fence = offset
                 continue
+            now_ms = at_ms
             if now_ms < watermark:
                 now_ms = watermark
             if now_ms >= run_ends_ms or timers.earliest_ms <= now_ms or parked:
@@ -319,7 +320,7 @@ class Partition(Generic[E, S]):
             watermark, fence = now_ms, offset
             if offset <= replay_until and offset <= states.fence(key):
                 continue
-            run.append(Input(key, event, now_ms, number, offset, record.headers, value))
+            run.append(Input(key, event, at_ms, now_ms, number, offset, record.headers, value))
         self.watermark_ms = watermark
         self._decide(run)
         self.fence = max(self.fence, fence)
@@ -329,8 +330,8 @@ class Partition(Generic[E, S]):
         if key is None or value is None or key < _FIRST_KEY or len(key) > MAX_KEY_BYTES:
             raise Reject(f"no value, or a key that is empty, starts with NUL or has over {MAX_KEY_BYTES} bytes")
         event = self._processor.decode(value)
-        now_ms = self._processor.event_time_ms(event)
-        return key.decode(), event, now_ms, value
+        at_ms = self._processor.event_time_ms(event)
+        return key.decode(), event, at_ms, value
 
     def _restore(self, key: str, row: bytes) -> None:
         fence, wake_at_ms = fence_of(row), wake_at_ms_of(row)

@@ -49,13 +49,14 @@ NEVER_WAKES: Final = 1 << 62
 
 
 class Input(Struct, Generic[E], frozen=True, gc=False):
-    """One decoded record. `now_ms` is the partition's watermark after it, in milliseconds since 1970.
+    """One decoded record. `at_ms` is its own time, `now_ms` the partition's watermark after it, in ms since 1970.
 
     `raw` is the record's value as it was read, for processors that splice it into their output.
     """
 
     key: str
     event: E
+    at_ms: int
     now_ms: int
     partition: int
     offset: int

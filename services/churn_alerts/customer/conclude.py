@@ -102,10 +102,10 @@ def conclude(followed: Followed, state: CustomerState, now: Standing, view: View
         return None
     state.told = told
     as_of_ms = end_of_day_ms(day) if is_woken else state.clock_ms
+    as_of, ordered_ms = from_ms(as_of_ms), state.signals.last_order_ms
     risk = None
     if view is not None and silence is not None and tier is not None:
-        risk = risk_of(view, silence, as_of_ms, tier, state.currency, now.basis)
-    as_of, ordered_ms = from_ms(as_of_ms), state.signals.last_order_ms
+        risk = risk_of(view, silence, as_of, tier, state.currency, now.basis)
     return CustomerRisk(
         customer_id=followed.key,
         as_of=as_of,

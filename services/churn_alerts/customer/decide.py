@@ -53,7 +53,7 @@ def hear(followed: Followed, one: Received) -> Answers | None:
         _hear_of_links(followed, heard, one)
         return None
     event = heard.event
-    at_ms = to_ms(event.occurred_at)
+    at_ms = one.at_ms
     day = at_ms // DAY_MS
     state, erased = followed.state, followed.erased
     if erased is not None:
@@ -276,7 +276,7 @@ def _erase(followed: Followed, event: EventBase, at_ms: int) -> None:
 
 def _hear_of_links(followed: Followed, record: LinkRecord, one: Received) -> None:
     """Take over histories, or let go of them; an alert is this customer's, or ends where he has one already."""
-    at_ms, followed.headers = to_ms(record.at), ()
+    at_ms, followed.headers = one.at_ms, ()
     state = followed.state or new_customer(at_ms // DAY_MS, followed.erased)
     turn = joined.hear(followed.key, state, record, one.offset, followed.erased)
     if turn.state is state and not (turn.sent or turn.ended):

@@ -12,7 +12,8 @@ from services.churn_alerts.signal.contact_falling_silent import ContactSilence
 from services.churn_alerts.signal.model import Finding
 from services.churn_alerts.signal.model import Moment as SignalMoment
 from services.churn_alerts.signal.purchase_overdue import Silence
-from services.churn_alerts.signal.registry import find_all
+from services.churn_alerts.signal.registry import find_all, find_raising
+from shared.clock import from_ms
 from shared.contracts.alert import Tier
 
 # An alert is looked at again after so many days when its evidence sets no earlier date.
@@ -41,7 +42,7 @@ def say(
     rules = policy.in_force.rules
     risk = None
     if view is not None and silence is not None:
-        risk = risk_of(view, silence, moment.at_ms, view.tier(policy.tier_cuts), state.currency, basis)
+        risk = risk_of(view, silence, from_ms(moment.at_ms), view.tier(policy.tier_cuts), state.currency, basis)
     signals = [finding.signal for finding in findings]
     negatives = state.signals.mismatch.negatives
     body = describe(
@@ -74,6 +75,13 @@ def findings_of(followed: Followed, day: int, policy: Policy, view: View | None,
         overdue,
         _contact_silence(followed, day, view, basis),
     )
+
+
+def raising_of(followed: Followed, day: int, policy: Policy) -> list[Finding]:
+    """Return the signals that hold at the end of `day` and can raise an alert, whatever the score says."""
+    signals = followed.present().signals
+    moment = SignalMoment(day, signals.since_day)
+    return find_raising(signals, moment, policy.weights, _contact_silence(followed, day, None, "orders"))
 
 
 def _contact_silence(followed: Followed, day: int, view: View | None, basis: Basis) -> ContactSilence | None:

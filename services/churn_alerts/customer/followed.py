@@ -14,9 +14,8 @@ from services.churn_alerts.customer.checks import Question
 from services.churn_alerts.customer.in_force import Basis, InForce, Policy
 from services.churn_alerts.customer.model import Purchases
 from services.churn_alerts.customer.state import CustomerState
-from services.churn_alerts.signal.event import Event
+from services.churn_alerts.signal.event import Event, Sentiment
 from shared.contracts.alert import AlertBody, AlertRecord, ClearReason, Tier
-from shared.contracts.enriched import Sentiment
 from shared.contracts.identity import HistoryLeft, HistoryMoved
 from shared.links import Erased, erasure
 from shared.trace_headers import carried
@@ -40,11 +39,13 @@ class Heard(Struct, frozen=True, gc=False, tag_field="type", tag="event.enriched
 class Received(Protocol):
     """What of a record of the run is used here: what was `Heard` or a record about links, and how it came.
 
-    `now_ms` is the partition's watermark after it.
+    `at_ms` is its own time, `now_ms` the partition's watermark after it.
     """
 
     @property
     def event(self) -> Any: ...
+    @property
+    def at_ms(self) -> int: ...
     @property
     def now_ms(self) -> int: ...
     @property

@@ -24,10 +24,9 @@ from services.churn_alerts.customer.state import (
     with_contact,
 )
 from services.churn_alerts.signal import fold
-from services.churn_alerts.signal.event import EventBase, OrderPlaced, OrderReturned
+from services.churn_alerts.signal.event import EventBase, OrderPlaced, OrderReturned, Sentiment
 from shared.clock import to_ms
 from shared.contracts.alert import ClearReason
-from shared.contracts.enriched import Sentiment
 from shared.contracts.identity import (
     CustomerLinked,
     CustomerUnlinked,

@@ -1,6 +1,7 @@
 """A customer's risk in the words of the contract: probability, reasons, tier, next purchase, value at stake."""
 
 import sys
+from datetime import datetime
 from math import exp
 
 from services.churn_alerts.alert.evidence import RiskFacts, risk_reasons
@@ -24,7 +25,7 @@ def tier_at_purchase(purchases: Purchases, generation: Generation, cuts: TierCut
     return tier_of(run.n_days, 0.0, run.decayed_middle, money, cuts)
 
 
-def risk_of(view: View, purchases: Purchases, as_of_ms: int, tier: Tier, currency: str, basis: Basis) -> Risk:
+def risk_of(view: View, purchases: Purchases, as_of: datetime, tier: Tier, currency: str, basis: Basis) -> Risk:
     """Return the calibrated risk of the view, as of an instant, with its three strongest reasons."""
     generation = view.generation
     gap = view.usual_gap_days
@@ -34,7 +35,7 @@ def risk_of(view: View, purchases: Purchases, as_of_ms: int, tier: Tier, currenc
     return Risk(
         p_churn=view.p,
         horizon_days=generation.horizon_days,
-        as_of=from_ms(as_of_ms),
+        as_of=as_of,
         generation=generation.version,
         is_prior=generation.is_prior,
         reasons=risk_reasons(GROUP_NAMES, view.contributions, facts),

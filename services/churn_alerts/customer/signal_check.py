@@ -15,7 +15,7 @@ from services.churn_alerts.alert.decide import (
     signals_alert_id,
 )
 from services.churn_alerts.customer.checks import Look, Question, View
-from services.churn_alerts.customer.describe import findings_of, say, tier_of_view
+from services.churn_alerts.customer.describe import findings_of, raising_of, say, tier_of_view
 from services.churn_alerts.customer.followed import Answers, Followed, last_day_of
 from services.churn_alerts.customer.in_force import Basis, Policy
 from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
@@ -56,7 +56,7 @@ def judge_day(followed: Followed, day: int, is_settling: bool) -> Answers:
     if alert is not None and not alert.is_silence and alert.last_ms > end_of_day_ms(day):
         return
     is_quiet = alert is None
-    if is_quiet and not _may_raise(followed, day, policy, findings_of(followed, day, policy, None, "orders")):
+    if is_quiet and not _may_raise(followed, day, policy, raising_of(followed, day, policy)):
         return
     yield from _judge(followed, day, policy, Moment(end_of_day_ms(day), followed.now_ms, is_settling), None)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.churn_alerts.alert.decide import MOST_ADDED, Moment, log_odds, silence_alert_id
 from services.churn_alerts.customer.checks import Crossed, Crossing, Look, Question, View
-from services.churn_alerts.customer.describe import findings_of, say, tier_of_view
+from services.churn_alerts.customer.describe import findings_of, raising_of, say, tier_of_view
 from services.churn_alerts.customer.followed import Answers, Followed, last_day_of
 from services.churn_alerts.customer.in_force import Basis, Policy
 from services.churn_alerts.customer.model import DAY_MS, Purchases, end_of_day_ms
@@ -133,7 +133,7 @@ def _sigma(followed: Followed, day: int, policy: Policy, basis: Basis) -> float:
     )
     if not has_signals:
         return 0.0
-    findings = findings_of(followed, day, policy, None, basis)
+    findings = raising_of(followed, day, policy)
     if basis == "contacts":
         # Contact silence is what is being checked; it may not count twice.
         findings = [finding for finding in findings if finding.signal.name != "contact_falling_silent"]

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from services.churn_alerts.signal.event import Sentiment
 from shared.contracts.alert import Cause
-from shared.contracts.enriched import ASPECT_NAMES, Sentiment
+from shared.contracts.enriched import ASPECT_NAMES
 
 COMPETITOR_BIT = len(ASPECT_NAMES)
 

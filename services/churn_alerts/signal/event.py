@@ -1,12 +1,25 @@
-"""What of an event is read here. Whether it keeps to its contract was looked at before it was published.
+"""What of an event and its sentiment is read here. That they keep to their contracts was seen to before.
 
-Same types and names as `shared.contracts.event`; what a class leaves out is skipped unread, which halves the time that
-an event takes to decode. Their kinship is tested, not declared: a Struct that inherits would decode all fields.
+Same types and names as in `shared.contracts`; what a class leaves out is skipped unread, which halves the time that an
+event takes to decode. Their kinship is tested, not declared: a Struct that inherits would decode all fields.
 """
 
 from msgspec import UNSET, Struct, UnsetType
 
+from shared.contracts.enriched import Aspect, SentimentLabel
 from shared.contracts.event import ActorKind, Direction, Instant, SurveyKind
+
+
+class AspectHit(Struct, frozen=True, gc=False):
+    aspect: Aspect
+
+
+class Sentiment(Struct, frozen=True, gc=False):
+    label: SentimentLabel
+    score: float
+    p_negative: float
+    is_complaint: bool = False
+    aspects: list[AspectHit] = []
 
 
 class Actor(Struct, frozen=True, gc=False):

@@ -21,6 +21,7 @@ from services.churn_alerts.signal.event import (
     PaymentDue,
     PaymentLate,
     PaymentPaid,
+    Sentiment,
     SurveyAnswered,
     TicketOpened,
     TicketReopened,
@@ -30,7 +31,6 @@ from services.churn_alerts.signal.expectation_mismatch import Negative
 from services.churn_alerts.signal.model import DAY_MS
 from services.churn_alerts.signal.state import SignalState
 from shared.clock import to_ms
-from shared.contracts.enriched import Sentiment
 from shared.contracts.event import CORRECTED, NOT_A_NEW_CONTACT
 
 CONTACTS: frozenset[type[EventBase]] = frozenset(

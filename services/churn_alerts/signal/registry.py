@@ -49,6 +49,7 @@ PRIOR_WEIGHTS: Weights = {rule.name: (rule.weight, rule.threshold) for rule in S
 _ABOUT_TEXTS: frozenset[SignalName] = frozenset({"complaints_surging", "expectation_mismatch", "sentiment_sliding"})
 
 _ON_EVENTS = tuple(rule for rule in SIGNALS if rule.judged == "event")
+_RAISING = tuple(rule for rule in SIGNALS if rule.can_raise)
 
 
 def find_on_event(state: SignalState, moment: Moment, weights: Weights) -> list[Finding]:
@@ -61,6 +62,13 @@ def find_all(
 ) -> list[Finding]:
     """Return every signal that holds at the end of the moment's day, strongest first."""
     return _found(SIGNALS, _parts(state, silence, contacts), moment, weights)
+
+
+def find_raising(
+    state: SignalState, moment: Moment, weights: Weights, contacts: ContactSilence | None
+) -> list[Finding]:
+    """Return those of `find_all` that add to what the silence score says; the others only explain it."""
+    return _found(_RAISING, _parts(state, None, contacts), moment, weights)
 
 
 def raising_contribution(findings: list[Finding]) -> float:

@@ -68,14 +68,21 @@ def evaluate(part: tuple[Moods, tuple[Proof, ...]], moment: Moment, weight: floa
     """
     moods, proofs = part
     first = moment.day // BLOCK_DAYS - BLOCKS_RECENT + 1
-    recent = [block for block in moods.blocks if first <= block.block < first + BLOCKS_RECENT]
-    earlier = [block for block in moods.blocks if block.block < first]
-    n_recent = sum(block.n for block in recent)
-    n_before = moods.n_older + sum(block.n for block in earlier)
+    n_recent = permille = oldest = 0
+    n_before, permille_before = moods.n_older, moods.permille_older
+    for block in moods.blocks:
+        if block.block < first:
+            n_before += block.n
+            permille_before += block.permille
+        elif block.block < first + BLOCKS_RECENT:
+            if not n_recent:
+                oldest = block.block
+            n_recent += block.n
+            permille += block.permille
     if n_recent < LEAST_TEXTS or n_before < LEAST_TEXTS:
         return None
-    mean = sum(block.permille for block in recent) / n_recent / 1000
-    mean_before = (moods.permille_older + sum(block.permille for block in earlier)) / n_before / 1000
+    mean = permille / n_recent / 1000
+    mean_before = permille_before / n_before / 1000
     fall = mean_before - mean
     if fall < threshold or fall < SIGNIFICANT * SPREAD * sqrt(1 / n_recent + 1 / n_before):
         return None
@@ -88,7 +95,7 @@ def evaluate(part: tuple[Moods, tuple[Proof, ...]], moment: Moment, weight: floa
         reason_en=f"the last {n_recent} texts sound worse than before ({mean:+z.2f} against {mean_before:+z.2f})",
         reason_zh=f"近期{n_recent}条文字的情绪下滑（由{mean_before:+z.2f}降至{mean:+z.2f}）",
     )
-    return Finding(signal, (recent[0].block + BLOCKS_RECENT) * BLOCK_DAYS)
+    return Finding(signal, (oldest + BLOCKS_RECENT) * BLOCK_DAYS)
 
 
 RULE = SignalRule(

@@ -6,6 +6,15 @@ from random import Random
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from services.churn_alerts.signal.model import DAY_MS, Moment
+from services.churn_alerts.signal.registry import (
+    BY_NAME,
+    PRIOR_WEIGHTS,
+    find_all,
+    find_raising,
+    raising_contribution,
+)
+from shared.clock import to_ms
 from shared.contracts.alert import AlertCleared, AlertRecord
 from tests.factories.churn_log import (
     START,
@@ -137,3 +146,18 @@ def test_one_alert_is_open_at_a_time_and_revisions_grow_by_one(seed: int) -> Non
         assert open_ones.setdefault(record.customer_id, record.alert_id) == record.alert_id
         if isinstance(record, AlertCleared):
             del open_ones[record.customer_id]
+
+
+@given(seeds, st.integers(0, 200))
+@settings(max_examples=6, deadline=None)
+def test_signals_that_can_raise_are_those_of_all_that_do(seed: int, days: int) -> None:
+    log = decided([*company(seed), end()])
+
+    for key in log.risks:
+        state = log.state(key)
+        assert state is not None
+        moment = Moment(to_ms(at(days)) // DAY_MS, state.signals.since_day)
+        every = find_all(state.signals, moment, PRIOR_WEIGHTS, None, None)
+        raising = find_raising(state.signals, moment, PRIOR_WEIGHTS, None)
+        assert raising == [finding for finding in every if BY_NAME[finding.signal.name].can_raise]
+        assert raising_contribution(raising) == raising_contribution(every)

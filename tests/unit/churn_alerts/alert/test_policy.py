@@ -17,11 +17,11 @@ from services.churn_alerts.alert.rules import DEFAULT, Rules, read_rules, to_doc
 from services.churn_alerts.alert.tier import TierCuts, fit_cuts, tier_of
 from services.churn_alerts.customer.generation import GROUP_NAMES
 from services.churn_alerts.signal.aspects import aspect_bits, causes_of
+from services.churn_alerts.signal.event import AspectHit, Sentiment
 from services.churn_alerts.signal.expectation_mismatch import Negative
 from services.churn_alerts.signal.model import DAY_MS
 from services.churn_alerts.signal.registry import added_log_odds
 from shared.contracts.alert import Cause, Signal, SignalName
-from shared.contracts.enriched import AspectHit, Sentiment
 from shared.errors import Reject
 
 PRICE, COMPETITOR = 1 << 2, 1 << 8
@@ -105,10 +105,7 @@ def test_talk_of_a_competitor_is_heard_in_both_languages() -> None:
         label="negative",
         score=-1,
         p_negative=1,
-        p_neutral=0,
-        p_positive=0,
-        language="zh",
-        aspects=[AspectHit("price", [])],
+        aspects=[AspectHit("price")],
     )
 
     for text in (

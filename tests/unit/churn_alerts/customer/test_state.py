@@ -13,6 +13,7 @@ from services.churn_alerts.customer.state import (
     merge,
     new_state,
 )
+from shared.clock import from_ms
 from shared.contracts.codec import encode
 from shared.kafka.controls import Controls
 from tests.factories.churn_log import Heard, at, complaint, decided, regular, survey
@@ -50,6 +51,15 @@ def test_deliveries_of_the_newest_day_are_remembered_however_many() -> None:
     assert all(state.has_seen(print_, 5) for print_ in prints)
 
 
+def test_a_fingerprint_that_only_lies_across_two_others_is_new() -> None:
+    state = new_state(5)
+    state.has_seen(b"abcdefgh", 5)
+    state.has_seen(b"ijklmnop", 5)
+
+    assert not state.has_seen(b"efghijkl", 6)
+    assert state.has_seen(b"ijklmnop", 6)
+
+
 def test_last_deliveries_of_earlier_days_are_remembered() -> None:
     state = new_state(5)
     for n in range(8):
@@ -80,6 +90,7 @@ def test_a_risk_is_the_same_bytes_whether_or_not_the_state_was_read_back() -> No
     [view] = answer([Look(purchases, "orders", 5)], InForce(Controls([]), ReadDocuments()))
     assert isinstance(view, View)
 
-    told = [encode(risk_of(view, purchases, 0, "gold", currency, "orders")) for currency in ("USD", b"USD".decode())]
+    currencies = ("USD", b"USD".decode())
+    told = [encode(risk_of(view, purchases, from_ms(0), "gold", currency, "orders")) for currency in currencies]
 
     assert told[0] == told[1]

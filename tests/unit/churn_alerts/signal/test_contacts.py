@@ -3,7 +3,7 @@
 import msgspec
 from msgspec.structs import replace
 
-from services.churn_alerts.signal.event import Event, EventBase
+from services.churn_alerts.signal.event import Event, EventBase, Sentiment
 from services.churn_alerts.signal.fold import is_contact, observe
 from services.churn_alerts.signal.state import SignalState
 from shared.clock import to_ms
@@ -28,7 +28,8 @@ def test_a_message_is_a_contact_and_more_about_a_known_one_is_not() -> None:
 
 
 def test_a_complaint_that_is_corrected_is_one_complaint() -> None:
-    event, sentiment = complaint("a", at(0))
+    event, told = complaint("a", at(0))
+    sentiment = msgspec.json.decode(encode(told), type=Sentiment)
     said, corrected = read(event), replace(read(event), id="edit", attributes={"kind": "edit"})
     state, once = SignalState(0), SignalState(0)
 

@@ -8,7 +8,9 @@ import pytest
 
 from services.churn_alerts.signal import event as read
 from shared.contracts import event as contract
-from shared.contracts.codec import decode_event
+from shared.contracts.codec import decode_event, encode
+from shared.contracts.enriched import Sentiment
+from tests.factories.churn_log import COMPLAINT
 
 BY_TYPE: dict[Any, type[msgspec.Struct]] = {one.__struct_config__.tag: one for one in read.Event.__args__}
 EXAMPLES = sorted(
@@ -38,3 +40,18 @@ def test_an_example_is_read_as_its_contract_reads_it(path: Path) -> None:
 
     for name in set(type(part).__struct_fields__) - {"items", "actor"}:
         assert getattr(part, name) == getattr(whole, name)
+
+
+def test_a_sentiment_is_read_as_its_contract_says_it() -> None:
+    part = msgspec.json.decode(encode(COMPLAINT), type=read.Sentiment)
+
+    assert [hit.aspect for hit in part.aspects] == [hit.aspect for hit in COMPLAINT.aspects]
+    for name in set(read.Sentiment.__struct_fields__) - {"aspects"}:
+        assert getattr(part, name) == getattr(COMPLAINT, name)
+
+
+def test_a_sentiment_is_read_with_its_contracts_defaults() -> None:
+    declared = {field.name: field.default for field in msgspec.structs.fields(Sentiment)}
+
+    for field in msgspec.structs.fields(read.Sentiment):
+        assert declared[field.name] == field.default

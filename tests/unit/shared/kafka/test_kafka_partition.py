@@ -4,7 +4,7 @@ import pytest
 
 from shared.kafka.changelog import LoadedState
 from shared.kafka.partition import Forwarded, Partition, Work
-from shared.kafka.processor import NEVER_WAKES, Output
+from shared.kafka.processor import NEVER_WAKES, ControlView, Decisions, Input, Output, StateView
 from shared.kafka.rows import PARTITION_KEY, encode_row, fence_of, state_of
 from tests.factories.kafka_processors import Note, Seen, Sighting, Watch, note_of, rules, sighting, tick
 from tests.fakes.kafka import FakeRecord
@@ -40,6 +40,27 @@ def test_a_run_without_timers_is_decided_in_one_call() -> None:
     _advance(partition, *(sighting(offset, "ab"[offset % 2], 10 * offset) for offset in range(100)))
 
     assert processor.decided_runs == [100]
+
+
+@pytest.mark.parametrize("n_wake_ms", [100, NEVER_WAKES], ids=["one by one", "in one run"])
+def test_an_input_has_its_own_time_beside_the_watermark(n_wake_ms: int) -> None:
+    class Timed(Watch):
+        def decide(
+            self, states: StateView[Seen], inputs: Sequence[Input[Sighting]], controls: ControlView
+        ) -> Decisions[Seen]:
+            times.extend((one.at_ms, one.now_ms) for one in inputs)
+            return super().decide(states, inputs, controls)
+
+    times: list[tuple[int, int]] = []
+
+    _advance(
+        _partition(Timed(shortest_wake_ms=n_wake_ms, patience_ms=NEVER_WAKES)),
+        sighting(0, "b", 9_500),
+        sighting(1, "a", 1_000),
+        sighting(2, "a", 9_900),
+    )
+
+    assert times == [(9_500, 9_500), (1_000, 9_500), (9_900, 9_900)]
 
 
 def test_a_run_is_no_longer_than_the_processor_says() -> None:
