@@ -539,12 +539,7 @@ def _turned_han(letters: Codes, kinds: NDArray[np.uint8], is_han: NDArray[np.boo
 
 
 def turned_han(folded: str, is_han: bytes) -> bytes:
-    """Return a byte for each character of one text, 1 for the Han characters that a Han negation reaches.
-
-    Of a text without a Han negation nothing is returned.
-    """
-    if not any(map(folded.__contains__, HAN_NEGATIONS)):
-        return b""
+    """Return a byte for each character of one text, 1 for the Han characters that a Han negation reaches."""
     is_turned = bytearray(len(folded))
     for match in _HAN_DENIAL.finditer(folded):
         after = match.end()
