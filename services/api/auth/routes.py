@@ -1,6 +1,6 @@
 """Logging in to the console, API keys and the audit log over HTTP."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -124,19 +124,21 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
     @router.post(
         "/keys/{key_id}/rotate",
         summary="Replace an API key by a new one with the same rights",
-        description="The old one ends at once, or after `overlap_hours`: a sender that still has it loses nothing.",
+        description="The old one ends at once, or after `overlap_hours`: a sender that still has it loses nothing. "
+        "409 for a key that was rotated before, is revoked or has expired.",
         responses=answers(NewKeyView, "The new key, shown this once", 404, 409, 413, 415, status=201),
         openapi_extra=takes(RotateKeyBody, is_required=False, example={"overlap_hours": 24}),
     )
     async def rotate_key(request: Request, key_id: str, principal: keeper) -> Response:
         body: RotateKeyBody = await read_body(request, _rotate_decoder, empty=b"{}")
         key = new_key()
+        now = clock.now()
         async with transaction(pool) as connection:
-            old = await store.get_key(connection, key_id)
+            old = await store.hold_key(connection, key_id)
             if old is None:
                 raise _unknown(key_id)
-            if old.revoked_at is not None:
-                raise ProblemError(409, "the key is revoked already")
+            if reason := _not_to_rotate(old, now):
+                raise ProblemError(409, reason)
             new_id = await insert_key(
                 connection,
                 key,
@@ -146,10 +148,9 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
                 created_by=principal.name,
                 expires_at=old.expires_at,
             )
-            if body.overlap_hours:
-                await store.end_key_at(connection, key_id, clock.now() + timedelta(hours=body.overlap_hours))
-            else:
-                await store.revoke_key(connection, key_id, clock.now())
+            await store.replace_key(connection, key_id, now, now + timedelta(hours=body.overlap_hours))
+            if not body.overlap_hours:
+                await store.revoke_key(connection, key_id, now)
             await store.audit(
                 connection,
                 principal,
@@ -206,6 +207,16 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
 
 def _session_view(principal: Principal, csrf_token: str | None) -> SessionView:
     return SessionView(name=principal.name, role=principal.role, scopes=sorted(principal.scopes), csrf_token=csrf_token)
+
+
+def _not_to_rotate(key: store.KeyView, now: datetime) -> str | None:
+    if key.rotated_at is not None:
+        return "the key was rotated already: rotate the one that took its place"
+    if key.revoked_at is not None:
+        return "the key is revoked already"
+    if key.expires_at is not None and key.expires_at <= now:
+        return "the key has expired, and so would the new one: make a key instead"
+    return None
 
 
 def _unknown(key_id: str) -> ProblemError:

@@ -15,7 +15,7 @@ from shared.postgres.pool import open_connection
 
 
 class KeyView(Struct, frozen=True, kw_only=True):
-    """An API key as it may be shown: never the key itself."""
+    """An API key as it may be shown: never the key itself. `rotated_at`: since when another takes its place."""
 
     id: str
     prefix: str
@@ -27,6 +27,7 @@ class KeyView(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    rotated_at: datetime | None
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
@@ -108,7 +109,7 @@ async def touch_keys(connection: Any, used: Mapping[str, datetime]) -> None:
 async def list_keys(connection: Any) -> list[KeyView]:
     rows = await connection.fetch(
         """
-        SELECT id, prefix, name, role, scopes, created_at, created_by, expires_at, last_used_at, revoked_at
+        SELECT id, prefix, name, role, scopes, created_at, created_by, expires_at, last_used_at, revoked_at, rotated_at
         FROM api_keys ORDER BY created_at DESC, id LIMIT 1000
         """
     )
@@ -118,12 +119,18 @@ async def list_keys(connection: Any) -> list[KeyView]:
 async def get_key(connection: Any, key_id: str) -> KeyView | None:
     row = await connection.fetchrow(
         """
-        SELECT id, prefix, name, role, scopes, created_at, created_by, expires_at, last_used_at, revoked_at
+        SELECT id, prefix, name, role, scopes, created_at, created_by, expires_at, last_used_at, revoked_at, rotated_at
         FROM api_keys WHERE id = $1
         """,
         key_id,
     )
     return None if row is None else KeyView(**dict(row))
+
+
+async def hold_key(connection: Any, key_id: str) -> KeyView | None:
+    """Return a key that nobody else changes until the transaction ends."""
+    await connection.execute("SELECT FROM api_keys WHERE id = $1 FOR UPDATE", key_id)
+    return await get_key(connection, key_id)
 
 
 async def revoke_key(connection: Any, key_id: str, now: datetime) -> None:
@@ -132,9 +139,11 @@ async def revoke_key(connection: Any, key_id: str, now: datetime) -> None:
     await connection.execute("DELETE FROM sessions WHERE key_id = $1", key_id)
 
 
-async def end_key_at(connection: Any, key_id: str, end: datetime) -> None:
-    """Let a key, and the console sessions opened with it, expire at `end` unless they do before."""
-    await connection.execute("UPDATE api_keys SET expires_at = least(expires_at, $2) WHERE id = $1", key_id, end)
+async def replace_key(connection: Any, key_id: str, now: datetime, end: datetime) -> None:
+    """Note that another takes a key's place; it, and the console sessions opened with it, end then or before."""
+    await connection.execute(
+        "UPDATE api_keys SET rotated_at = $2, expires_at = least(expires_at, $3) WHERE id = $1", key_id, now, end
+    )
 
 
 async def audit(

@@ -1,6 +1,8 @@
 """Who may do what, endpoint by endpoint; logins, sessions, lockout, headers."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -199,16 +201,39 @@ def test_a_key_rotated_with_an_overlap_stays_valid_until_it_ends(api: Api) -> No
     made = api.post("/v1/keys", {"name": "shop", "role": "integrator"}).json()
     asked = datetime.now(UTC)
     rotated = api.post(f"/v1/keys/{made['id']}/rotate", {"overlap_hours": 24}).json()
-    api.post(f"/v1/keys/{made['id']}/rotate", {"overlap_hours": 48})
+    again = api.post(f"/v1/keys/{made['id']}/rotate", {"overlap_hours": 48})
 
     with api.client(made["key"]) as old, api.client(rotated["key"]) as new:
         statuses = [client.get("/v1/session").status_code for client in (old, new)]
     listed = {key["id"]: key for key in api.get("/v1/keys")["items"]}
     end = datetime.fromisoformat(listed[made["id"]]["expires_at"])
 
-    assert statuses == [200, 200]
+    assert (statuses, again.status_code) == ([200, 200], 409)
     assert abs(end - asked - timedelta(hours=24)) < timedelta(minutes=5)
     assert listed[rotated["id"]]["expires_at"] is None
+
+
+@pytest.mark.parametrize("overlap_hours", [0, 24])
+def test_a_key_rotated_many_times_at_once_is_replaced_by_one(api: Api, overlap_hours: int) -> None:
+    name = f"rotated with {overlap_hours} hours"
+    made = api.post("/v1/keys", {"name": name, "role": "viewer"}).json()
+
+    with ThreadPoolExecutor(8) as threads:
+        rotate = partial(api.post, f"/v1/keys/{made['id']}/rotate", {"overlap_hours": overlap_hours})
+        statuses = [answer.result().status_code for answer in [threads.submit(rotate) for _ in range(8)]]
+    keys = [key for key in api.get("/v1/keys")["items"] if key["name"] == name and key["id"] != made["id"]]
+
+    assert sorted(statuses) == [201] + [409] * 7
+    assert [key["expires_at"] for key in keys] == [None]
+
+
+def test_a_key_that_has_expired_is_not_rotated(api: Api) -> None:
+    made = api.post("/v1/keys", {"name": "over", "role": "viewer", "expires_at": "2100-01-01T00:00:00Z"}).json()
+    api.execute(f"UPDATE api_keys SET expires_at = now() WHERE id = '{made['id']}'")
+
+    answer = api.post(f"/v1/keys/{made['id']}/rotate")
+
+    assert (answer.status_code, "expired" in answer.json()["detail"]) == (409, True)
 
 
 def test_a_key_cannot_be_widened_beyond_its_role(api: Api) -> None:
