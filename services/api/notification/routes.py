@@ -38,7 +38,7 @@ from shared.logs import correlation_id
 from shared.postgres.pool import reading, transaction
 from shared.problem import ProblemError
 
-_CURSOR = "deliveries"
+_CURSOR = "deliveries-by-event"
 _new_decoder = msgspec.json.Decoder(NewEndpointBody)
 _change_decoder = msgspec.json.Decoder(EndpointChangeBody)
 _requeue_decoder = msgspec.json.Decoder(RequeueBody)
@@ -185,7 +185,7 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
             await _known(connection, endpoint_id)
             rows = await store.deliveries(connection, endpoint_id, before[0] if before else None, limit + 1)
         page = rows[:limit]
-        next_cursor = encode_cursor(_CURSOR, page[-1].id) if len(rows) > limit else None
+        next_cursor = encode_cursor(_CURSOR, page[-1].event_id) if len(rows) > limit else None
         return json_response(DeliveryPage(items=page, next_cursor=next_cursor))
 
     @router.post(

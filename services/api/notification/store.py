@@ -271,11 +271,15 @@ async def delete(connection: Any, endpoint_id: str) -> bool:
 
 
 async def deliveries(connection: Any, endpoint_id: str, before: int | None, limit: int) -> list[DeliveryView]:
+    """Return what an endpoint is told of events before `before`, the newest first.
+
+    Events and their jobs are numbered in one order, and of the former there is an index by endpoint.
+    """
     rows = await connection.fetch(
         """
         SELECT id, seq AS event_id, customer_id, status, run_at, n_attempts, last_status, last_error, created_at,
                finished_at
-        FROM notification_jobs WHERE endpoint_id = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+        FROM notification_jobs WHERE endpoint_id = $1 AND ($2::bigint IS NULL OR seq < $2) ORDER BY seq DESC LIMIT $3
         """,
         endpoint_id,
         before,

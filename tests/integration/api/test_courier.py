@@ -20,7 +20,7 @@ from services.api.notification.model import EndpointKind, QuietHours
 from services.api.notification.sample import sample_event
 from services.api.notification.send import Sender
 from shared.clock import SystemClock
-from shared.postgres.pool import Pool, make_pool, reading
+from shared.postgres.pool import Pool, make_pool, reading, transaction
 from tests.factories.records import NOON
 from tests.integration.api.test_notifications import receiving
 
@@ -156,3 +156,32 @@ async def test_a_message_that_cannot_be_settled_for_now_leaves_the_others_to_be(
 
     assert n_told == 2
     assert await told(pool) == {"ep_bad": ("pending", 0, None), "ep_good": ("delivered", 1, None)}
+
+
+async def test_a_page_of_what_an_endpoint_was_told_reads_nothing_of_others(pool: Pool) -> None:
+    n_old, n_new = 2_000, 20_000
+    async with transaction(pool) as connection:
+        await connection.execute(
+            """
+            INSERT INTO notification_endpoints (id, name, kind, url, language, created_by)
+            VALUES ('ep_old', 'old', 'webhook', '', 'en', 'test'), ('ep_new', 'new', 'webhook', '', 'en', 'test')
+            """
+        )
+        await connection.execute(
+            """
+            INSERT INTO notification_jobs (endpoint_id, seq, customer_id)
+            SELECT CASE WHEN n <= $1::int THEN 'ep_old' ELSE 'ep_new' END, n, 'c' || n
+            FROM generate_series(1, $2::int) AS n
+            """,
+            n_old,
+            n_old + n_new,
+        )
+        await connection.execute("ANALYZE notification_jobs")
+    async with transaction(pool) as connection:
+        page = await store.deliveries(connection, "ep_old", 1_000, 50)
+        n_read = await connection.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'notification_jobs'"
+        )
+
+    assert [delivery.event_id for delivery in page] == list(range(999, 949, -1))
+    assert n_read == len(page)
