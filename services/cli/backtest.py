@@ -38,7 +38,7 @@ Interactions = Annotated[
         "--interactions",
         exists=True,
         dir_okay=False,
-        help="Events, one JSON object a line: shows contacts, tickets and low ratings beside the alerts.",
+        help="Events, one JSON object a line, may be gzip: shows contacts, tickets and low ratings beside the alerts.",
     ),
 ]
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import typer
 
+from services.churn_alerts.backtest.amounts import DecimalSign, UnclearColumn
 from services.cli.counted import counted
 from services.cli.endpoint import ApiKey, IngestUrl, ingest_endpoint
 from services.cli.import_rows import (
@@ -22,6 +23,7 @@ from services.cli.import_rows import (
     OrderColumns,
     Row,
     RowIds,
+    decimal_sign,
     in_batches,
     interaction_event,
     is_sorted,
@@ -50,7 +52,7 @@ def orders(
     customer_column: Annotated[str, typer.Option()] = "customer_id",
     time_column: Annotated[str, typer.Option()] = "time",
     event_column: Annotated[str, typer.Option(help="Holds purchase or return; may be absent.")] = "event",
-    amount_column: Annotated[str, typer.Option(help="Numbers with a decimal point, like 1234.50.")] = "amount",
+    amount_column: Annotated[str, typer.Option(help="Numbers like 1234.50, or all like 1.234,50.")] = "amount",
     order_column: Annotated[str, typer.Option(help="Order number; may be absent.")] = "order_id",
     currency_column: Annotated[str, typer.Option()] = "currency",
     batch: Batch = 2000,
@@ -61,9 +63,10 @@ def orders(
     """Import orders: one row an order; columns customer_id, time, amount and, where present, event and order_id."""
     columns = OrderColumns(customer_column, time_column, event_column, amount_column, order_column, currency_column)
     ids, zone = RowIds(), _zone(timezone)
+    decimal = "." if _is_ndjson(file) else _decimal_sign(file, columns.amount)
 
     def to_event(row: Row) -> dict[str, Any]:
-        return order_event(row, columns, ids, source=source, currency=currency, zone=zone)
+        return order_event(row, columns, ids, source=source, currency=currency, zone=zone, decimal=decimal)
 
     _run(file, to_event, (columns.customer, columns.time, columns.amount), columns.time, batch, rejects, url, api_key)
 
@@ -113,7 +116,7 @@ def _run(
     from pulseline.client import Client, ClientError
 
     console = Console(stderr=True)
-    is_ndjson = ".ndjson" in file.suffixes or ".jsonl" in file.suffixes
+    is_ndjson = _is_ndjson(file)
     with _readable(file):
         rows = partial(_ndjson_rows, file) if is_ndjson else partial(_csv_rows, file, encoding_of(file))
         n_rows = _check(file, rows, () if is_ndjson else required)
@@ -175,6 +178,18 @@ def _ndjson_event(row: Row) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise Reject("a line holds one event, a JSON object")
     return event
+
+
+def _is_ndjson(file: Path) -> bool:
+    return ".ndjson" in file.suffixes or ".jsonl" in file.suffixes
+
+
+def _decimal_sign(file: Path, column: str) -> DecimalSign:
+    with _readable(file):
+        try:
+            return decimal_sign((row.line, row.values.get(column) or "") for row in _csv_rows(file, encoding_of(file)))
+        except UnclearColumn as error:
+            raise typer.BadParameter(f"{file.name}: {error}") from error
 
 
 def _csv_rows(file: Path, encoding: str) -> Iterator[Row]:

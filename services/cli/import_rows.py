@@ -1,6 +1,7 @@
 """Rows of a company's own files as events. Pure: a row and a mapping in, an event or a plain reason out."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +9,11 @@ from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from services.churn_alerts.backtest.amounts import AmountSurvey, DecimalSign
 from shared.errors import Reject
+
+_WITH_COMMA = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:([.' \u00a0\u202f])\d{3})(?:\1\d{3})*)(?:,\d+)?")
+_THOUSANDS = re.compile(r"[.' \u00a0\u202f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,14 @@ class RowIds:
 
 
 def order_event(
-    row: Row, columns: OrderColumns, ids: RowIds, *, source: str, currency: str, zone: tzinfo
+    row: Row,
+    columns: OrderColumns,
+    ids: RowIds,
+    *,
+    source: str,
+    currency: str,
+    zone: tzinfo,
+    decimal: DecimalSign = ".",
 ) -> dict[str, Any]:
     """Return the order.placed or order.returned event of a row.
 
@@ -67,7 +79,7 @@ def order_event(
     """
     customer = _required(row, columns.customer)
     occurred_at = parse_time(_required(row, columns.time), zone, columns.time)
-    amount = parse_amount(_required(row, columns.amount), columns.amount)
+    amount = parse_amount(_required(row, columns.amount), columns.amount, decimal)
     kind = (row.values.get(columns.event) or "purchase").strip().lower()
     if kind not in ("purchase", "return"):
         raise Reject(f"{kind!r} is neither purchase nor return", columns.event)
@@ -125,15 +137,32 @@ def parse_time(value: str, zone: tzinfo, column: str) -> str:
         raise Reject(f"{value!r} is out of range", column) from error
 
 
-def parse_amount(value: str, column: str) -> str:
+def parse_amount(value: str, column: str, decimal: DecimalSign = ".") -> str:
     """Return the amount as a plain decimal string. Raises `Reject` naming the column."""
+    text = value.strip()
+    if decimal == ",":
+        if _WITH_COMMA.fullmatch(text) is None:
+            raise Reject(f"{value!r} does not fit the decimal comma of the others, like 1.234,50", column)
+        text = _THOUSANDS.sub("", text).replace(",", ".")
     try:
-        amount = Decimal(value.strip())
+        amount = Decimal(text)
     except InvalidOperation as error:
         raise Reject(f"{value!r} is not a number; amounts are written like 1234.50", column) from error
     if not amount.is_finite():
         raise Reject(f"{value!r} is not a finite number", column)
     return f"{amount:f}"
+
+
+def decimal_sign(amounts: Iterable[tuple[int, str]]) -> DecimalSign:
+    """Return how a column writes decimals, from all its values and their lines.
+
+    Raises `UnclearColumn` where there are commas and the values can be read in two ways.
+    """
+    survey, has_commas = AmountSurvey(), False
+    for line, value in amounts:
+        survey.see(line, value)
+        has_commas = has_commas or "," in value
+    return survey.settle().decimal if has_commas else "."
 
 
 def is_sorted(times: Iterable[str]) -> bool:

@@ -9,6 +9,7 @@ from shared.clock import to_ms
 from shared.contracts.codec import decode_event
 from shared.contracts.event import EventBase, Interaction, SurveyAnswered, TicketOpened, TicketReopened
 from shared.errors import Reject
+from shared.table_file import decompressed
 
 LOOK_BACK_DAYS = 30
 
@@ -32,12 +33,12 @@ class Contacts:
 
 
 def read_contacts(path: Path) -> Contacts:
-    """Return the contacts in a file of events, one JSON object a line, as `pulseline replay` reads them.
+    """Return the contacts in a file of events, plain or gzip, one JSON object a line, as `pulseline replay` reads them.
 
     Events without a customer id, and lines that are no event, are counted as rejected.
     """
     contacts = Contacts()
-    with path.open("rb") as lines:
+    with path.open("rb") as raw, decompressed(raw) as lines:
         for line in lines:
             if not line.strip():
                 continue

@@ -81,6 +81,24 @@ def test_an_export_in_windows_1252_is_refused_with_line_and_remedy(ingest: Inges
     assert ingest.events == []
 
 
+def test_amounts_with_decimal_commas_are_imported_as_what_they_are(ingest: Ingest) -> None:
+    table = b"customer_id;time;amount\nc1;2026-11-01;12,50\nc2;2026-11-02;1.234,50\nc3;2026-11-03;1.234\n"
+
+    result = imported(ingest, table)
+
+    assert result.exit_code == 0, result.output
+    assert [event["amount"] for event in ingest.events] == ["12.50", "1234.50", "1234"]
+
+
+def test_amounts_that_can_be_read_in_two_ways_are_refused_with_their_lines(ingest: Ingest) -> None:
+    result = imported(ingest, b"customer_id;time;amount\nc1;2026-11-01;12,50\nc2;2026-11-02;12.50\n")
+
+    told = " ".join(result.output.replace("\u2502", " ").split())
+    assert result.exit_code == 2
+    assert "with decimal point (line 3: '12.50') and with decimal comma (line 2: '12,50')" in told
+    assert ingest.events == []
+
+
 def test_an_import_of_nothing_fails(ingest: Ingest) -> None:
     result = imported(ingest, b"customer_id,time,amount\nc1,2026-11-01,12\n", "--currency", "money")
 

@@ -6,7 +6,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.cli.import_rows import InteractionColumns, OrderColumns, Row, RowIds, interaction_event, order_event
+from services.churn_alerts.backtest.amounts import UnclearColumn
+from services.cli.import_rows import (
+    InteractionColumns,
+    OrderColumns,
+    Row,
+    RowIds,
+    decimal_sign,
+    interaction_event,
+    order_event,
+    parse_amount,
+)
 from shared.errors import Reject
 
 
@@ -65,8 +75,40 @@ def test_interaction_row_defaults_to_an_inbound_chat() -> None:
     assert (event["channel"], event["direction"], event["text"]) == ("chat", "inbound", "嗯")
 
 
-def test_an_amount_with_a_decimal_comma_is_refused_saying_how_amounts_are_written() -> None:
-    row = Row(2, {"customer_id": "c", "time": "2026-11-22 08:00", "amount": "12,50"})
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [("12,50", "12.50"), ("1.234,5", "1234.5"), ("-1 234 567,00", "-1234567.00"), ("7", "7"), ("0,005", "0.005")],
+)
+def test_an_amount_in_a_column_with_decimal_commas_is_the_number_it_means(written: str, amount: str) -> None:
+    assert parse_amount(written, "amount", ",") == amount
 
+
+@pytest.mark.parametrize("written", ["12.50", "1.23,4", "1,2,3", "1.234 567,0", "12,", "12,5O"])
+def test_what_does_not_fit_the_decimal_comma_of_the_others_is_rejected(written: str) -> None:
+    with pytest.raises(Reject, match="decimal comma of the others"):
+        parse_amount(written, "amount", ",")
+
+
+@pytest.mark.parametrize(
+    ("amounts", "sign"),
+    [
+        (["12.50", "3"], "."),
+        (["1.234", "2.500"], "."),
+        (["12,50", "1.234", "1.234,00"], ","),
+        (["1,234.50", "12.00"], "."),
+        (["7", "0,5"], ","),
+    ],
+)
+def test_a_column_tells_its_decimal_sign(amounts: list[str], sign: str) -> None:
+    assert decimal_sign(enumerate(amounts, 2)) == sign
+
+
+@pytest.mark.parametrize("amounts", [["1,250", "3,500"], ["12,50", "12.50"]])
+def test_a_column_that_can_be_read_in_two_ways_is_not_guessed(amounts: list[str]) -> None:
+    with pytest.raises(UnclearColumn):
+        decimal_sign(enumerate(amounts, 2))
+
+
+def test_an_amount_with_a_comma_among_decimal_points_is_refused_saying_how_amounts_are_written() -> None:
     with pytest.raises(Reject, match=r"'12,50' is not a number; amounts are written like 1234\.50"):
-        order_event(row, OrderColumns(), RowIds(), source="s", currency="EUR", zone=UTC)
+        order(values={"amount": "12,50"})
