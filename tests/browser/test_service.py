@@ -48,6 +48,7 @@ def counted(times: int, pace: int, dimension: Dimension, name: str) -> list[Serv
         timed("ticket", dimension, name, pace * hours * 3_600, True, times, times, times // 5)
         for hours in range(1, 70, 9)
     ]
+    cells.append(ServiceCell("settled", dimension, name, 8 * times, 6 * times, 0))
     cells.append(ServiceCell("csat", dimension, name, 6 * times, 5 * times, 0))
     cells.append(ServiceCell("nps", dimension, name, 5 * times, 2 * times, times))
     return [*cells, ServiceCell("buyers", dimension, name, 30 * times, 4 * times, 0)]
@@ -89,9 +90,11 @@ def test_figures_have_intervals_and_numbers(console: Console) -> None:
     found = answer().whole
     assert found.csat.share is not None
     assert found.reopened.share is not None
+    assert found.first_contact_resolution.share is not None
 
     facts = page.locator(".service")
     expect(facts).to_contain_text(f"{100 * found.csat.share.value:.1f}%")
+    expect(facts).to_contain_text(f"{100 * found.first_contact_resolution.share.low:.1f}%")
     expect(facts).to_contain_text(f"{100 * found.reopened.share.high:.1f}%, of {found.reopened.n}")
     weeks = page.get_by_role("region", name="Period").get_by_role("row")
     expect(weeks.nth(1)).to_contain_text("Mar 16, in part")

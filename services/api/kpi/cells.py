@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from services.api.kpi.model import (
+    AGAIN_WITHIN,
     FACT_BYTES,
     REOPENED_WITHIN,
     Array,
@@ -16,6 +16,7 @@ from services.api.kpi.model import (
     Served,
     ServiceCell,
     Times,
+    What,
 )
 from shared.contracts.enriched import ASPECT_NAMES
 from shared.contracts.event import CHANNEL_NAMES
@@ -33,12 +34,13 @@ _ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 _NEVER = np.iinfo(np.int64).min
 _US = timedelta(microseconds=1)
 _S = 1_000_000
-_NAMES: dict[Served, Any] = {
+_NAMES: dict[Served, What] = {
     Served.CONTACT: "contact",
     Served.TICKET: "ticket",
     Served.CSAT: "csat",
     Served.NPS: "nps",
 }
+_FIRST, _TIMED = 4, 16
 
 
 def service_cells(
@@ -55,12 +57,14 @@ def service_cells(
     # Tickets are nobody's: who made contact is told by contacts.
     n_tickets = len(packed.tickets) // FACT_BYTES
     whose = np.concatenate([np.repeat(np.arange(len(n_facts)), n_facts), np.full(n_tickets, -1)])
+    settled = _settled(facts, whose, first, last, now)
     is_asked_for = (facts["started_at"] >= first) & (facts["started_at"] < last)
     facts, whose = facts[is_asked_for], whose[is_asked_for]
     cells: list[ServiceCell] = []
     for kind in Served:
         chosen = facts["flags"] & 3 == kind
-        cells += _counted(facts[chosen], kind, now, starts, days, packed.agents)
+        cells += _counted(facts[chosen], _NAMES[kind], now, starts, days, packed.agents)
+    cells += _counted(settled, "settled", now, starts, days, packed.agents)
     bought_at = np.frombuffer(packed.bought, ">i8").astype(np.int64)
     buyer = np.repeat(np.arange(len(n_bought)), n_bought)
     is_asked_for = (bought_at >= first) & (bought_at < last)
@@ -75,8 +79,32 @@ def service_cells(
     return cells
 
 
+def _settled(facts: Array, whose: Array, first: int, last: int, now: int) -> Array:
+    """Return the contacts a person answered long enough ago, as facts whose `first` says: and no other followed."""
+    week = AGAIN_WITHIN // _US
+    is_contact = facts["flags"] & 3 == Served.CONTACT
+    is_near = is_contact & (facts["started_at"] >= first) & (facts["started_at"] < last + week)
+    facts, whose = facts[is_near], whose[is_near]
+    started_at = facts["started_at"].astype(np.int64)
+    order = np.lexsort((started_at, whose))
+    facts, whose, started_at = facts[order], whose[order], started_at[order]
+    # The next one of the customer that began later: what began at one instant is no sequel of each other.
+    is_later = (np.diff(whose, prepend=-1) != 0) | (np.diff(started_at, prepend=first) != 0)
+    begins = np.append(np.flatnonzero(is_later), len(facts))
+    following = begins[np.cumsum(is_later)]
+    is_followed = np.zeros(len(facts), np.bool_)
+    has_next = following < len(facts)
+    after = following[has_next]
+    is_followed[has_next] = (whose[after] == whose[has_next]) & (started_at[after] - started_at[has_next] <= week)
+    is_answered = (facts["open_since"] == _NEVER) | (facts["flags"] & _TIMED == 0)
+    chosen = is_answered & (started_at < last) & (started_at <= now - week)
+    settled: Array = facts[chosen].copy()
+    settled["flags"] = np.where(is_followed[chosen], 0, _FIRST)
+    return settled
+
+
 def _counted(
-    facts: Array, kind: Served, now: int, starts: Array, days: Sequence[date], agents: Mapping[int, str]
+    facts: Array, what: What, now: int, starts: Array, days: Sequence[date], agents: Mapping[int, str]
 ) -> Iterator[ServiceCell]:
     if not len(facts):
         return
@@ -85,8 +113,8 @@ def _counted(
     # What was summed up since the question was asked may have begun after it.
     took = facts["took"] + np.where(has_ended, 0, np.maximum(now - np.where(has_ended, now, open_since), 0))
     flags = facts["flags"].astype(np.int64)
-    is_timed, is_first, is_second = (flags & bit != 0 for bit in (16, 4, 8))
-    if kind is Served.TICKET:
+    is_timed, is_first, is_second = (flags & bit != 0 for bit in (_TIMED, _FIRST, 8))
+    if what == "ticket":
         resolved_at = facts["resolved_at"].astype(np.int64)
         is_first = (resolved_at != _NEVER) & (resolved_at <= now - REOPENED_WITHIN // _US)
         is_second &= is_first
@@ -107,7 +135,7 @@ def _counted(
             if n[number]:
                 found = np.flatnonzero(by_time[number])
                 times = Times(values[found // 2], found % 2 == 1, by_time[number][found]) if len(found) else None
-                yield ServiceCell(_NAMES[kind], dimension, name, n[number], n_first[number], n_second[number], times)
+                yield ServiceCell(what, dimension, name, n[number], n_first[number], n_second[number], times)
 
     yield from cells("whole", [""], np.zeros(len(facts), np.int64), slice(None))
     yield from cells("period", _day_names(days), _number(starts, facts["started_at"]), slice(None))

@@ -177,6 +177,8 @@ class Served(IntEnum):
 # Five integers of eight bytes and three of two; services/api/kpi/cells.py names them.
 FACT_BYTES = 46
 REOPENED_WITHIN = timedelta(days=7)
+# Who makes contact again so soon had not been helped; a convention of service desks.
+AGAIN_WITHIN = timedelta(days=7)
 
 
 class Packed(NamedTuple):
@@ -195,6 +197,7 @@ class Packed(NamedTuple):
 
 Dimension = Literal["whole", "period", "channel", "agent", "aspect"]
 ServicePeriod = Literal["day", "week", "month"]
+What = Literal["contact", "settled", "ticket", "csat", "nps", "buyers"]
 
 
 class Times(NamedTuple):
@@ -209,12 +212,13 @@ class ServiceCell(NamedTuple):
     """Things alike in what they are and in one value of one dimension.
 
     A contact took until the first reply (calls are in no `times`), a ticket what it was open in all. Of a contact
-    `n_first` counts those with a text that was judged, `n_second` those with a complaint; of a ticket those that could
-    be reopened within a week and those that were; of surveys the best and the worst answers; of buyers those who made
+    `n_first` counts those with a text that was judged, `n_second` those with a complaint; of what is settled (contacts
+    answered a week ago) those no other followed; of a ticket those that could be reopened within a week and those that
+    were; of surveys the best and the worst answers; of buyers those who made
     contact.
     """
 
-    what: Literal["contact", "ticket", "csat", "nps", "buyers"]
+    what: What
     dimension: Dimension
     name: str
     n: int
@@ -272,11 +276,14 @@ class PromoterScore(Struct, frozen=True, kw_only=True):
 class ServiceFigures(Struct, frozen=True, kw_only=True):
     """How customers were served. `complaints`: contacts with a complaint, of those with a text that was judged.
 
+    `first_contact_resolution`: contacts after which the customer began no other for a week, of those that a person
+    answered and that began a week ago at least.
     `contacting`: customers who made contact, of those who bought in the same time; null by agent and by aspect.
     """
 
     n_contacts: int
     first_reply: FirstReply
+    first_contact_resolution: Counted
     resolution: Resolution
     reopened: Counted
     complaints: Counted

@@ -95,6 +95,7 @@ def _by_name(cells: Iterable[ServiceCell], dimension: Dimension) -> dict[str, li
 
 def _figures(cells: Sequence[ServiceCell], *, has_buyers: bool, n_judged: int | None = None) -> ServiceFigures:
     contacts = [cell for cell in cells if cell.what == "contact"]
+    settled = _sums([cell for cell in cells if cell.what == "settled"])
     tickets = [cell for cell in cells if cell.what == "ticket"]
     csat = [cell for cell in cells if cell.what == "csat"]
     nps = [cell for cell in cells if cell.what == "nps"]
@@ -103,6 +104,7 @@ def _figures(cells: Sequence[ServiceCell], *, has_buyers: bool, n_judged: int | 
     return ServiceFigures(
         n_contacts=sum(cell.n for cell in contacts),
         first_reply=_first_reply(_times(contacts)),
+        first_contact_resolution=_counted(settled[1], settled[0]),
         resolution=_resolution(_times(tickets)),
         reopened=_counted(_sums(tickets)[2], _sums(tickets)[1]),
         complaints=_counted(_sums(contacts)[2], _sums(contacts)[1] if n_judged is None else n_judged),

@@ -97,6 +97,13 @@ WITH said AS MATERIALIZED (
            answered_at IS NOT NULL AS has_ended, is_judged AS is_first, is_complaint AS is_second
     FROM contacts WHERE started_at >= $1 AND started_at < $2
     UNION ALL
+    SELECT 'settled', started_at, channel, agent, aspects, NULL, true, NOT EXISTS (
+               SELECT FROM contacts AS other WHERE other.customer_id = contacts.customer_id
+                   AND other.started_at > contacts.started_at
+                   AND other.started_at <= contacts.started_at + interval '7 days'), false
+    FROM contacts WHERE started_at >= $1 AND started_at < $2 AND started_at <= $3 - interval '7 days'
+        AND (is_call OR answered_at IS NOT NULL)
+    UNION ALL
     SELECT 'ticket', started_at, channel, agent, aspects, open_for, is_resolved,
            coalesce(resolved_at + $8::interval <= $3, false),
            coalesce(resolved_at + $8::interval <= $3 AND reopened_at <= resolved_at + $8::interval, false)

@@ -101,6 +101,7 @@ def test_the_worked_example_is_counted(api: Api) -> None:
     assert (whole["complaints"]["n"], whole["complaints"]["n_hits"]) == (5, 2)
     assert whole["contacting"] == {"n": 2, "n_hits": 1, "share": None}
     assert whole["first_reply"]["median"] is None
+    assert whole["first_contact_resolution"] == {"n": 2, "n_hits": 2, "share": None}
     assert [(one["name"], one["figures"]["n_contacts"]) for one in found["by_channel"]] == [("email", 3), ("chat", 2)]
     assert [(one["name"], one["figures"]["complaints"]["n_hits"], one["figures"]["complaints"]["n"])
             for one in found["by_aspect"]] == [("logistics", 1, 5), ("waiting", 1, 5)]  # fmt: skip
@@ -144,6 +145,35 @@ def test_who_asks_again_days_later_is_answered_once_for_both(api: Api) -> None:
     assert (found["whole"]["n_contacts"], found["whole"]["first_reply"]["n_answered"]) == (2, 2)
     # Only the second one is the agent's: nobody answered the first while it was the only one.
     assert found["by_agent"][0]["figures"]["n_contacts"] == 1
+
+
+def test_a_contact_is_resolved_at_first_where_no_other_follows_within_a_week(api: Api) -> None:
+    start = MONDAY - 20 * DAY
+    call: dict[str, Any] = {"call": Call(duration_s=60), "text": None, "attributes": {"kind": "call"}}
+    talks = [
+        # Answered, and a call about whatever five days later, which nothing follows.
+        Talk("again").asks(start).is_told(start + HOUR, ANN),
+        Talk("again", "phone").asks(start + 5 * DAY, **call),
+        # Just beyond a week.
+        Talk("later").asks(start).is_told(start + HOUR, ANN),
+        Talk("later", "email").asks(start + 7 * DAY + MINUTE).is_told(start + 8 * DAY, ANN),
+        # One contact, however many messages it takes.
+        Talk("long").asks(start).is_told(start + HOUR, ANN).asks(start + 2 * DAY).is_told(start + 2 * DAY + HOUR, ANN),
+        Talk("unanswered").asks(start),
+        # Begun in what is asked for, followed by one that is not.
+        Talk("last").asks(MONDAY + 4 * DAY).is_told(MONDAY + 4 * DAY + MINUTE, ANN),
+        Talk("last", "email").asks(MONDAY + 6 * DAY),
+    ]
+
+    found = told(api, *(event for talk in talks for event in talk.events), days=30)
+
+    assert found["whole"]["first_contact_resolution"] == {"n": 6, "n_hits": 4, "share": None}
+    by_channel = {one["name"]: one["figures"]["first_contact_resolution"] for one in found["by_channel"]}
+    assert {name: (one["n"], one["n_hits"]) for name, one in by_channel.items()} == {
+        "chat": (4, 2), "email": (1, 1), "phone": (1, 1),
+    }  # fmt: skip
+    ann = found["by_agent"][0]["figures"]["first_contact_resolution"]
+    assert (ann["n"], ann["n_hits"]) == (5, 3)
 
 
 def test_tickets_take_as_long_as_they_were_open(api: Api) -> None:

@@ -58,6 +58,7 @@ const share = (value) => percent(value, 1);
 const points = (value) => number(Math.round(value));
 const FIGURES = [
   ["reply", ({ first_reply: one }) => timed(one, one.n_answered)],
+  ["fcr", ({ first_contact_resolution: one }) => estimated(one.share, one.n, share)],
   ["resolution", ({ resolution: one }) => timed(one, one.n_resolved)],
   ["reopened", ({ reopened: one }) => estimated(one.share, one.n, share)],
   ["complaints", ({ complaints: one }) => estimated(one.share, one.n, share)],

@@ -648,6 +648,7 @@ export default {
   "service.contacts": ["Contacts", "联系次数"],
   "service.contacting": ["{share} of {n} customers who bought made contact", "{n} 位购买客户中有 {share} 联系过"],
   "service.reply": ["First reply, median", "首次回复（中位数）"],
+  "service.fcr": ["Resolved at first contact", "首次解决率（FCR）"],
   "service.resolution": ["Ticket open, median", "工单处理（中位数）"],
   "service.reopened": ["Reopened within a week", "一周内重新打开"],
   "service.complaints": ["With a complaint", "含投诉"],
