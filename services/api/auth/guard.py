@@ -5,7 +5,7 @@ import hmac
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -109,15 +109,23 @@ class Guard:
         """End what `staying` watches over, once for all who use the same key; while PostgreSQL is away, nobody's."""
         while True:
             await asyncio.sleep(_RECHECK_S)
-            for credential in list(self._open):
-                try:
-                    principal = await self._known(*credential)
-                except Unavailable:
-                    break
-                if principal is None:
-                    for ended in self._open.get(credential, ()):
-                        if not ended.done():
-                            ended.set_result(None)
+            with suppress(Unavailable):
+                await self.recheck()
+
+    async def recheck(self) -> None:
+        """Ask once whether all who stay may, and end what others stay for. Raises `Unavailable`."""
+        asked = list(self._open)
+        if not asked:
+            return
+        keys = [secret for secret, is_session in asked if not is_session]
+        sessions = [secret for secret, is_session in asked if is_session]
+        async with reading(self._pool) as connection:
+            good_keys, good_sessions = await store.good_credentials(connection, keys, sessions)
+        for secret, is_session in asked:
+            if secret not in (good_sessions if is_session else good_keys):
+                for ended in self._open.get((secret, is_session), ()):
+                    if not ended.done():
+                        ended.set_result(None)
 
     async def keep_last_used(self) -> None:
         """Write down from time to time which keys were used; never more than a hint, so an outage is waited out."""

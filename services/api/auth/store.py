@@ -90,6 +90,26 @@ async def find_session(connection: Any, secret: str) -> Principal | None:
     return principal_of(key, row["csrf_token"])
 
 
+async def good_credentials(connection: Any, keys: Sequence[str], sessions: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Return which of these keys, and which of these sessions' secrets, are good now: one question however many."""
+    by_hash = [{_hash(secret): secret for secret in secrets} for secrets in (keys, sessions)]
+    rows = await connection.fetch(
+        """
+        SELECT k.key_hash AS hash, false AS is_session FROM api_keys k
+        WHERE k.key_hash = ANY($1::bytea[]) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+        UNION ALL
+        SELECT s.session_hash, true FROM sessions s JOIN api_keys k ON k.id = s.key_id
+        WHERE s.session_hash = ANY($2::bytea[]) AND s.expires_at > now() AND k.revoked_at IS NULL
+            AND (k.expires_at IS NULL OR k.expires_at > now())
+        """,
+        *map(list, by_hash),
+    )
+    good: tuple[set[str], set[str]] = (set(), set())
+    for row in rows:
+        good[row["is_session"]].add(by_hash[row["is_session"]][row["hash"]])
+    return good
+
+
 async def close_session(connection: Any, secret: str) -> None:
     await connection.execute("DELETE FROM sessions WHERE session_hash = $1", _hash(secret))
 
