@@ -34,6 +34,11 @@ def test_body_without_end_is_refused(body: bytes) -> None:
         split_json(body)
 
 
+def test_a_text_that_never_ends_is_gone_through_once() -> None:
+    with pytest.raises(Reject):
+        split_json(b'[{"text": "' + b'\\"' * 2_000_000)
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_event() -> None:
     mark = b"\xef\xbb\xbf"
 
