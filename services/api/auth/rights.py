@@ -75,3 +75,8 @@ def granted(role: Role, narrowed_to: Iterable[str] | None) -> frozenset[str]:
     """Return the scopes of a key: its role's, narrowed when the key names scopes; a key can never widen its role."""
     scopes = ROLE_SCOPES[role]
     return frozenset(scopes) if narrowed_to is None else frozenset(scopes).intersection(narrowed_to)
+
+
+def beyond(principal: Principal, role: Role, narrowed_to: Iterable[str] | None) -> list[str]:
+    """Return the scopes of such a key that the caller lacks, sorted: keeping keys gives nobody more than he has."""
+    return sorted(granted(role, narrowed_to) - principal.scopes)

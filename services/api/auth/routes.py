@@ -1,5 +1,6 @@
 """Logging in to the console, API keys and the audit log over HTTP."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from starlette.responses import Response
 
 from services.api.auth import store
 from services.api.auth.guard import SESSION_COOKIE, Guard
-from services.api.auth.rights import Principal
+from services.api.auth.rights import Principal, beyond
 from services.api.auth.schemas import (
     AuditPage,
     AuditPageView,
@@ -24,7 +25,7 @@ from services.api.openapi import answers, json_response, read_body, takes
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
 from shared.clock import Clock
 from shared.logs import correlation_id
-from shared.postgres.api_keys import insert_key, new_key
+from shared.postgres.api_keys import Role, insert_key, new_key
 from shared.postgres.pool import reading, transaction
 from shared.problem import ProblemError
 
@@ -89,6 +90,7 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
     @router.post(
         "/keys",
         summary="Make an API key",
+        description="It has no scope that yours lacks.",
         responses=answers(NewKeyView, "The key, shown this once", 413, 415, status=201),
         openapi_extra=takes(NewKeyBody, example={"name": "ticket system", "role": "integrator"}),
     )
@@ -96,6 +98,7 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
         body: NewKeyBody = await read_body(request, _new_key_decoder)
         if body.expires_at is not None and body.expires_at <= clock.now():
             raise ProblemError(422, "must be in the future", pointer="/expires_at")
+        _check_gives_no_more(principal, body.role, body.scopes)
         key = new_key()
         async with transaction(pool) as connection:
             key_id = await insert_key(
@@ -125,7 +128,8 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
         "/keys/{key_id}/rotate",
         summary="Replace an API key by a new one with the same rights",
         description="The old one ends at once, or after `overlap_hours`: a sender that still has it loses nothing. "
-        "409 for a key that was rotated before, is revoked or has expired.",
+        "409 for a key that was rotated before, is revoked or has expired. A key with scopes that yours lacks is not "
+        "replaced: the new one would be in your hands.",
         responses=answers(NewKeyView, "The new key, shown this once", 404, 409, 413, 415, status=201),
         openapi_extra=takes(RotateKeyBody, is_required=False, example={"overlap_hours": 24}),
     )
@@ -139,6 +143,7 @@ def auth_routes(pool: Any, guard: Guard, clock: Clock, *, session_hours: float, 
                 raise _unknown(key_id)
             if reason := _not_to_rotate(old, now):
                 raise ProblemError(409, reason)
+            _check_gives_no_more(principal, old.role, old.scopes)
             new_id = await insert_key(
                 connection,
                 key,
@@ -217,6 +222,11 @@ def _not_to_rotate(key: store.KeyView, now: datetime) -> str | None:
     if key.expires_at is not None and key.expires_at <= now:
         return "the key has expired, and so would the new one: make a key instead"
     return None
+
+
+def _check_gives_no_more(principal: Principal, role: Role, scopes: Sequence[str] | None) -> None:
+    if lacking := beyond(principal, role, scopes):
+        raise ProblemError(403, f"your key may not give what it does not have: {', '.join(lacking)}")
 
 
 def _unknown(key_id: str) -> ProblemError:

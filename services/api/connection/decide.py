@@ -20,6 +20,7 @@ _AES_KEY = re.compile(r"^[A-Za-z0-9+/]{43}$")
 _TOPIC_ARN = re.compile(r"^arn:aws(-[a-z]+)*:sns:[a-z0-9-]{1,40}:[0-9]{12}:[A-Za-z0-9_-]{1,256}$")
 _LANGUAGE = re.compile(r"^[a-z]{2,3}$")
 _REGION = re.compile(r"^[A-Z]{2}$")
+_MAILBOX_ADDRESS = ("imap_host", "imap_port", "imap_username")
 _HOST = re.compile(r"^[A-Za-z0-9.-]{1,253}$")
 
 
@@ -79,6 +80,16 @@ def check_settings(spec: ProviderSpec, settings: Mapping[str, Any]) -> None:
     for name in ("imap_host", "imap_username") if spec.provider == "smtp" else ():
         if name not in settings:
             raise Reject("is needed: a mail connection made here polls a mailbox by IMAP", f"/settings/{name}")
+
+
+def check_moved(old: Mapping[str, Any], new: Mapping[str, Any], credentials: Mapping[str, Secret]) -> None:
+    """Raise `Reject` where settings would send a stored password to another mailbox's server.
+
+    Credentials are never told again: who does not know the password must not have it sent to a server of his.
+    """
+    moved = next((name for name in _MAILBOX_ADDRESS if old.get(name) != new.get(name)), None)
+    if moved is not None and "imap_password" not in credentials:
+        raise Reject("names another mailbox: send its imap_password along", f"/settings/{moved}")
 
 
 def rotated(old: Credentials, new: Mapping[str, Secret]) -> Credentials:

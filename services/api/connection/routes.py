@@ -14,6 +14,7 @@ from services.api.connection import store
 from services.api.connection.decide import (
     Credentials,
     check_credentials,
+    check_moved,
     check_new,
     check_settings,
     provider_of,
@@ -160,6 +161,7 @@ def connection_routes(
             spec = provider_of(stored.provider)
             if body.settings is not msgspec.UNSET:
                 check_settings(spec, body.settings)
+                check_moved(stored.settings, body.settings, body.credentials or {})
                 await store.set_settings(connection, connection_id, body.settings)
             if body.credentials is not msgspec.UNSET or body.drop_previous:
                 credentials = vault.open(stored.sealed or b"", connection_id)

@@ -243,6 +243,23 @@ def test_a_key_cannot_be_widened_beyond_its_role(api: Api) -> None:
         assert client.get("/v1/session").json()["scopes"] == ["alerts:read"]
 
 
+def test_a_keeper_of_keys_gives_nobody_more_than_it_has(api: Api) -> None:
+    scopes = ["keys:write", "alerts:read"]
+    keeper = api.post("/v1/keys", {"name": "keeper", "role": "admin", "scopes": scopes}).json()
+    admin = api.post("/v1/keys", {"name": "other", "role": "admin"}).json()
+
+    with api.client(keeper["key"]) as client:
+        more = client.post("/v1/keys", json={"name": "n", "role": "admin"})
+        taken = client.post(f"/v1/keys/{admin['id']}/rotate")
+        alike = client.post("/v1/keys", json={"name": "n", "role": "admin", "scopes": scopes})
+        less = client.post("/v1/keys", json={"name": "n", "role": "viewer", "scopes": ["alerts:read"]})
+    with api.client(admin["key"]) as client:
+        still = client.get("/v1/session")
+
+    assert [answer.status_code for answer in (more, taken, alike, less, still)] == [403, 403, 201, 201, 200]
+    assert "customers:read" in more.json()["detail"]
+
+
 def test_every_answer_carries_a_request_id_and_security_headers(api: Api) -> None:
     with api.client() as client:
         answer = client.get("/v1/alerts/none", headers={"X-Request-Id": "my-request-1"})

@@ -124,6 +124,19 @@ def test_wrong_connection_is_refused_at_its_pointer(
     assert (answer.status_code, answer.json()["pointer"]) == (422, pointer)
 
 
+def test_a_mailbox_is_moved_only_by_who_knows_its_password(pair: Pair, shop: str) -> None:
+    settings = {"imap_host": "127.0.0.1", "imap_port": 1, "imap_username": "desk"}
+    moved = {"settings": settings | {"imap_port": 2}}
+    credentials = {"imap_password": "of-the-mailbox"}
+    pair.call("POST", "/v1/connections", slack(shop, provider="smtp", credentials=credentials, settings=settings))
+
+    without = pair.call("PATCH", f"/v1/connections/{shop}", moved)
+    along = pair.call("PATCH", f"/v1/connections/{shop}", moved | {"credentials": {"imap_password": "its own"}})
+
+    assert (without.status_code, without.json()["pointer"]) == (422, "/settings/imap_port")
+    assert along.json()["settings"]["imap_port"] == 2
+
+
 def test_second_connection_of_an_id_conflicts(pair: Pair, shop: str) -> None:
     pair.call("POST", "/v1/connections", slack(shop))
 

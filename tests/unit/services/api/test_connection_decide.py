@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.api.connection.decide import Credentials, check_new, provider_of, rotated, without_previous
+from services.api.connection.decide import Credentials, check_moved, check_new, provider_of, rotated, without_previous
 from shared.errors import Reject
 
 MAILBOX = {"imap_host": "imap.example.com", "imap_username": "support"}
@@ -43,6 +43,21 @@ def test_wrong_connection_is_refused_at_its_pointer(
     provider: str, credentials: dict[str, Any], settings: dict[str, Any], pointer: str
 ) -> None:
     assert pointer_of(provider, credentials, settings) == pointer
+
+
+@pytest.mark.parametrize(
+    "moved", [{"imap_host": "imap.evil.example"}, {"imap_port": 994}, {"imap_username": "other"}], ids=str
+)
+def test_a_mailbox_moves_only_along_with_its_password(moved: dict[str, Any]) -> None:
+    with pytest.raises(Reject) as refused:
+        check_moved(MAILBOX, {**MAILBOX, **moved}, {})
+    check_moved(MAILBOX, {**MAILBOX, **moved}, {"imap_password": "its own"})
+
+    assert refused.value.pointer == f"/settings/{next(iter(moved))}"
+
+
+def test_a_mailbox_that_stays_needs_no_password() -> None:
+    check_moved(MAILBOX, {**MAILBOX, "language": "zh"}, {})
 
 
 def test_a_public_key_may_stand_for_the_secret() -> None:
