@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -79,6 +80,19 @@ _TOO_LARGE = """() => {
         ...(below > 0 ? [`${below} px of nothing below`] : []),
     ];
 }"""
+
+
+def test_on_a_phone_a_name_is_worth_more_than_the_badge_of_the_demo(console: Console) -> None:
+    person = replace(somebody(next(numbers), "Zoe Kelly"), is_demo=True)
+    console.publish_world(raise_for(person, SystemClock().now()))
+    outside(console.api.post, f"/v1/alerts/al-{person.id}/escalate", {})
+
+    page = console.open(f"#/alerts?q={person.id}", viewport=PHONE)
+    name = page.locator(f'[data-alert="al-{person.id}"] .row-name')
+
+    expect(name.locator(".level")).to_be_visible()
+    expect(name.locator(".demo")).to_be_hidden()
+    assert name.locator("b").evaluate("(one) => one.scrollWidth - one.clientWidth") == 0
 
 
 def test_signing_in_needs_a_key_that_is_known(console: Console, axe_source: str) -> None:

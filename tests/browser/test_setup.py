@@ -98,6 +98,21 @@ def test_a_channel_is_connected_tested_rotated_and_removed(console: Console) -> 
     expect(page.locator(".channel", has_text=name)).to_have_count(0)
 
 
+def test_on_a_phone_what_can_be_done_with_a_channel_stands_below_its_name(console: Console) -> None:
+    name = f"shop-meta-{next(numbers)}"
+    body = {"id": name, "provider": "meta", "credentials": {"app_secret": "0" * 32, "verify_token": "abc"}}
+    assert outside(console.api.post, "/v1/connections", body | {"settings": {}}).status_code == 201
+
+    channel = console.open("#/channels", viewport=PHONE).locator(".channel", has_text=name)
+
+    channel.get_by_role("button", name="Test").wait_for()
+    tops = [channel.get_by_role("button", name=button).bounding_box() for button in ("Test", "Remove")]
+    health = channel.locator(".health").bounding_box()
+    assert health is not None
+    assert all(top is not None and top["y"] >= health["y"] + health["height"] for top in tops)
+    assert tops[0]["y"] == tops[1]["y"]  # type: ignore[index]
+
+
 def test_a_notification_endpoint_is_added_tested_and_switched_off(console: Console) -> None:
     name = f"desk {next(numbers)}"
     page = console.open("#/settings")
