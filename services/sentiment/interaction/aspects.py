@@ -1,4 +1,4 @@
-"""What a text is about and how it asks: cue words for eight aspects, for complaints and for urgency, zh and en."""
+"""What a text is about and how it asks, told by cue words for eight aspects, for complaints and for urgency."""
 
 import re
 from collections import defaultdict
@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from services.sentiment.interaction.cue_words import EN, URGENT, ZH, Cue
 from services.sentiment.interaction.features import (
     BUCKET_BITS,
     Codes,
@@ -22,123 +23,8 @@ from services.sentiment.interaction.features import (
 )
 from shared.contracts.enriched import ASPECT_NAMES, AspectHit, Urgency
 
-COMPLAINT: Final = "complaint"
-URGENT: Final = "urgent"
-Cue = str
 _MEMORY: Final = 2_000
 """Sets of cue words whose meaning is kept."""
-# No cue has a digit: folding makes every number one of at most two noughts, so the hotline 12315 goes by its names.
-
-_ZH: Final[Mapping[Cue, str]] = {
-    "quality": (
-        "质量 做工 材质 劣质 假货 次品 正品 瑕疵 破损 破了 坏了 坏掉 开裂 裂了 裂开 褪色 掉色 起球 掉漆 生锈 "
-        "异味 味道怪 发霉 变质 过期 不新鲜 烂了 烂的 碎了 划痕 漏水 漏液 漏气 粗糙 很脏 太脏 好脏 脏兮兮 有毛 残次 "
-        "二手 翻新 山寨 冒牌 不耐用 断了 变形 缩水 色差 虫子 盗版 印刷 缺页 太薄 很薄"
-    ),
-    "function": (
-        "功能 死机 卡顿 很卡 太卡 卡死 闪退 崩溃 黑屏 蓝屏 重启 没反应 无法使用 不能用 用不了 打不开 登录不了 "
-        "登不上 登不了 连不上 充不进电 充不了 不充电 续航 耗电 发热 发烫 噪音 信号 兼容 故障 失灵 不灵 报错 "
-        "错误代码 系统 软件 程序 网速 反应慢 识别 安装不了 开不了机 不制冷 不制热 效果差 没效果 没有效果 失效 "
-        "bug"
-    ),
-    "price": (
-        "价格 太贵 好贵 很贵 贵了 涨价 降价 价保 保价 差价 性价比 不值 不划算 坑钱 优惠 优惠券 折扣 便宜 原价 "
-        "虚高 抢钱 运费 宰客 满减"
-    ),
-    "logistics": (
-        "物流 快递 发货 送货 配送 派送 包裹 运输 签收 丢件 没收到 未收到 收不到 收货 寄错 发错 错发 漏发 少发 "
-        "送错 送达 到货 外包装 包装 快递员 配送员 骑手 外卖员 压坏 单号 顺丰 圆通 中通 申通 韵达 没送到 "
-        "送到门口"
-    ),
-    "after_sales": (
-        "售后 退货 换货 退换 退款 退钱 保修 维修 返修 返厂 质保 三包 理赔 赔偿 补发 修理 修好 不给退 不给换 "
-        "拒绝退 退不了 不退"
-    ),
-    "attitude": (
-        "态度 服务差 服务员 服务态度 服务太差 服务很差 不耐烦 敷衍 推诿 踢皮球 推卸 骂人 骂我 好凶 很凶 没礼貌 "
-        "不礼貌 冷漠 傲慢 爱理不理 不理人 不理睬 挂电话 挂断 挂了我 素质 不专业 嘲讽 辱骂 忽悠 欺骗 骗人 骗子 "
-        "前台 店员 恶劣"
-    ),
-    "waiting": (
-        "等了 等待 还没 一直没 迟迟 太慢 很慢 好慢 拖延 拖了 拖着 排队 没人回 没人接 没人理 没有回复 没回复 "
-        "不回复 不回 未回复 打不通 占线 催了 催促 延迟 延误 超时 几天了 天了 小时了 半天 多久 一个月了 两周 "
-        "没消息 没动静 没下文 石沉大海 杳无音信"
-    ),
-    "billing": (
-        "账单 扣款 扣费 扣钱 多扣 重复扣 乱扣 收费 乱收费 发票 付款 支付 付了 到账 没到账 未到账 退款没 "
-        "自动续费 续费 押金 余额 月租 话费 订阅 信用卡 银行卡 金额 手续费 套餐 盗刷 利息"
-    ),
-    COMPLAINT: (
-        "投诉 差评 举报 曝光 消协 消费者协会 消费者热线 消保委 工商局 市监局 市场监管 维权 讨说法 "
-        "给个说法 起诉 律师 骗子 欺诈 赔偿 退款 退货 不满意 太失望 很失望 失望 无法接受 不能接受 坑人 "
-        "垃圾 再也不 不会再来 不会再买 没解决 没有解决 还没解决 一直没"
-    ),
-    URGENT: (
-        "马上 立刻 立即 紧急 尽快 赶紧 急用 着急 很急 急急 加急 今天必须 最后一次 律师 起诉 报警 消协 "
-        "投诉 曝光 法院 消费者热线 消保委 工商局 市监局 市场监管 人身安全 受伤 着火 起火 冒烟 爆炸 漏电 触电 "
-        "过敏 住院 盗刷 被盗"
-    ),
-}
-_EN: Final[Mapping[Cue, str]] = {
-    "quality": (
-        "quality|defective|broken|broke|breaks|cracked|torn|ripped|faulty|flimsy|cheaply made|fake|"
-        "counterfeit|damaged|scratched|stained|dirty|rusty|leaking|leaks|leaked|worn|falls apart|fell apart|"
-        "poorly made|shoddy|rotten|spoiled|expired|mold|mouldy|moldy|smells|smelly|faded|shrunk|loose|peeling|"
-        "low grade|missing parts|missing part|stale"
-    ),
-    "function": (
-        "crash|crashes|crashed|crashing|bug|bugs|buggy|freeze|freezes|froze|frozen|glitch|glitches|"
-        "doesn't work|does not work|not working|stopped working|won't work|didn't work|doesn't turn on|"
-        "won't turn on|won't start|won't load|can't log|cannot log|login|log in|error|errors|battery|"
-        "overheats|overheating|charge|charging|connect|connection|disconnects|sync|feature|features|"
-        "malfunction|malfunctioning|lag|laggy|screen|software|update|app|website|wifi|signal|unresponsive|"
-        "useless|compatible|incompatible|noise|noisy"
-    ),
-    "price": (
-        "price|prices|priced|pricing|expensive|overpriced|pricey|cost|costs|costly|cheaper|rip off|ripoff|"
-        "rip-off|value for money|not worth|waste of money|discount|coupon|promo|promo code|price match|hike|"
-        "unaffordable"
-    ),
-    "logistics": (
-        "delivery|deliver|delivered|delivering|shipping|shipped|shipment|courier|package|parcel|tracking|"
-        "dispatched|dispatch|arrive|arrived|arrives|never came|lost in transit|wrong item|wrong size|"
-        "wrong address|wrong color|wrong colour|packaging|carrier|driver|fedex|ups|usps|dhl|missing item|"
-        "missing items|in transit|doorstep"
-    ),
-    "after_sales": (
-        "return|returns|returned|returning|refund|refunds|refunded|exchange|replacement|replace|replaced|"
-        "warranty|repair|repaired|repairs|fix|fixed|after sales|after-sales|money back|guarantee|compensation|"
-        "compensate"
-    ),
-    "attitude": (
-        "rude|rudely|attitude|unhelpful|disrespectful|impolite|ignored|ignoring|dismissive|unprofessional|"
-        "arrogant|hung up|yelled|shouted|condescending|careless|staff|customer service|representative|lied|"
-        "lying|liars|scam|scammed|scammers|dishonest|misleading|manager|incompetent|agent|support team|"
-        "worst service|terrible service|bad service"
-    ),
-    "waiting": (
-        "waiting|waited|wait|wait time|slow|delay|delays|delayed|late|hours|for days|for weeks|weeks|months|"
-        "on hold|no response|no reply|no answer|never responded|never replied|still no|still not|"
-        "still haven't|still waiting|not yet|overdue|queue|line|forever|taking so long|too long|takes ages|"
-        "ages|unanswered|days ago|weeks ago"
-    ),
-    "billing": (
-        "bill|bills|billed|billing|charged|charges|overcharged|double charged|charged twice|invoice|payment|"
-        "payments|paid|fee|fees|hidden fees|subscription|auto renew|auto-renew|renewal|renewed|credit card|"
-        "deposit|statement|transaction|unauthorized|deducted|debited|account balance|surcharge"
-    ),
-    COMPLAINT: (
-        "complaint|complain|complaining|unacceptable|disappointed|disappointing|dissatisfied|unsatisfied|"
-        "unhappy|terrible|horrible|worst|awful|refund|ridiculous|scam|fraud|lawsuit|lawyer|bbb|never again|"
-        "fed up|frustrated|frustrating|disgusted|disgusting|appalling|cancel|cancelling|report you|"
-        "not resolved|unresolved|still waiting|let down"
-    ),
-    URGENT: (
-        "urgent|urgently|immediately|asap|right now|at once|emergency|lawyer|lawsuit|sue|legal action|police|"
-        "fraud|small claims|bbb|court|final notice|last chance|safety|injured|injury|fire|smoke|burned|burnt|"
-        "allergic|hospital|stolen|hacked|unauthorized|today or"
-    ),
-}
 
 
 def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[Cue, ...]]:
@@ -149,8 +35,8 @@ def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[C
     return cues
 
 
-_zh_cues: Final = _cues_by_word(_ZH, " ")
-_en_cues: Final = _cues_by_word(_EN, "|")
+_zh_cues: Final = _cues_by_word(ZH, " ")
+_en_cues: Final = _cues_by_word(EN, "|")
 _IN_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _first_words: Final = frozenset(token.group() for cue in _en_cues if (token := _EN_TOKEN.match(cue)))
@@ -248,7 +134,7 @@ def _phrase_table() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         token = _EN_TOKEN.match(cue)
         if token is None:
             continue
-        word, rest = token.group(), cue[token.end() :].lstrip(" ")
+        word, rest = token.group(), cue[token.end() :].lstrip(" -")
         if len(rest) < 2:
             alone.append(word)
         else:
