@@ -60,22 +60,18 @@ _WORD: Final = itemgetter(0)
 def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
     """Return the words by their first word or pair of Han characters, in the order tried.
 
-    Chinese ones come before English ones, longer ones before shorter. A Chinese list may have a word in letters, which
-    may be a part of a longer one.
+    Chinese ones come before English ones, longer ones before shorter.
     """
     found: dict[str, tuple[_CueWord, ...]] = {}
     for words, is_whole in ((_zh_cues, False), (_en_cues, True)):
         for word in sorted(words, key=len, reverse=True):
             if word in _han_cues:
-                beginnings = {word[:2]}
+                beginning = word[:2]
             elif token := _EN_TOKEN.match(word):
-                beginnings = (
-                    {token.group()} if is_whole else {first for first in _first_words if first.startswith(word)}
-                )
+                beginning = token.group()
             else:
                 continue
-            for beginning in beginnings:
-                found[beginning] = (*found.get(beginning, ()), _CueWord(word, is_whole))
+            found[beginning] = (*found.get(beginning, ()), _CueWord(word, is_whole))
     return found
 
 
@@ -134,7 +130,7 @@ def _phrase_table() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         token = _EN_TOKEN.match(cue)
         if token is None:
             continue
-        word, rest = token.group(), cue[token.end() :].lstrip(" -")
+        word, rest = token.group(), cue[token.end() :].lstrip(" ")
         if len(rest) < 2:
             alone.append(word)
         else:

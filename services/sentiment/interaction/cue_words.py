@@ -56,7 +56,7 @@ ZH: Final[Mapping[Cue, str]] = {
         "打不着火 不制冷 制冷差 不制热 不加热 不凉 不热 没热水 没有热水 没暖气 不出水 不转 不亮 不工作 不运转 "
         "不启动 不响 不走字 不显示 显示不 显示错误 收不到验证码 收不到短信 没收到验证码 没收到短信 同步不 "
         "同步失败 不同步 数据丢 数据没 数据全 丢数据 记录没了 记录丢 文件丢 存档丢 效果差 没效果 没有效果 "
-        "没什么效果 不起作用 没作用 不管用 失效 不好用 难用 太难用 界面 闪断 自动断开 自动退出 bug 没画面 没声音 "
+        "没什么效果 不起作用 没作用 不管用 失效 不好用 难用 太难用 界面 闪断 自动断开 自动退出 没画面 没声音 "
         "没有声音 没声 听不见 听不到 播不了 播放不 看不了 一闪一闪 闪烁 弹不起 乱码 白纸 保存不 保存失败 提交不 "
         "提交失败 传不上 上传失败 上传不 下载不 下载失败 导出 导入 搜不到 搜不出 搜索 绑定失败 绑定不 一直失败 "
         "总是失败 老失败 被锁 被封 封号 密码错 说密码 密码不对 密码是对 锁不上 关不掉 盖不上 拉不上 按不动 "
@@ -241,8 +241,8 @@ _EN: Final[Mapping[Cue, str]] = {
         "portion|portions|tough as|freezer burn|ruined|fraying|frayed|chipping|flaking|flaked|dent|dents|"
         "fur came|snapped off|came to pieces|buttons fell|glue|nothing like|looks nothing|"
         "not what was advertised|nothing like the listing|misrepresented|catfish|allergens|upset stomach|stomach|"
-        "threw up|vomiting|sick after|made us sick|made me sick|insects|bugs in|worm|worms|weevils|flies|"
-        "bug in my|plastic in|glass in|thin as|see right through"
+        "threw up|vomiting|sick after|made us sick|made me sick|insects|worm|worms|weevils|flies|plastic in|"
+        "glass in|thin as|see right through"
     ),
     "function": (
         "crash|crashes|crashed|crashing|bug|bugs|buggy|freeze|freezes|froze|glitch|glitches|glitchy|doesn't work|"
@@ -547,7 +547,7 @@ _EN: Final[Mapping[Cue, str]] = {
     COMPLAINT: (
         "complaint|complain|complaining|complained|unacceptable|not acceptable|disappointed|disappointing|"
         "dissatisfied|unsatisfied|unhappy|terrible|horrible|worst|awful|refund|ridiculous|scam|fraud|lawsuit|"
-        "lawyer|bbb|never again|fed up|frustrated|frustrating|disgusted|disgusting|appalling|appalled|cancel|"
+        "lawyer|never again|fed up|frustrated|frustrating|disgusted|disgusting|appalling|appalled|cancel|"
         "cancelling|report you|not resolved|unresolved|still waiting|let down|second time|third time|fourth time|"
         "fifth time|time i contact|time i'm contacting|time i have contacted|time i've contacted|"
         "time i am contacting|time i'm writing|time i write|yet again|once again|again and again|over and over|"
@@ -567,7 +567,7 @@ _EN: Final[Mapping[Cue, str]] = {
     URGENT: (
         "urgent|urgently|urgency|immediately|immediate|asap|a s a p|as soon as possible|right now|emergency|"
         "escalate|escalated|escalating|lawyer|lawyers|attorney|solicitor|lawsuit|sue|suing|legal action|"
-        "legal advice|legal team|take you to court|police|fraud|fraudulent|small claims|bbb|in court|to court|"
+        "legal advice|legal team|take you to court|police|fraud|fraudulent|small claims|in court|to court|"
         "ombudsman|trading standards|consumer protection|attorney general|regulator|regulators|fca|ofcom|ofgem|"
         "fcc|better business bureau|go public|the press|the media|final notice|final warning|last chance|"
         "last warning|safety|unsafe|dangerous|danger|hazard|hazardous|injured|injury|injuries|bleeding|hurt my|"
@@ -591,28 +591,36 @@ _EN_COMBINED: Final[Mapping[Cue, tuple[tuple[str, ...], ...]]] = {
     "function": (
         (
             "won't|doesn't|does not|didn't|did not|refuses to|wouldn't|fails to|failed to",
-            "load|open|start|connect|charge|recognize|recognise|scan|sync|save|display|print|play|heat|cool|turn on|"
-            "turn off|switch on|switch off|close|lock|unlock|ring|record|pair|install|update|run|boot|register|stream|"
-            "drain|spin|flush|work|stay on|stay connected|accept my|let me|turn|fire up|power on",
+            (
+                "load|open|start|connect|charge|recognize|recognise|scan|sync|save|display|print|play|heat|cool|"
+                "turn on|turn off|switch on|switch off|close|lock|unlock|ring|record|pair|install|update|run|boot|"
+                "register|stream|drain|spin|flush|work|stay on|stay connected|accept my|let me|turn|fire up|power on"
+            ),
         ),
         (
             "can't|cannot|couldn't|could not|unable to|not able to",
-            "load|open|start|connect|log|sign|access|view|upload|download|send|hear|pair|install|update|reset|edit|"
-            "export|import|search|add|use|make calls|register|stream|submit|finish|join|attach|check out|enter|select|"
-            "confirm|complete|get in|get into|get online|get past|print|play|scan|sync|save|turn it|switch it|charge it",
+            (
+                "load|open|start|connect|log|sign|access|view|upload|download|send|hear|pair|install|update|reset|edit|"
+                "export|import|search|add|use|make calls|register|stream|submit|finish|join|attach|check out|"
+                "enter|select|confirm|complete|get in|get into|get online|get past|print|play|scan|sync|save|turn it"
+            ),
         ),
     ),
     "waiting": (
         (
             "been|took|taken|takes|take",
-            "0|00|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|forty-five|fifty|"
-            "sixty|ninety|several|over|almost|nearly|more than|a week|a month|an hour|a few days|a few weeks|weeks|"
-            "months|days|hours|ages|forever",
+            (
+                "0|00|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|forty-five|fifty|"
+                "sixty|ninety|several|over|almost|nearly|more than|a week|a month|an hour|a few days|a few weeks|weeks|"
+                "months|days|hours|ages|forever"
+            ),
         ),
         (
             "over|another|almost|nearly|more than",
-            "a week|a month|an hour|two hours|two weeks|three weeks|three hours|two months|three months|0 hours|0 days|"
-            "00 days|0 weeks|0 months|00 minutes|0 minutes",
+            (
+                "a week|a month|an hour|two hours|two weeks|three weeks|three hours|two months|three months|"
+                "0 hours|0 days|00 days|0 weeks|0 months|00 minutes|0 minutes"
+            ),
         ),
     ),
 }

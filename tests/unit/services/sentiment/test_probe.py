@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.sentiment.interaction.score import Scorer
-from services.sentiment.training import evaluate
+from services.sentiment.training import evaluate, evaluate_aspects
 
 PROBE = Path(evaluate.__file__).parent / "probe"
 
@@ -39,3 +39,20 @@ def test_service_texts_are_read_as_a_person_reads_them(name: str, label: str, fl
     texts = (PROBE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
 
     assert evaluate.probe_share(scorer(), texts, label) >= floor
+
+
+@pytest.mark.parametrize(
+    ("language", "by_cues", "by_model", "urgency"), [("zh", 0.62, 0.57, 0.65), ("en", 0.48, 0.37, 0.55)]
+)
+def test_aspects_of_unhappy_texts_are_told_as_a_person_tells_them(
+    language: str, by_cues: float, by_model: float, urgency: float
+) -> None:
+    rows = evaluate_aspects.read(PROBE / f"aspects.{language}.tsv")
+    texts = [row.text for row in rows]
+
+    alone = evaluate_aspects.report_of(rows, evaluate_aspects.told_by_cues(texts))
+    judged = evaluate_aspects.report_of(rows, evaluate_aspects.told_by_model(scorer(), texts))
+
+    assert alone.macro_f1 >= by_cues
+    assert alone.urgent.f1 >= urgency
+    assert judged.macro_f1 >= by_model
