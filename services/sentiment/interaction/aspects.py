@@ -82,34 +82,8 @@ _FOLLOWED_SHIFT: Final = np.array(32 - _START_BITS, np.uint32)
 _FIRST, _SECOND = (np.array(factor, np.uint32) for factor in (0x9E3779B1, 0x85EBCA6B))
 
 
-def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
-    """Return a table that is true where a place of the family, cut to its first bits, is that of one of the hashes."""
-    table = np.zeros((1 << _START_BITS) + 1, np.bool_)
-    table[[_first_bits(family, value) for value in hashes]] = True
-    return table
-
-
 def _first_bits(family: str, value: int) -> int:
     return bucket_of(family, value) + 1 >> (BUCKET_BITS - _START_BITS)
-
-
-def _begun() -> tuple[list[tuple[_CueWord, ...]], dict[str, NDArray[np.intp]]]:
-    """Return what may begin where, and for each family a table of where in that list a place's first bits have theirs.
-
-    A few beginnings share their first bits: there the words of both may begin.
-    """
-    begun: list[tuple[_CueWord, ...]] = []
-    tables = {}
-    pairs = {pair: _first_bits("han2", han_hash(pair)) for pair in sorted(_first_pairs)}
-    words = {word: _first_bits("word", word_hash(word)) for word in sorted(_first_words)}
-    for family, beginnings in (("han2", pairs), ("word", words)):
-        by_bits: dict[int, tuple[_CueWord, ...]] = {}
-        for beginning, first_bits in beginnings.items():
-            by_bits[first_bits] = (*by_bits.get(first_bits, ()), *_words_by_beginning[beginning])
-        tables[family] = table = np.zeros((1 << _START_BITS) + 1, np.intp)
-        table[list(by_bits)] = len(begun) + np.arange(len(by_bits))
-        begun += by_bits.values()
-    return begun, tables
 
 
 def _followed(places: Codes, first: Codes, second: Codes) -> Codes:
@@ -119,35 +93,54 @@ def _followed(places: Codes, first: Codes, second: Codes) -> Codes:
     return mixed
 
 
-def _phrase_table() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which words are cues alone, as a start table, and which words with the next two letters begin longer ones.
+class _Beginnings:
+    """Tables that tell, by the hash with which a cue word begins, where `words` has those that begin with it.
 
-    So "on" is looked at where "hold" follows, or "ho" of another word.
+    Words and Han pairs that are cues alone have tables of their own, looked at second, for the longest counts. Longer
+    ones are looked up by a word and the next two letters, or by three Han characters: "on" is not looked at unless "ho"
+    follows, and then for "on hold" alone. A few beginnings share a place: there the words of all may begin.
     """
-    alone: list[str] = []
-    is_begun = np.zeros(1 << _START_BITS, np.bool_)
-    for cue in _en_cues:
-        token = _EN_TOKEN.match(cue)
-        if token is None:
-            continue
-        word, rest = token.group(), cue[token.end() :].lstrip(" ")
-        if len(rest) < 2:
-            alone.append(word)
-        else:
-            first, second = (np.array([ord(letter)], np.uint32) for letter in rest[:2])
-            place = np.array([bucket_of("word", word_hash(word)) + 1], np.uint32)
-            is_begun[_followed(place, first, second)] = True
-    return _start_table("word", map(word_hash, alone)), is_begun
+
+    def __init__(self) -> None:
+        self.words: list[tuple[_CueWord, ...]] = [()]
+        word, phrase, pair, triple = (dict[int, tuple[_CueWord, ...]]() for _ in range(4))
+        for beginning, cue_words in _words_by_beginning.items():
+            for cue in cue_words:
+                if cue.word in _han_cues:
+                    is_pair = cue.word[2:3].isascii()
+                    family, length, table = ("han2", 2, pair) if is_pair else ("han3", 3, triple)
+                    place = _first_bits(family, han_hash(cue.word[:length]))
+                else:
+                    rest = cue.word[len(beginning) :].lstrip(" ")
+                    table = word if len(rest) < 2 else phrase
+                    place = _phrase_place(beginning, rest) if rest[1:] else _first_bits("word", word_hash(beginning))
+                table[place] = (*table.get(place, ()), cue)
+        self.word, self.phrase, self.pair, self.triple = map(self._table, (word, phrase, pair, triple))
+        self.counts = np.array(list(map(len, self.words)))
+
+    def _table(self, by_place: Mapping[int, tuple[_CueWord, ...]]) -> NDArray[np.uint16]:
+        table = np.zeros((1 << _START_BITS) + 1, np.uint16)
+        table[list(by_place)] = len(self.words) + np.arange(len(by_place))
+        self.words += by_place.values()
+        return table
+
+
+def _phrase_place(word: str, rest: str) -> int:
+    place = np.array([bucket_of("word", word_hash(word)) + 1], np.uint32)
+    first, second = (np.array([ord(letter)], np.uint32) for letter in rest[:2])
+    return int(_followed(place, first, second)[0])
+
+
+def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
+    """Return a table that is true where a place of the family, cut to its first bits, is that of one of the hashes."""
+    table = np.zeros((1 << _START_BITS) + 1, np.bool_)
+    table[[_first_bits(family, value) for value in hashes]] = True
+    return table
 
 
 _pair_starts: Final = _start_table("han2", map(han_hash, _first_pairs))
-# Of two characters, or with something else for a third.
-_pair_alone: Final = _start_table("han2", (han_hash(cue[:2]) for cue in _han_cues if cue[2:3].isascii()))
-_triple_starts: Final = _start_table("han3", (han_hash(cue[:3]) for cue in _han_cues if not cue[2:3].isascii()))
 _word_starts: Final = _start_table("word", map(word_hash, _first_words))
-_word_alone, _is_phrase_begun = _phrase_table()
-_begun_words, _begun_at = _begun()
-_n_begun: Final = np.array(list(map(len, _begun_words)))
+_beginnings: Final = _Beginnings()
 
 
 class Told(NamedTuple):
@@ -159,41 +152,45 @@ class Told(NamedTuple):
 
 def words_by_text(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int, list[str]]:
     """Return the cue words of those wanted texts that have any, in the order met."""
-    starts, begun = _word_places(batch)
+    found = _word_places(batch)
     if len(batch.is_han):
-        han_starts, han_begun = _han_places(batch)
-        starts = np.concatenate([starts, han_starts])
-        order = starts.argsort()
-        starts, begun = starts.take(order), np.concatenate([begun, han_begun]).take(order)
+        found += _han_places(batch)
+    starts, begun = (np.concatenate(columns) for columns in zip(*found, strict=True))
     texts = batch.bounds.searchsorted(starts, side="right") - 1
     wanted = np.flatnonzero(is_wanted.take(texts))
     if not len(wanted):
         return {}
+    # Stable: of those that begin at one place the longer come first.
+    wanted = wanted.take(starts.take(wanted).argsort(kind="stable"))
     begun = begun.take(wanted)
-    words = chain.from_iterable(map(_begun_words.__getitem__, begun.tolist()))
-    where = wanted.repeat(_n_begun.take(begun))
+    words = chain.from_iterable(map(_beginnings.words.__getitem__, begun.tolist()))
+    where = wanted.repeat(_beginnings.counts.take(begun))
     return _find(batch.folded(), list(words), starts.take(where).tolist(), texts.take(where).tolist())
 
 
-def _word_places(batch: HashedBatch) -> tuple[Positions, Positions]:
-    """Return the characters at which a word may begin a cue, and where `_begun_words` has which."""
+_Places = list[tuple[Positions, NDArray[np.uint16]]]
+"""The characters at which cue words may begin, and where `_Beginnings.words` has which; longer ones first."""
+
+
+def _word_places(batch: HashedBatch) -> _Places:
     words = batch.at_tokens["word"][: batch.token_bounds[-1]]
     tokens = np.flatnonzero(_word_starts.take(words >> _START_SHIFT, mode="clip"))
     places, following = words[tokens], batch.token_starts[tokens + 1]
-    is_start = _word_alone[places >> _START_SHIFT]
-    is_start |= _is_phrase_begun[_followed(places, batch.letters[following], batch.letters[following + 1])]
-    return batch.token_starts[tokens[is_start]], _begun_at["word"][places[is_start] >> _START_SHIFT]
+    phrases = _beginnings.phrase[_followed(places, batch.letters[following], batch.letters[following + 1])]
+    return [_begun(batch.token_starts[tokens], table) for table in (phrases, _beginnings.word[places >> _START_SHIFT])]
 
 
-def _han_places(batch: HashedBatch) -> tuple[Positions, Positions]:
-    """Return the same of pairs of Han characters."""
+def _han_places(batch: HashedBatch) -> _Places:
     # Among them 4-grams, of which one in a while is looked at for nothing.
     pairs = batch.grams[batch.han_start : batch.bounds[-1]]
     at = np.flatnonzero(_pair_starts.take(pairs >> _START_SHIFT, mode="clip"))
-    is_start = _pair_alone[pairs[at] >> _START_SHIFT]
-    is_start |= _triple_starts[batch.triples[at] >> _START_SHIFT]
-    at = at[is_start]
-    return at + batch.han_start, _begun_at["han2"][pairs[at] >> _START_SHIFT]
+    longer = _beginnings.triple[batch.triples[at] >> _START_SHIFT]
+    return [_begun(at + batch.han_start, table) for table in (longer, _beginnings.pair[pairs[at] >> _START_SHIFT])]
+
+
+def _begun(starts: Positions, begun: NDArray[np.uint16]) -> tuple[Positions, NDArray[np.uint16]]:
+    is_begun = np.flatnonzero(begun)
+    return starts[is_begun], begun[is_begun]
 
 
 def may_begin_cue(word: str) -> bool:
