@@ -55,6 +55,7 @@ export default [
   ["is a language code such as en or zh", "A language is a code such as en or zh.", "语言为 en、zh 等代码。"],
   ["is a country's two capital letters, such as US", "A country is two capital letters, such as US.", "国家为两个大写字母，如 US。"],
   ["is a host name", "A host is a name such as mail.example.com.", "主机应为 mail.example.com 这样的名称。"],
+  ["names another mailbox: send its imap_password along", "These settings name another mailbox: give its password along with them.", "这些设置指向另一个邮箱：请同时填写该邮箱的密码。"],
   ["is 43 letters and digits, as the provider's page shows", "This key is 43 letters and digits. Copy it from the provider's page.", "此密钥为 43 个字母和数字，请从服务商页面复制。"],
   ["is the ARN of a topic, arn:aws:sns:<region>:<account>:<name>", "A topic is given as arn:aws:sns:<region>:<account>:<name>.", "主题应写作 arn:aws:sns:<region>:<account>:<name>。"],
   ["is base64 of an ed25519 key, 32 bytes, after whpk_", "After whpk_ comes the Base64 of an ed25519 public key: 32 bytes.", "whpk_ 之后须为 ed25519 公钥（32 字节）的 Base64。"],
