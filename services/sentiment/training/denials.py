@@ -10,7 +10,8 @@ from typing import Final
 from services.sentiment.training.corpus import LabelledText, read_written
 
 _FOLDER: Final = Path(__file__).parent / "written" / "denials"
-SOURCES: Final = ("denials.en", "denials.zh")
+ENGLISH: Final = "denials.en"
+SOURCES: Final = (ENGLISH, "denials.zh")
 
 
 def denial_texts() -> list[LabelledText]:

@@ -33,10 +33,11 @@ _SCALE_QUANTILE: Final = 0.9999
 _WRITTEN_IMPORTANCES: Final = dict.fromkeys((*phrases.SOURCES, *denials.SOURCES), 2.0) | dict.fromkeys(
     everyday.SOURCES, 1.0
 )
+_POLARITY_SHARPNESS: Final = 1.1
 _NEUTRALITY_SHARPNESS: Final = 0.8
 _NEUTRALITY_SHIFT: Final = -0.1
-"""Neutrality's logit is multiplied by the first and moved by the second, so that a model is as sure as it is right, on
-sources left out and on known ones. Chosen on both with `score`'s warmth, 2026-11-29, docs/sentiment.md."""
+"""Each head's logit is multiplied by its sharpness and neutrality's moved by its shift, so that a model is as sure as it
+is right, on sources left out and on known ones. Chosen on both with `score`'s warmth, 2026-11-30, docs/sentiment.md."""
 _UNLABELLED_IMPORTANCE: Final = 0.6
 """How much a head learns from the teacher alone where labels say nothing: neutrality on two-class corpora, polarity on
 neutral texts. Source: as above."""
@@ -131,11 +132,21 @@ def taught_rows(corpora: Sequence[LabelledText], without: str | None = None) -> 
     return [row for row in (*corpora, *clauses_of(corpora)) if row.source != without]
 
 
+def composed_texts() -> list[LabelledText]:
+    """Return the texts that were composed one by one, in their order: teachers learn from them beside the corpora."""
+    return [*everyday_texts(), *denial_texts()]
+
+
+def own_texts() -> list[LabelledText]:
+    """Return all texts of this project, in their order: those put together from parts first."""
+    return [*written_texts(), *composed_texts()]
+
+
 def _fitted(
     taught: Sequence[LabelledText], soft: NDArray[np.float32] | None, words: WordPrior, characters: NDArray[np.uint32]
 ) -> LinearModel:
     """Return the words' weights corrected by taught and written texts: first by the teacher alone, then by labels."""
-    rows = [*taught, *written_texts(), *everyday_texts(), *denial_texts()]
+    rows = [*taught, *own_texts()]
     features = featurise([row.text for row in rows], Hasher(characters))
     table, biases, settings, kept = words.table(N_BUCKETS), words.biases, _SETTINGS, 1.0
     if soft is not None:
@@ -147,12 +158,13 @@ def _fitted(
 
 
 def _calibrated(model: LinearModel) -> LinearModel:
-    """Return the model less sure of neutrality, and neutral more rarely; every weight worth keeping is kept."""
+    """Return the model surer of polarity, less of neutrality, and neutral more rarely; all weights are kept."""
     polarity, neutrality = model.scales
+    scales = polarity * _POLARITY_SHARPNESS, neutrality * _NEUTRALITY_SHARPNESS
     biases = model.biases.copy()
+    biases[:, models.POLARITY] *= _POLARITY_SHARPNESS
     biases[:, models.NEUTRALITY] = biases[:, models.NEUTRALITY] * _NEUTRALITY_SHARPNESS + _NEUTRALITY_SHIFT
-    name = models.fingerprint(model.weights, biases)
-    return replace(model, name=name, scales=(polarity, neutrality * _NEUTRALITY_SHARPNESS), biases=biases)
+    return replace(model, name=models.fingerprint(model.weights, biases), scales=scales, biases=biases)
 
 
 def _fitted_further(

@@ -22,14 +22,12 @@ from services.sentiment.interaction.features import Hasher
 from services.sentiment.interaction.model import load_model
 from services.sentiment.training import prior
 from services.sentiment.training.corpus import CORPORA, LabelledText, fingerprint, read_corpora
-from services.sentiment.training.everyday import everyday_texts
 from services.sentiment.training.fit import featurise
-from services.sentiment.training.phrases import written_texts
 from services.sentiment.training.prior import TeacherFiles, WordPrior
 from services.sentiment.training.teacher.encoders import E5, MultilingualUse
 from services.sentiment.training.teacher.heads import Views, teacher_logits
 from services.sentiment.training.teacher.words import WordViews
-from services.sentiment.training.train import targets_of, taught_rows
+from services.sentiment.training.train import own_texts, composed_texts, targets_of, taught_rows
 from shared.errors import Reject
 
 _RARE: Final = 1e-6
@@ -55,7 +53,7 @@ def word_prior(words: WordViews, taught: list[LabelledText], soft: NDArray[np.fl
 
     `soft` has the teacher's probabilities; a label says less surely what it says than the logistic loss would have it.
     """
-    rows = [*taught, *written_texts(), *everyday_texts()]
+    rows = [*taught, *own_texts()]
     targets = targets_of(rows, soft, softness=1.0)
     logits = np.log(np.maximum(targets.wanted, _RARE) / np.maximum(1 - targets.wanted, _RARE))
     importances = targets.importances.copy()
@@ -67,8 +65,8 @@ def word_prior(words: WordViews, taught: list[LabelledText], soft: NDArray[np.fl
 
 
 def write_soft_labels(rows: list[LabelledText], views: Views, files: TeacherFiles) -> None:
-    """Write the teacher's logits for rows; `views` has the everyday texts, which it learns from, after them."""
-    logits = teacher_logits([*rows, *everyday_texts()], views)[: len(rows)]
+    """Write the teacher's logits for rows; `views` has the composed texts, which it learns from, after them."""
+    logits = teacher_logits([*rows, *composed_texts()], views)[: len(rows)]
     files.soft_labels.write_bytes(prior.dump_soft_labels(fingerprint(rows), logits))
 
 
@@ -86,7 +84,7 @@ def write_folds(corpora: list[LabelledText], jieba: Path, out: Path) -> None:
     The vocabulary, and the axes of the words' vectors, come from the texts of all sources; no label does.
     """
     out.mkdir(parents=True, exist_ok=True)
-    rows = [*taught_rows(corpora), *everyday_texts()]
+    rows = [*taught_rows(corpora), *composed_texts()]
     views, words = views_of(rows), word_views(corpora, jieba)
     for source in CORPORA:
         files = prior.files_without(source, out)
@@ -101,7 +99,7 @@ if __name__ == "__main__":
         case ["labels", folder]:
             texts = read_corpora(Path(folder), "train")
             taught = taught_rows(texts)
-            write_soft_labels(taught, views_of([*taught, *everyday_texts()]), prior.SHIPPED)
+            write_soft_labels(taught, views_of([*taught, *composed_texts()]), prior.SHIPPED)
         case ["words", folder, jieba]:
             texts = read_corpora(Path(folder), "train")
             write_word_prior(word_views(texts, Path(jieba)), taught_rows(texts), prior.SHIPPED)

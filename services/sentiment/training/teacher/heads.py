@@ -7,13 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.sentiment.training import everyday
+from services.sentiment.training import denials, everyday
 from services.sentiment.training.corpus import ENGLISH_CORPORA, UNLABELLED, LabelledText
 from services.sentiment.training.train import targets_of
 
 _RIDGE: Final = 3_000.0
 _LANGUAGE_COLUMN: Final = 3.0
-_ENGLISH: Final = ENGLISH_CORPORA | {everyday.ENGLISH}
+_ENGLISH: Final = ENGLISH_CORPORA | {everyday.ENGLISH, denials.ENGLISH}
 _N_HIDDEN: Final = 192
 _N_EPOCHS, _BATCH, _RATE = 5, 1_024, 1e-3
 _WARM_UP: Final = 0.1
