@@ -36,8 +36,8 @@ _WRITTEN_IMPORTANCES: Final = dict.fromkeys((*phrases.SOURCES, *denials.SOURCES)
 _POLARITY_SHARPNESS: Final = 1.1
 _NEUTRALITY_SHARPNESS: Final = 0.8
 _NEUTRALITY_SHIFT: Final = -0.1
-"""Each head's logit is multiplied by its sharpness and neutrality's moved by its shift, so that a model is as sure as it
-is right, on sources left out and on known ones. Chosen on both with `score`'s warmth, 2026-11-30, docs/sentiment.md."""
+"""Each head's logit is multiplied by its sharpness, and neutrality's moved by its shift, so that a model is as sure as
+it is right, on sources left out and on known ones. Chosen on both, 2026-11-30, docs/sentiment.md."""
 _UNLABELLED_IMPORTANCE: Final = 0.6
 """How much a head learns from the teacher alone where labels say nothing: neutrality on two-class corpora, polarity on
 neutral texts. Source: as above."""

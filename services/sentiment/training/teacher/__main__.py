@@ -27,7 +27,7 @@ from services.sentiment.training.prior import TeacherFiles, WordPrior
 from services.sentiment.training.teacher.encoders import E5, MultilingualUse
 from services.sentiment.training.teacher.heads import Views, teacher_logits
 from services.sentiment.training.teacher.words import WordViews
-from services.sentiment.training.train import own_texts, composed_texts, targets_of, taught_rows
+from services.sentiment.training.train import composed_texts, own_texts, targets_of, taught_rows
 from shared.errors import Reject
 
 _RARE: Final = 1e-6
