@@ -118,7 +118,7 @@ def _counted(
         resolved_at = facts["resolved_at"].astype(np.int64)
         is_first = (resolved_at != _NEVER) & (resolved_at <= now - REOPENED_WITHIN // _US)
         is_second &= is_first
-    values, rank = _ranked((took + _S // 2) // _S)
+    values, rank = _ranked((took + _S // 2) // _S, has_ended)
     alike = rank * 2 + has_ended
 
     def cells(dimension: Dimension, names: Sequence[str], code: Array, among: Array | slice) -> Iterator[ServiceCell]:
@@ -192,9 +192,12 @@ def _number(starts: Array, at: Array) -> Array:
     return found
 
 
-def _ranked(seconds: Array) -> tuple[Array, Array]:
-    """Return the rounded times there are, rising, and the place of each among them; sorting a million takes longer."""
-    minutes, hours = seconds // 60, seconds // 3_600
+def _ranked(seconds: Array, has_ended: Array) -> tuple[Array, Array]:
+    """Return the rounded times there are, rising, and the place of each among them; sorting a million takes longer.
+
+    What has ended is rounded up, what has not down: an answer after a day and a minute did not come within the day.
+    """
+    minutes, hours = (seconds + 59 * has_ended) // 60, (seconds + 3_599 * has_ended) // 3_600
     # 600 seconds, then minutes from the tenth, then hours from the first day's end.
     level = np.where(seconds < 600, seconds, np.where(seconds < 86_400, 590 + minutes, 2_006 + hours))
     rounded = np.where(seconds < 600, seconds, np.where(seconds < 86_400, minutes * 60, hours * 3_600))

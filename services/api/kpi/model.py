@@ -141,10 +141,10 @@ class Repeat(Struct, frozen=True, kw_only=True):
 
 
 class Within(Struct, frozen=True, kw_only=True):
-    """The share of new customers who bought again within so many days; `n_at_risk`: seen for so long."""
+    """The share of new customers who bought again within so many days; `n_known`: of whom it is known."""
 
     days: int
-    n_at_risk: int
+    n_known: int
     bought: Estimate
 
 

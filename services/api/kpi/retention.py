@@ -115,26 +115,34 @@ def repeat(waits: Iterable[Wait], horizon_days: int) -> Repeat:
 
 
 def second_purchase(waits: Iterable[Wait]) -> SecondPurchase:
-    """Return the time to the second purchase, as far as at least 30 customers could still be seen to make it."""
+    """Return the time to the second purchase, as far as it is known of at least 30 customers whether they had made it.
+
+    Were it of those still waiting for it, a small shop would be told only where few had bought.
+    """
     waits = list(waits)
     days = np.array([wait.days for wait in waits], np.int64)
     has_bought = np.array([wait.has_bought for wait in waits], np.bool_)
     n = np.array([wait.n for wait in waits], np.int64)
     curve = kaplan_meier(days, has_bought, n)
-    curve = curve.first(int((curve.n_at_risk >= ENOUGH).sum()))
+    curve = curve.first(sum(_n_known(waits, time) >= ENOUGH for time in curve.time.tolist()))
     half, low, high = median(curve)
     within = []
     for milestone in _MILESTONES:
-        n_at_risk = int(n[days >= milestone].sum())
+        n_known = _n_known(waits, milestone)
         bought = curve.happened_by(milestone)
-        if bought is not None and n_at_risk >= ENOUGH:
-            within.append(Within(days=milestone, n_at_risk=n_at_risk, bought=bought))
+        if bought is not None and n_known >= ENOUGH:
+            within.append(Within(days=milestone, n_known=n_known, bought=bought))
     return SecondPurchase(
         n=int(n.sum()),
         n_bought=sum(wait.n for wait in waits if wait.has_bought),
         median=None if half is None else Median(days=half, low=low, high=high),
         within=within,
     )
+
+
+def _n_known(waits: Iterable[Wait], days: int) -> int:
+    """Return of how many it is known whether they had bought again by then; the later, the fewer."""
+    return sum(wait.n for wait in waits if wait.has_bought or wait.days >= days)
 
 
 def _age(age: int, n: int, n_active: int, *, is_complete: bool) -> Age:

@@ -132,8 +132,9 @@ SELECT what, dimension, name, seconds, has_ended, count(*) AS n,
        count(*) FILTER (WHERE is_first) AS n_first, count(*) FILTER (WHERE is_second) AS n_second
 FROM (
     SELECT what, dimension, name, has_ended, is_first, is_second,
-           CASE WHEN seconds < 600 THEN seconds WHEN seconds < 86400 THEN seconds / 60 * 60
-                ELSE seconds / 3600 * 3600 END AS seconds
+           CASE WHEN seconds < 600 THEN seconds
+                WHEN seconds < 86400 THEN (seconds + CASE WHEN has_ended THEN 59 ELSE 0 END) / 60 * 60
+                ELSE (seconds + CASE WHEN has_ended THEN 3599 ELSE 0 END) / 3600 * 3600 END AS seconds
     FROM named
 ) AS rounded
 GROUP BY what, dimension, name, seconds, has_ended

@@ -126,6 +126,18 @@ def test_enough_contacts_have_a_median_with_those_who_wait(api: Api) -> None:
     assert found["by_agent"][0]["figures"]["first_reply"]["within_day"]["value"] == 1
 
 
+def test_who_waits_a_little_longer_than_a_day_was_not_answered_within_it(api: Api) -> None:
+    talks = [
+        Talk(f"{name}{n}").asks(MONDAY).is_told(MONDAY + after, ANN)
+        for name, after in (("in", DAY), ("out", DAY + MINUTE), ("hour", HOUR), ("over", HOUR + timedelta(seconds=1)))
+        for n in range(10)
+    ]
+
+    reply = told(api, *(event for talk in talks for event in talk.events))["whole"]["first_reply"]
+
+    assert (reply["within_hour"]["value"], reply["within_day"]["value"]) == (pytest.approx(0.25), pytest.approx(0.75))
+
+
 def test_a_call_is_a_contact_that_waits_for_no_reply_and_notices_are_none(api: Api) -> None:
     call = Talk("c1", "phone").asks(MONDAY, call=Call(duration_s=60), text=None, attributes={"kind": "call"})
     notices = Talk("c2").asks(MONDAY, attributes={"kind": "reaction"})

@@ -75,10 +75,12 @@ def test_who_still_has_time_is_in_no_share_but_in_the_curve() -> None:
     assert (simple.n, simple.n_bought, simple.n_waiting) == (40, 20, 40)
     assert simple.share is not None
     assert simple.share.value == 0.5
-    # 20 of 80 after ten days; then forty are lost from view, and too few remain for the step at 120 days.
-    assert curve.within[0].days == 14
-    assert curve.within[0].bought.value == pytest.approx(0.25)
-    assert [within.days for within in curve.within] == [14]
+    # 20 of 80 after ten days; then forty are lost from view, and 5 of the other 20 follow at 120 days. What is known of
+    # forty is told up to the day to which the others were seen, however many of them have bought.
+    assert [(within.days, within.n_known) for within in curve.within] == [
+        (14, 80), (30, 40), (60, 40), (90, 40), (120, 40), (180, 40)
+    ]  # fmt: skip
+    assert [within.bought.value for within in curve.within] == pytest.approx([0.25] * 4 + [0.4375] * 2)
     assert curve.median is None
     assert (curve.n, curve.n_bought) == (80, 25)
 
