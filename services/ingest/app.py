@@ -23,7 +23,7 @@ def build_app(routes: Sequence[BaseRoute], lifespan: Lifespan) -> FastAPI:
         async with lifespan():
             yield
 
-    app = FastAPI(title="Pulseline ingest", lifespan=run, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title="Pulseline ingest", lifespan=run, docs_url=None, redoc_url=None)
     # Before FastAPI's own pages: a router asks its routes in turn.
     app.router.routes[:0] = routes
     app.add_exception_handler(HTTPException, _http_problem)
