@@ -10,6 +10,7 @@ import numpy as np
 from services.api.kpi.decide import ENOUGH
 from services.api.kpi.model import (
     Age,
+    Array,
     Bought,
     By,
     Cohort,
@@ -124,11 +125,11 @@ def second_purchase(waits: Iterable[Wait]) -> SecondPurchase:
     has_bought = np.array([wait.has_bought for wait in waits], np.bool_)
     n = np.array([wait.n for wait in waits], np.int64)
     curve = kaplan_meier(days, has_bought, n)
-    curve = curve.first(sum(_n_known(waits, time) >= ENOUGH for time in curve.time.tolist()))
+    curve = curve.first(int((_n_known(days, has_bought, n, curve.time) >= ENOUGH).sum()))
     half, low, high = median(curve)
     within = []
-    for milestone in _MILESTONES:
-        n_known = _n_known(waits, milestone)
+    known = _n_known(days, has_bought, n, np.array(_MILESTONES))
+    for milestone, n_known in zip(_MILESTONES, known.tolist(), strict=True):
         bought = curve.happened_by(milestone)
         if bought is not None and n_known >= ENOUGH:
             within.append(Within(days=milestone, n_known=n_known, bought=bought))
@@ -140,9 +141,11 @@ def second_purchase(waits: Iterable[Wait]) -> SecondPurchase:
     )
 
 
-def _n_known(waits: Iterable[Wait], days: int) -> int:
-    """Return of how many it is known whether they had bought again by then; the later, the fewer."""
-    return sum(wait.n for wait in waits if wait.has_bought or wait.days >= days)
+def _n_known(days: Array, has_bought: Array, n: Array, by: Array) -> Array:
+    """Return of how many it is known whether they had bought again by each of some days; the later, the fewer."""
+    is_lost = ~has_bought & (days < by[:, None])
+    found: Array = n.sum() - (is_lost * n).sum(axis=1)
+    return found
 
 
 def _age(age: int, n: int, n_active: int, *, is_complete: bool) -> Age:
