@@ -111,6 +111,10 @@ def test_on_a_phone_what_can_be_done_with_a_channel_stands_below_its_name(consol
     assert health is not None
     assert all(top is not None and top["y"] >= health["y"] + health["height"] for top in tops)
     assert tops[0]["y"] == tops[1]["y"]  # type: ignore[index]
+    # Other tests look at the page without any.
+    channel.get_by_role("button", name="Remove").click()
+    channel.page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(channel).to_have_count(0)
 
 
 def test_a_notification_endpoint_is_added_tested_and_switched_off(console: Console) -> None:
