@@ -79,6 +79,8 @@ _words_by_beginning: Final = _by_beginning()
 _START_BITS: Final = 16
 _START_SHIFT: Final = np.array(BUCKET_BITS - _START_BITS, np.uint32)
 _FOLLOWED_SHIFT: Final = np.array(32 - _START_BITS, np.uint32)
+_N_FOLLOWING: Final = 2
+"""Letters behind a word by which the phrases that it begins are told apart."""
 _FIRST, _SECOND = (np.array(factor, np.uint32) for factor in (0x9E3779B1, 0x85EBCA6B))
 
 
@@ -103,32 +105,31 @@ class _Beginnings:
 
     def __init__(self) -> None:
         self.words: list[tuple[_CueWord, ...]] = [()]
-        word, phrase, pair, triple = (dict[int, tuple[_CueWord, ...]]() for _ in range(4))
-        for beginning, cue_words in _words_by_beginning.items():
-            for cue in cue_words:
-                if cue.word in _han_cues:
-                    is_pair = cue.word[2:3].isascii()
-                    family, length, table = ("han2", 2, pair) if is_pair else ("han3", 3, triple)
-                    place = _first_bits(family, han_hash(cue.word[:length]))
-                else:
-                    rest = cue.word[len(beginning) :].lstrip(" ")
-                    table = word if len(rest) < 2 else phrase
-                    place = _phrase_place(beginning, rest) if rest[1:] else _first_bits("word", word_hash(beginning))
-                table[place] = (*table.get(place, ()), cue)
-        self.word, self.phrase, self.pair, self.triple = map(self._table, (word, phrase, pair, triple))
+        cues = [(beginning, cue) for beginning, some in _words_by_beginning.items() for cue in some]
+        han = [cue for _, cue in cues if cue.word in _han_cues]
+        pairs, triples = ([cue for cue in han if cue.word[2:3].isascii() == is_pair] for is_pair in (True, False))
+        latin = [(one, cue.word[len(one) :].lstrip(" "), cue) for one, cue in cues if cue.word not in _han_cues]
+        phrases = [(one, rest, cue) for one, rest, cue in latin if len(rest) >= _N_FOLLOWING]
+        self.pair = self._table((_first_bits("han2", han_hash(cue.word[:2])), cue) for cue in pairs)
+        self.triple = self._table((_first_bits("han3", han_hash(cue.word[:3])), cue) for cue in triples)
+        self.word = self._table(
+            (_first_bits("word", word_hash(one)), cue) for one, rest, cue in latin if len(rest) < _N_FOLLOWING
+        )
+        words = [bucket_of("word", word_hash(one)) + 1 for one, _, _ in phrases]
+        letters = [[ord(rest[at]) for _, rest, _ in phrases] for at in range(_N_FOLLOWING)]
+        places = _followed(*(np.array(column, np.uint32) for column in (words, *letters)))
+        self.phrase = self._table(zip(places.tolist(), (cue for _, _, cue in phrases), strict=True))
         self.counts = np.array(list(map(len, self.words)))
 
-    def _table(self, by_place: Mapping[int, tuple[_CueWord, ...]]) -> NDArray[np.uint16]:
+    def _table(self, placed: Iterable[tuple[int, _CueWord]]) -> NDArray[np.uint16]:
+        """Take up cue words in the order given, and return where `words` has those of each place."""
+        by_place = defaultdict[int, list[_CueWord]](list)
+        for place, cue in placed:
+            by_place[place].append(cue)
         table = np.zeros((1 << _START_BITS) + 1, np.uint16)
         table[list(by_place)] = len(self.words) + np.arange(len(by_place))
-        self.words += by_place.values()
+        self.words += map(tuple, by_place.values())
         return table
-
-
-def _phrase_place(word: str, rest: str) -> int:
-    place = np.array([bucket_of("word", word_hash(word)) + 1], np.uint32)
-    first, second = (np.array([ord(letter)], np.uint32) for letter in rest[:2])
-    return int(_followed(place, first, second)[0])
 
 
 def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
