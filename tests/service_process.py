@@ -15,17 +15,11 @@ from shared.embedded.process import free_ports
 from tests.loopback import LOOPBACK
 
 ROOT = Path(__file__).parents[1]
-_given: set[int] = set()
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago and that this process has given to nobody else.
-
-    A service takes its port seconds after it was given, and leaves it for seconds whenever it is started again.
-    """
-    while (port := free_ports(1)[0]) in _given:
-        continue
-    _given.add(port)
+    """Return a loopback port that is free now and given to nobody else by this process."""
+    (port,) = free_ports(1)
     return port
 
 

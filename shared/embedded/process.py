@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import IO
+from random import SystemRandom
+from typing import IO, Final
 
 _PR_SET_PDEATHSIG = 1
 
@@ -104,16 +106,28 @@ def kill(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
+_PORTS: Final = range(20_000, 32_768)
+"""Below what Linux and macOS give to outgoing connections, which could take the port of a server that starts again."""
+_ports: Final = deque(_PORTS)
+_ports.rotate(SystemRandom().randrange(len(_PORTS)))
+"""Given longest ago first; each process begins elsewhere, so that two seldom choose one before either binds it."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Return `count` different loopback TCP ports that are free now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for held in sockets:
-            held.bind(("127.0.0.1", 0))
-        return [held.getsockname()[1] for held in sockets]
-    finally:
-        for held in sockets:
-            held.close()
+    """Return `count` different loopback TCP ports that are free now. Raises StartError where there are none.
+
+    No port is given twice before all others were: a server may leave its own for seconds while it is started again.
+    """
+    found: list[int] = []
+    for _ in _PORTS:
+        if len(found) == count:
+            break
+        _ports.rotate(-1)
+        if is_port_free(_ports[-1]):
+            found.append(_ports[-1])
+    if len(found) < count:
+        raise StartError(f"fewer than {count} of the ports {_PORTS.start} to {_PORTS.stop - 1} are free")
+    return found
 
 
 def is_port_free(port: int) -> bool:
