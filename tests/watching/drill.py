@@ -42,6 +42,7 @@ class _UnderWay:
     context: AbstractContextManager[KeepUp | None]
     keep_up: KeepUp | None
     made_at: float
+    """Unix time in seconds, as Prometheus tells when a rule fired."""
     mended_at: float | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
@@ -49,7 +50,7 @@ class _UnderWay:
     def is_over(self) -> bool:
         if self.mended_at is None:
             return False
-        is_given_up = time.monotonic() - self.mended_at > PATIENCE_S
+        is_given_up = time.time() - self.mended_at > PATIENCE_S
         return is_given_up or all(outcome.cleared_s is not None for outcome in self.outcomes.values())
 
 
@@ -67,11 +68,11 @@ class Drills:
             asked_at = time.monotonic()
             while self._firing() & set(drill.rules) and time.monotonic() - asked_at < PATIENCE_S:
                 self._look()
-            context = drill.make()
+            context, made_at = drill.make(), time.time()
             keep_up = context.__enter__()
             outcomes = {rule: Outcome(rule, drill.fault) for rule in drill.rules}
             self.outcomes |= outcomes
-            self._under_way.append(_UnderWay(drill, context, keep_up, time.monotonic(), outcomes=outcomes))
+            self._under_way.append(_UnderWay(drill, context, keep_up, made_at, outcomes=outcomes))
 
     def mended(self, *drills: Drill) -> None:
         """Wait until each of these has fired and its fault is undone."""
@@ -88,24 +89,25 @@ class Drills:
         for one in self._under_way:
             if one.mended_at is None:
                 one.context.__exit__(None, None, None)
-                one.mended_at = time.monotonic()
+                one.mended_at = time.time()
 
     def _look(self) -> None:
         time.sleep(_LOOK_EVERY_S)
-        firing, now = self._firing(), time.monotonic()
+        firing, now = self._firing(), time.time()
         for one in self._under_way:
             if one.mended_at is not None:
                 for rule, outcome in one.outcomes.items():
                     if outcome.cleared_s is None and rule not in firing:
                         outcome.cleared_s = now - one.mended_at
                 continue
-            for rule in firing & one.outcomes.keys():
-                if one.outcomes[rule].fired_s is None:
-                    one.outcomes[rule].fired_s = now - one.made_at
+            # Not what fires now: while another fault takes long to make, a rule may fire and be quiet again.
+            for rule, fired_at in self._prometheus.fired_since(one.made_at).items():
+                if rule in one.outcomes:
+                    one.outcomes[rule].fired_s = fired_at - one.made_at
             is_seen = all(outcome.fired_s is not None for outcome in one.outcomes.values())
             if is_seen or now - one.made_at > PATIENCE_S:
                 one.context.__exit__(None, None, None)
-                one.mended_at = time.monotonic()
+                one.mended_at = time.time()
             elif one.keep_up is not None:
                 one.keep_up()
 

@@ -130,6 +130,15 @@ class Prometheus(_Server):
         alerts = self.query('ALERTS{alertstate="firing", alertname!="PulselineWatchdog"}')
         return {one["metric"]["alertname"] for one in alerts}
 
+    def fired_since(self, start: float) -> dict[str, float]:
+        """Return when each alert fired first from `start` on, both in seconds of Unix time."""
+        alerts = self.range('ALERTS{alertstate="firing"}', start, time.time(), 1)
+        first: dict[str, float] = {}
+        for one in alerts:
+            name, at = one["metric"]["alertname"], float(one["values"][0][0])
+            first[name] = min(at, first.get(name, at))
+        return first
+
     def _ask(self, what: str, **parameters: Any) -> list[Series]:
         answer = httpx2.get(f"{self.url}/api/v1/{what}", params=parameters, timeout=20, **LOOPBACK)
         assert answer.status_code == 200, answer.text
