@@ -11,6 +11,8 @@ async def tables_that_hold(database_url: str, text: str) -> list[str]:
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1"
         )
         names = [str(row["relname"]) for row in rows if row["relname"] != "erasures"]
+        # Bytes are shown with the letters they hold, not as hex digits.
+        await connection.execute("SET bytea_output = 'escape'")
         query = "SELECT EXISTS (SELECT FROM {} AS t WHERE strpos(t::text, $1) > 0)"
         return [name for name in names if await connection.fetchval(query.format(name), text)]
     finally:

@@ -20,7 +20,7 @@ from services.api.app import build_app
 from services.api.auth.guard import Guard
 from services.api.auth.routes import auth_routes
 from services.api.census.agent import CensusTaker
-from services.api.connection.routes import Vault, connection_routes
+from services.api.connection.routes import connection_routes
 from services.api.connection.send import ConnectionTester
 from services.api.customer.routes import customer_routes
 from services.api.dead_letter.replay import Replayer
@@ -34,6 +34,7 @@ from services.api.kpi.clockwork import SummaryClockwork
 from services.api.kpi.routes import kpi_routes
 from services.api.metrics import ApiMetrics
 from services.api.notification.address import AddressGuard
+from services.api.notification.clockwork import SealingClockwork
 from services.api.notification.courier import Courier
 from services.api.notification.routes import notification_routes
 from services.api.notification.send import Sender, SmtpMailer
@@ -47,6 +48,7 @@ from services.api.projection.retention import Retention
 from services.api.risk.routes import risk_routes
 from services.api.segment.routes import segment_routes
 from services.api.settings import ApiSettings
+from services.api.vault import Vault
 from shared.background import endless
 from shared.clock import Clock, SystemClock
 from shared.connection.seal import SecretsKey
@@ -85,7 +87,10 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     policies = PolicyClockwork(pool, clock, _day_overrides(settings.api_working_days_file))
     networks = [ip_network(text.strip()) for text in settings.api_allowed_networks.split(",") if text.strip()]
     addresses = AddressGuard(networks)
-    sender = Sender(addresses, clock, _mailer(settings, clock))
+    secrets_key = SecretsKey.from_file(settings.secrets_key_file) if settings.secrets_key_file else None
+    vault = Vault(secrets_key)
+    sender = Sender(addresses, vault, clock, _mailer(settings, clock))
+    sealing = SealingClockwork(pool, vault, clock)
     # Chance only spreads retries, so that receivers are not hit by all at once.
     courier = Courier(pool, sender, metrics, clock, random.Random())  # noqa: S311
     buyers_clockwork = SummaryClockwork(
@@ -94,7 +99,6 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     # Every message changes it, few ask: a tenth of the time at work leaves the rest to the messages themselves.
     served_clockwork = SummaryClockwork(pool, clock, served.advance, rest=9)
     retention = Retention(pool, clock, settings.api_retention_months)
-    secrets_key = SecretsKey.from_file(settings.secrets_key_file) if settings.secrets_key_file else None
     tester = ConnectionTester(secrets_key, clock) if secrets_key else None
     census = CensusTaker(pool, metrics, clock, settings.api_census_every_s)
     metrics.pool_size.set(settings.api_pool_size)
@@ -136,6 +140,7 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
                     ("alert clockwork", clockwork.run),
                     ("policies", policies.run),
                     ("notifications", courier.run),
+                    ("sealing of secrets", sealing.run),
                     ("retention", retention.run),
                     ("summary of buyers", buyers_clockwork.run),
                     ("summary of how customers were served", served_clockwork.run),
@@ -181,11 +186,11 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             interaction_routes(pool, guard, clock),
             policy_routes(pool, guard, clock),
             explanation_routes(guard, Explainer(settings.sentiment_model)),
-            notification_routes(pool, guard, addresses, sender, clock),
+            notification_routes(pool, guard, addresses, vault, sender, clock),
             connection_routes(
                 pool,
                 guard,
-                Vault(secrets_key),
+                vault,
                 tester,
                 public_url=settings.ingest_public_url or f"http://127.0.0.1:{settings.ingest_port}",
                 connections_file=settings.connections_file,

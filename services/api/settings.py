@@ -84,8 +84,8 @@ class ApiSettings(ServiceSettings):
     )
     secrets_key_file: Path | None = Field(
         None,
-        description="File with the key that connections' credentials are sealed under, 32 bytes in base64; one a line, "
-        "the newest first. Without it the API makes and changes no connection.",
+        description="File with the key that secrets of connections and notification endpoints are sealed under, 32 "
+        "bytes in base64; one a line, the newest first. Without it the API takes no such secret.",
     )
     connections_file: Path | None = Field(
         None, description="Ingest's connections file, if the API may read it: only to test the connections in it."

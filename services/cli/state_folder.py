@@ -142,7 +142,7 @@ class StateFolder:
         return self._password
 
     def secrets_key(self) -> Path:
-        """Return the file with the key that connections' secrets are sealed under, made on first use."""
+        """Return the file with the key that secrets are sealed under, made on first use."""
         path = self._password.with_name("secrets-key")
         if not path.exists():
             _replace(path, base64.b64encode(secrets.token_bytes(32)), mode=0o600)

@@ -1,7 +1,7 @@
 """Secrets at rest: sealed with AES-256-GCM under a key from a file; and the mark that proves a test is our own.
 
-Format of a sealed value: version (1 byte), key id (4), nonce (12), ciphertext with its tag. The connection's id is
-authenticated too, so a sealed value cannot be moved to another row.
+Format of a sealed value: version (1 byte), key id (4), nonce (12), ciphertext with its tag. Its owner, such as a
+connection's id, is authenticated too, so a sealed value cannot be moved to another row.
 """
 
 import base64
@@ -50,10 +50,14 @@ class SecretsKey:
         except (OSError, UnicodeDecodeError, binascii.Error) as error:
             raise SecretsKeyError(f"{path}: {error}") from error
 
+    @property
+    def head(self) -> bytes:
+        """How everything begins that is sealed now."""
+        return _VERSION + _key_id(self._keys[0])
+
     def seal(self, plain: bytes, owner: str, nonce: bytes) -> bytes:
         """Return `plain` sealed for `owner`; `nonce` is 12 fresh random bytes."""
-        key = self._keys[0]
-        return _VERSION + _key_id(key) + nonce + AESGCM(key).encrypt(nonce, plain, owner.encode())
+        return self.head + nonce + AESGCM(self._keys[0]).encrypt(nonce, plain, owner.encode())
 
     def open(self, sealed: bytes, owner: str) -> bytes:
         """Return what was sealed for `owner`. Raises `SealError`."""
@@ -64,7 +68,7 @@ class SecretsKey:
         try:
             return opener.decrypt(head[1 + _ID_BYTES :], ciphertext, owner.encode())
         except (InvalidTag, ValueError) as error:
-            raise SealError("the sealed value was changed, or belongs to another connection") from error
+            raise SealError("the sealed value was changed, or belongs to another owner") from error
 
     def mark(self, connection_id: str, body: bytes) -> str:
         """Return the value of `TEST_HEADER` that says: this delivery is a test of ours, keep nothing of it."""

@@ -60,6 +60,23 @@ def test_a_filled_database_keeps_its_rows_through_every_later_version(empty_data
     assert asyncio.run(_value(empty_database_url, "SELECT count(*) FROM interactions")) == 2
 
 
+def test_an_endpoint_whose_secret_the_version_before_cannot_read_is_switched_off_for_it(
+    empty_database_url: str,
+) -> None:
+    upgrade(empty_database_url)
+    insert = """
+        INSERT INTO notification_endpoints (id, name, kind, url, secret, sealed_secret, created_by)
+        VALUES ('plain', '', 'webhook', '', 's', NULL, ''), ('sealed', '', 'webhook', '', NULL, 'x', ''),
+               ('none', '', 'slack', '', NULL, NULL, '')
+    """
+    asyncio.run(_rows(empty_database_url, insert))
+
+    downgrade(empty_database_url, "0017")
+
+    rows = asyncio.run(_rows(empty_database_url, "SELECT id FROM notification_endpoints WHERE is_enabled ORDER BY id"))
+    assert [row["id"] for row in rows] == ["none", "plain"]
+
+
 def test_everything_can_be_undone(empty_database_url: str) -> None:
     upgrade(empty_database_url)
     downgrade(empty_database_url, "base")

@@ -211,12 +211,18 @@ async def audit_page(
 
 
 class StoredAnswer(Struct, frozen=True):
-    """What a POST with an idempotency key was answered the first time."""
+    """What a POST with an idempotency key was answered the first time; `body` may be sealed for `answer_owner`."""
 
     request_hash: bytes
     status: int
     body: bytes
     headers: dict[str, str]
+    is_sealed: bool = False
+
+
+def answer_owner(key_id: str, idempotency_key: str) -> str:
+    """Return for whom a kept answer is sealed."""
+    return f"answer/{key_id}/{idempotency_key}"
 
 
 async def find_answer(connection: Any, key_id: str, idempotency_key: str) -> StoredAnswer | None:
@@ -224,7 +230,8 @@ async def find_answer(connection: Any, key_id: str, idempotency_key: str) -> Sto
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{key_id}/{idempotency_key}")
     row = await connection.fetchrow(
         """
-        SELECT request_hash, status, body, headers FROM idempotency_keys WHERE key_id = $1 AND idempotency_key = $2
+        SELECT request_hash, status, body, headers, is_sealed FROM idempotency_keys
+        WHERE key_id = $1 AND idempotency_key = $2
         """,
         key_id,
         idempotency_key,
@@ -232,7 +239,7 @@ async def find_answer(connection: Any, key_id: str, idempotency_key: str) -> Sto
     if row is None:
         return None
     headers = msgspec.json.decode(row["headers"], type=dict[str, str])
-    return StoredAnswer(row["request_hash"], row["status"], row["body"], headers)
+    return StoredAnswer(row["request_hash"], row["status"], row["body"], headers, row["is_sealed"])
 
 
 async def keep_answer(connection: Any, key_id: str, idempotency_key: str, answer: StoredAnswer) -> None:
@@ -247,8 +254,8 @@ async def keep_answer(connection: Any, key_id: str, idempotency_key: str, answer
     )
     await connection.execute(
         """
-        INSERT INTO idempotency_keys (key_id, idempotency_key, request_hash, status, body, headers)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO idempotency_keys (key_id, idempotency_key, request_hash, status, body, headers, is_sealed)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         """,
         key_id,
         idempotency_key,
@@ -256,6 +263,29 @@ async def keep_answer(connection: Any, key_id: str, idempotency_key: str, answer
         answer.status,
         answer.body,
         msgspec.json.encode(answer.headers),
+        answer.is_sealed,
+    )
+
+
+async def plain_answers_with_secrets(connection: Any, before: datetime) -> list[tuple[str, str, bytes]]:
+    """Return key id, idempotency key and body of answers the version before kept with a secret in them, locked."""
+    rows = await connection.fetch(
+        """
+        SELECT key_id, idempotency_key, body FROM idempotency_keys
+        WHERE NOT is_sealed AND created_at <= $1 AND position('"secret":"'::bytea IN body) > 0
+        ORDER BY created_at FOR UPDATE SKIP LOCKED
+        """,
+        before,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def set_sealed_answer(connection: Any, key_id: str, idempotency_key: str, sealed: bytes) -> None:
+    await connection.execute(
+        "UPDATE idempotency_keys SET body = $3, is_sealed = true WHERE key_id = $1 AND idempotency_key = $2",
+        key_id,
+        idempotency_key,
+        sealed,
     )
 
 

@@ -31,42 +31,16 @@ from services.api.connection.schemas import (
 )
 from services.api.connection.send import ConnectionTester, Subject, failed
 from services.api.openapi import answers, json_response, read_body, takes
+from services.api.vault import NO_KEY, Vault
 from shared.connection.document import ConnectionsError, load_connections
 from shared.connection.provider import PROVIDERS
-from shared.connection.seal import SealError, SecretsKey
-from shared.ids import new_nonce
+from shared.connection.seal import SealError
 from shared.logs import correlation_id
 from shared.postgres.pool import reading, transaction
 from shared.problem import ProblemError
 
-_NO_KEY = (
-    "secrets cannot be kept: set PULSELINE_SECRETS_KEY_FILE to a file with a key (openssl rand -base64 32), for the "
-    "API and for ingest"
-)
 _new_decoder = msgspec.json.Decoder(NewConnectionBody)
 _change_decoder = msgspec.json.Decoder(ConnectionChangeBody)
-
-
-class Vault:
-    """Seals and opens a connection's credentials; without a key it refuses to do either."""
-
-    def __init__(self, key: SecretsKey | None) -> None:
-        self._key = key
-
-    def seal(self, credentials: Credentials, connection_id: str) -> bytes:
-        """Return the credentials sealed. Raises `ProblemError` 409 when there is no key."""
-        if self._key is None:
-            raise ProblemError(409, _NO_KEY)
-        return self._key.seal(msgspec.json.encode(credentials), connection_id, new_nonce())
-
-    def open(self, sealed: bytes, connection_id: str) -> Credentials:
-        """Return the credentials. Raises `ProblemError` 409 when no key opens them."""
-        if self._key is None:
-            raise ProblemError(409, _NO_KEY)
-        try:
-            return msgspec.json.decode(self._key.open(sealed, connection_id), type=Credentials)
-        except SealError as error:
-            raise ProblemError(409, f"the stored credentials cannot be read: {error}") from error
 
 
 def connection_routes(
@@ -130,7 +104,7 @@ def connection_routes(
         body: NewConnectionBody = await read_body(request, _new_decoder)
         spec = provider_of(body.provider)
         check_new(spec, body.credentials, body.settings)
-        sealed = vault.seal(Credentials(current=dict(body.credentials)), body.id)
+        sealed = _sealed(vault, Credentials(current=dict(body.credentials)), body.id)
         async with transaction(pool) as connection:
             is_new = await store.insert(
                 connection,
@@ -164,7 +138,7 @@ def connection_routes(
                 check_moved(stored.settings, body.settings, body.credentials or {})
                 await store.set_settings(connection, connection_id, body.settings)
             if body.credentials is not msgspec.UNSET or body.drop_previous:
-                credentials = vault.open(stored.sealed or b"", connection_id)
+                credentials = _opened(vault, stored.sealed or b"", connection_id)
                 if body.drop_previous:
                     credentials = without_previous(credentials)
                 if body.credentials is not msgspec.UNSET:
@@ -175,7 +149,7 @@ def connection_routes(
                     connection_id,
                     names=sorted(credentials.current),
                     has_previous=bool(credentials.previous),
-                    sealed=vault.seal(credentials, connection_id),
+                    sealed=_sealed(vault, credentials, connection_id),
                 )
             await note(connection, principal, "change", connection_id, _changes(body))
             return await shown(connection, connection_id)
@@ -203,7 +177,7 @@ def connection_routes(
             stored = await _known(connection, connection_id)
             await note(connection, principal, "test", connection_id)
         if tester is None:
-            return json_response(failed("no_secrets_key", f"A test is proven with the secrets key; {_NO_KEY}."))
+            return json_response(failed("no_secrets_key", f"A test is proven with the secrets key; {NO_KEY}."))
         try:
             credentials = _credentials(stored, vault, connections_file)
         except ProblemError as error:
@@ -240,10 +214,26 @@ def _view(stored: store.StoredConnection, public_url: str) -> ConnectionView:
     )
 
 
+def _sealed(vault: Vault, credentials: Credentials, connection_id: str) -> bytes:
+    """Return the credentials sealed. Raises `ProblemError` 409 when there is no key."""
+    try:
+        return vault.seal(msgspec.json.encode(credentials), connection_id)
+    except SealError as error:
+        raise ProblemError(409, str(error)) from error
+
+
+def _opened(vault: Vault, sealed: bytes, connection_id: str) -> Credentials:
+    """Return the credentials. Raises `ProblemError` 409 when no key opens them."""
+    try:
+        return msgspec.json.decode(vault.open(sealed, connection_id), type=Credentials)
+    except SealError as error:
+        raise ProblemError(409, f"the stored credentials cannot be read: {error}") from error
+
+
 def _credentials(stored: store.StoredConnection, vault: Vault, connections_file: Path | None) -> Credentials:
     """Return a connection's credentials. Raises `ProblemError` when they are out of reach."""
     if stored.sealed is not None:
-        return vault.open(stored.sealed, stored.id)
+        return _opened(vault, stored.sealed, stored.id)
     if connections_file is None:
         raise ProblemError(
             409,

@@ -22,14 +22,22 @@ class QuietHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
+    """`sealed_secret` is None for one without a secret; `secret` is a plain one of the version before's."""
+
     id: str
     kind: EndpointKind
     url: str
     secret: str | None
+    sealed_secret: bytes | None
     language: Language
     rate_per_minute: int
     failing_since: datetime | None
     quiet_hours: QuietHours | None = None
+
+
+def secret_owner(endpoint_id: str) -> str:
+    """Return for whom an endpoint's secret is sealed; no connection's id has a slash."""
+    return f"endpoint/{endpoint_id}"
 
 
 class Job(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from services.api.auth.rights import Principal
 from services.api.auth.store import audit
 from services.api.notification import store
 from services.api.notification.address import AddressGuard
-from services.api.notification.model import EndpointKind, QuietHours
+from services.api.notification.model import EndpointKind, QuietHours, secret_owner
 from services.api.notification.sample import sample_event
 from services.api.notification.schemas import (
     DeliveryPage,
@@ -31,7 +31,9 @@ from services.api.notification.send import Sender
 from services.api.notification.sign import is_signing_secret, new_signing_secret
 from services.api.openapi import answers, json_response, read_body, takes
 from services.api.paging import DEFAULT_LIMIT, MAX_LIMIT, decode_cursor, encode_cursor
+from services.api.vault import Vault
 from shared.clock import Clock
+from shared.connection.seal import SealError
 from shared.errors import Reject
 from shared.ids import new_request_id
 from shared.logs import correlation_id
@@ -44,7 +46,9 @@ _change_decoder = msgspec.json.Decoder(EndpointChangeBody)
 _requeue_decoder = msgspec.json.Decoder(RequeueBody)
 
 
-def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender: Sender, clock: Clock) -> APIRouter:
+def notification_routes(
+    pool: Any, guard: Guard, addresses: AddressGuard, vault: Vault, sender: Sender, clock: Clock
+) -> APIRouter:
     router = APIRouter(prefix="/v1/webhooks", tags=["notifications"], default_response_class=Response)
     reader = Annotated[Principal, Depends(guard.needs("notifications:read"))]
     writer = Annotated[Principal, Depends(guard.needs("notifications:write"))]
@@ -73,6 +77,12 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
         if kind == "webhook" and secret is not None and not is_signing_secret(secret):
             raise ProblemError(422, "a webhook's secret is whsec_ and 24 to 64 bytes in base64", pointer="/secret")
 
+    def sealed(secret: str, endpoint_id: str) -> bytes:
+        try:
+            return vault.seal(secret.encode(), secret_owner(endpoint_id))
+        except SealError as error:
+            raise ProblemError(409, str(error), pointer="/secret") from error
+
     @router.get("", summary="List notification endpoints", responses=answers(EndpointList, "All, newest first"))
     async def list_endpoints(_: reader) -> Response:
         async with reading(pool) as connection:
@@ -81,8 +91,9 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
     @router.post(
         "",
         summary="Add a notification endpoint",
-        description="Addresses that are not on the public internet are refused, now and at every delivery.",
-        responses=answers(NewEndpointView, "The endpoint; its secret is shown this once", 413, 415, status=201),
+        description="Addresses that are not on the public internet are refused, now and at every delivery. A secret is "
+        "sealed before it is stored, so one with a secret, as every webhook is, needs the secrets key.",
+        responses=answers(NewEndpointView, "The endpoint; its secret is shown this once", 409, 413, 415, status=201),
         openapi_extra=takes(
             NewEndpointBody,
             example={
@@ -97,16 +108,16 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
         body: NewEndpointBody = await read_body(request, _new_decoder)
         await check(body.kind, body.url, body.secret)
         _check_quiet(body.quiet_hours)
+        secret = new_signing_secret() if body.secret is None and body.kind == "webhook" else body.secret
         async with transaction(pool) as connection:
 
             async def act() -> Response:
-                secret = body.secret
-                if secret is None and body.kind == "webhook":
-                    secret = new_signing_secret()
                 endpoint_id = f"ep_{new_request_id()[:20]}"
+                asked = {name: value for name, value in msgspec.structs.asdict(body).items() if name != "secret"}
                 new = store.NewEndpoint(
-                    **(msgspec.structs.asdict(body) | {"secret": secret}),
+                    **asked,
                     id=endpoint_id,
+                    sealed_secret=None if secret is None else sealed(secret, endpoint_id),
                     created_by=principal.name,
                 )
                 await store.insert(connection, new)
@@ -114,7 +125,7 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
                 view = await _known(connection, endpoint_id)
                 return json_response(NewEndpointView(**msgspec.structs.asdict(view), secret=secret), 201)
 
-            return await once(connection, request, principal, act)
+            return await once(connection, request, principal, act, sealing=None if secret is None else vault)
 
     @router.get(
         "/{endpoint_id}", summary="One notification endpoint", responses=answers(EndpointView, "The endpoint", 404)
@@ -126,7 +137,7 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
     @router.patch(
         "/{endpoint_id}",
         summary="Change a notification endpoint, or bring a disabled one back",
-        responses=answers(EndpointView, "The endpoint afterwards", 404, 413, 415),
+        responses=answers(EndpointView, "The endpoint afterwards", 404, 409, 413, 415),
         openapi_extra=takes(EndpointChangeBody, example={"digest_minutes": 15}),
     )
     async def change(request: Request, endpoint_id: str, principal: writer) -> Response:
@@ -137,7 +148,10 @@ def notification_routes(pool: Any, guard: Guard, addresses: AddressGuard, sender
             view = await _known(connection, endpoint_id)
             if "url" in values or "secret" in values:
                 await check(view.kind, values.get("url", view.url), values.get("secret"))
-            await store.change(connection, endpoint_id, values)
+            stored = values.copy()
+            if (secret := stored.pop("secret", None)) is not None:
+                stored["sealed_secret"] = sealed(secret, endpoint_id)
+            await store.change(connection, endpoint_id, stored)
             await note(connection, principal, "change", endpoint_id, {"changed": sorted(values)})
             return json_response(await _known(connection, endpoint_id))
 

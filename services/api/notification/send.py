@@ -13,9 +13,11 @@ import msgspec
 from services.api.alert.schemas import AlertEventRow
 from services.api.notification import render
 from services.api.notification.address import AddressGuard
-from services.api.notification.model import Endpoint, Outcome
+from services.api.notification.model import Endpoint, Outcome, secret_owner
 from services.api.notification.sign import dingtalk_query, feishu_fields, webhook_headers
+from services.api.vault import Vault
 from shared.clock import Clock, to_ms
+from shared.connection.seal import SealError
 from shared.errors import Reject
 
 _TIMEOUT_S = 15.0
@@ -31,9 +33,15 @@ class Sender:
     """Sends over HTTP and, when a mail server is set, by e-mail."""
 
     def __init__(
-        self, guard: AddressGuard, clock: Clock, mailer: Mailer | None = None, tls: ssl.SSLContext | None = None
+        self,
+        guard: AddressGuard,
+        vault: Vault,
+        clock: Clock,
+        mailer: Mailer | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._guard = guard
+        self._vault = vault
         self._clock = clock
         self._mailer = mailer
         verify = tls or ssl.create_default_context()
@@ -65,16 +73,16 @@ class Sender:
             content = render.body(endpoint.kind, rows[0], endpoint.language)
         else:
             content = render.digest_body(endpoint.kind, rows, endpoint.language, self._clock.now())
-        url = endpoint.url
-        if endpoint.kind == "feishu" and endpoint.secret:
-            content |= feishu_fields(endpoint.secret, now_ms // 1000)
-        if endpoint.kind == "dingtalk" and endpoint.secret:
-            url += ("&" if "?" in url else "?") + dingtalk_query(endpoint.secret, now_ms)
+        url, secret = endpoint.url, self._secret_of(endpoint)
+        if endpoint.kind == "feishu" and secret:
+            content |= feishu_fields(secret, now_ms // 1000)
+        if endpoint.kind == "dingtalk" and secret:
+            url += ("&" if "?" in url else "?") + dingtalk_query(secret, now_ms)
         target = await self._guard.admit(url)
         body = msgspec.json.encode(content)
         headers = {"Host": target.host_header, "Content-Type": "application/json", "User-Agent": "Pulseline/1"}
-        if endpoint.kind == "webhook" and endpoint.secret:
-            headers |= webhook_headers(endpoint.secret, message_id, now_ms // 1000, body)
+        if endpoint.kind == "webhook" and secret:
+            headers |= webhook_headers(secret, message_id, now_ms // 1000, body)
         request = self._client.build_request(
             "POST", target.url, content=body, headers=headers, extensions={"sni_hostname": target.host}
         )
@@ -84,6 +92,15 @@ class Sender:
         finally:
             await response.aclose()
         return judge_answer(endpoint, response.status_code, answer)
+
+    def _secret_of(self, endpoint: Endpoint) -> str | None:
+        """Return what to sign with. Raises `Reject` when no key opens it: unsigned, nothing is sent in its place."""
+        if endpoint.secret is not None or endpoint.sealed_secret is None:
+            return endpoint.secret
+        try:
+            return self._vault.open(endpoint.sealed_secret, secret_owner(endpoint.id)).decode()
+        except SealError as error:
+            raise Reject(f"the endpoint's secret cannot be read: {error}") from error
 
     async def _mail(self, endpoint: Endpoint, rows: Sequence[AlertEventRow], message_id: str) -> Outcome:
         if self._mailer is None:

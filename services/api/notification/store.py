@@ -31,7 +31,7 @@ class NewEndpoint(Struct, frozen=True, kw_only=True):
     name: str
     kind: EndpointKind
     url: str
-    secret: str | None
+    sealed_secret: bytes | None
     language: Language
     event_types: list[str] | None
     severities: list[str] | None
@@ -59,8 +59,8 @@ async def claim(connection: Any, now: datetime, limit: int) -> list[Job]:
         UPDATE notification_jobs j SET run_at = $1::timestamptz + $3::interval
         FROM due, notification_endpoints e
         WHERE j.id = due.id AND e.id = j.endpoint_id
-        RETURNING j.id, j.seq, j.n_attempts, j.digest_id, e.id AS endpoint_id, e.kind, e.url, e.secret, e.language,
-            e.rate_per_minute, e.failing_since, e.quiet_hours
+        RETURNING j.id, j.seq, j.n_attempts, j.digest_id, e.id AS endpoint_id, e.kind, e.url, e.secret, e.sealed_secret,
+            e.language, e.rate_per_minute, e.failing_since, e.quiet_hours
         """,
         now,
         limit,
@@ -110,8 +110,8 @@ async def claim_digests(connection: Any, now: datetime) -> list[list[Job]]:
         UPDATE notification_jobs j SET run_at = $1::timestamptz + $2::interval
         FROM due, notification_endpoints e
         WHERE j.id = due.id AND e.id = j.endpoint_id
-        RETURNING j.id, j.seq, j.n_attempts, j.digest_id, e.id AS endpoint_id, e.kind, e.url, e.secret, e.language,
-            e.rate_per_minute, e.failing_since, e.quiet_hours
+        RETURNING j.id, j.seq, j.n_attempts, j.digest_id, e.id AS endpoint_id, e.kind, e.url, e.secret, e.sealed_secret,
+            e.language, e.rate_per_minute, e.failing_since, e.quiet_hours
         """,
         now,
         CLAIM,
@@ -188,7 +188,7 @@ async def forget_finished(connection: Any, before: datetime) -> None:
 async def insert(connection: Any, endpoint: NewEndpoint) -> None:
     await connection.execute(
         """
-        INSERT INTO notification_endpoints (id, name, kind, url, secret, language, event_types, severities,
+        INSERT INTO notification_endpoints (id, name, kind, url, sealed_secret, language, event_types, severities,
                                             rate_per_minute, created_by, includes_held_out,
                                             quiet_hours, digest_minutes)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -197,7 +197,7 @@ async def insert(connection: Any, endpoint: NewEndpoint) -> None:
         endpoint.name,
         endpoint.kind,
         endpoint.url,
-        endpoint.secret,
+        endpoint.sealed_secret,
         endpoint.language,
         endpoint.event_types,
         endpoint.severities,
@@ -225,10 +225,11 @@ async def get(connection: Any, endpoint_id: str) -> EndpointView | None:
 
 
 async def load(connection: Any, endpoint_id: str) -> Endpoint | None:
-    """Return an endpoint as the sender needs it, secret included."""
+    """Return an endpoint as the sender needs it, sealed secret included."""
     row = await connection.fetchrow(
         """
-        SELECT id AS endpoint_id, kind, url, secret, language, rate_per_minute, failing_since, quiet_hours
+        SELECT id AS endpoint_id, kind, url, secret, sealed_secret, language, rate_per_minute, failing_since,
+            quiet_hours
         FROM notification_endpoints WHERE id = $1
         """,
         endpoint_id,
@@ -237,9 +238,11 @@ async def load(connection: Any, endpoint_id: str) -> Endpoint | None:
 
 
 async def change(connection: Any, endpoint_id: str, values: Mapping[str, Any]) -> None:
-    """Set columns of an endpoint; switching it on clears why it was off."""
+    """Set columns of an endpoint; switching it on clears why it was off, a sealed secret takes a plain one's place."""
     columns = [name for name in _CHANGEABLE if name in values]
     assignments = [f"{name} = ${number}" for number, name in enumerate(columns, 2)]
+    if "sealed_secret" in values:
+        assignments.append("secret = NULL")
     if values.get("is_enabled"):
         assignments += ["disabled_reason = NULL", "failing_since = NULL"]
     if assignments:
@@ -253,7 +256,7 @@ async def change(connection: Any, endpoint_id: str, values: Mapping[str, Any]) -
 _CHANGEABLE = (
     "name",
     "url",
-    "secret",
+    "sealed_secret",
     "language",
     "event_types",
     "severities",
@@ -302,6 +305,36 @@ async def requeue(connection: Any, endpoint_id: str, since: datetime, now: datet
     return len(rows)
 
 
+async def plain_secrets(connection: Any, now: datetime) -> list[tuple[str, str]]:
+    """Return id and secret of endpoints whose plain secret the version before needs no longer, locked."""
+    rows = await connection.fetch(
+        """
+        SELECT id, secret FROM notification_endpoints WHERE secret IS NOT NULL AND plain_until <= $1
+        ORDER BY id FOR UPDATE SKIP LOCKED
+        """,
+        now,
+    )
+    return [(row["id"], row["secret"]) for row in rows]
+
+
+async def secrets_sealed_otherwise(connection: Any, head: bytes) -> list[tuple[str, bytes]]:
+    """Return id and sealed secret of endpoints whose sealed secret does not begin so, locked."""
+    rows = await connection.fetch(
+        """
+        SELECT id, sealed_secret FROM notification_endpoints
+        WHERE secret IS NULL AND sealed_secret IS NOT NULL AND substr(sealed_secret, 1, length($1::bytea)) <> $1
+        ORDER BY id FOR UPDATE SKIP LOCKED
+        """,
+        head,
+    )
+    return [(row["id"], row["sealed_secret"]) for row in rows]
+
+
+async def count_plain_secrets(connection: Any) -> int:
+    n_plain: int = await connection.fetchval("SELECT count(*) FROM notification_endpoints WHERE secret IS NOT NULL")
+    return n_plain
+
+
 def _view(row: Any) -> EndpointView:
     return EndpointView(**{**dict(row), "quiet_hours": _quiet(row)})
 
@@ -326,6 +359,7 @@ def _endpoint(row: Any) -> Endpoint:
         kind=row["kind"],
         url=row["url"],
         secret=row["secret"],
+        sealed_secret=row["sealed_secret"],
         language=row["language"],
         rate_per_minute=row["rate_per_minute"],
         failing_since=row["failing_since"],

@@ -19,6 +19,7 @@ from services.api.notification.courier import Courier
 from services.api.notification.model import EndpointKind, QuietHours
 from services.api.notification.sample import sample_event
 from services.api.notification.send import Sender
+from services.api.vault import Vault
 from shared.clock import SystemClock
 from shared.postgres.pool import Pool, make_pool, reading, transaction
 from tests.factories.records import NOON
@@ -36,7 +37,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def courier(pool: Pool) -> AsyncIterator[Courier]:
     clock = SystemClock()
-    sender = Sender(AddressGuard([ipaddress.ip_network("127.0.0.0/8")]), clock)
+    sender = Sender(AddressGuard([ipaddress.ip_network("127.0.0.0/8")]), Vault(None), clock)
     yield Courier(pool, sender, ApiMetrics(CollectorRegistry()), clock, random.Random(1))
     await sender.stop()
 
@@ -57,7 +58,7 @@ async def queue(
         name=endpoint_id,
         kind=kind,
         url=url,
-        secret=None,
+        sealed_secret=None,
         language="en",
         event_types=None,
         severities=None,

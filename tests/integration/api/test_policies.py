@@ -55,7 +55,7 @@ class Desk:
             name="test",
             kind="webhook",
             url="https://example.com/",
-            secret=None,
+            sealed_secret=None,
             language="en",
             event_types=None,
             severities=None,

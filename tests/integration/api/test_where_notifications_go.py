@@ -13,6 +13,7 @@ from services.api.notification.address import AddressGuard
 from services.api.notification.model import Endpoint, Outcome
 from services.api.notification.sample import sample_event
 from services.api.notification.send import Sender
+from services.api.vault import Vault
 from tests.factories.records import NOON
 from tests.fakes.clock import FakeClock
 from tests.fakes.tls_server import TlsServer, serve_tls
@@ -36,7 +37,7 @@ def resolving(*answers: str) -> tuple[Callable[[str, int], Awaitable[Sequence[st
 
 
 async def sent(guard: AddressGuard, *urls: str, trust: ssl.SSLContext | None = None) -> list[Outcome]:
-    sender = Sender(guard, FakeClock(NOON), tls=trust)
+    sender = Sender(guard, Vault(None), FakeClock(NOON), tls=trust)
     try:
         return [
             await sender.send(
@@ -45,6 +46,7 @@ async def sent(guard: AddressGuard, *urls: str, trust: ssl.SSLContext | None = N
                     kind="slack",
                     url=url,
                     secret=None,
+                    sealed_secret=None,
                     language="en",
                     rate_per_minute=60,
                     failing_since=None,

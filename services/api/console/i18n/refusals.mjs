@@ -64,6 +64,8 @@ export default [
   ["is no elliptic-curve key", "This public key is of another kind. Paste the verification key that SendGrid shows.", "公钥类型不符，请粘贴 SendGrid 显示的验证密钥。"],
   ["there is a connection {} already", "There is a connection {1} already. Choose another name.", "已有连接 {1}，请换一个名称。"],
   ["secrets cannot be kept: set PULSELINE_SECRETS_KEY_FILE to a file with a key (openssl rand -base64 32), for the API and for ingest", "Secrets cannot be kept yet. Set PULSELINE_SECRETS_KEY_FILE to a file with a key (openssl rand -base64 32), for the API and for ingest.", "尚不能保存密钥：请为 API 与接收服务将 PULSELINE_SECRETS_KEY_FILE 设为含密钥的文件（openssl rand -base64 32）。"],
+  ["the endpoint's secret cannot be read: {}", "The secret of this endpoint cannot be read: the key that seals it is another one now. Set the secret again.", "此通知地址的密钥无法读取：加密所用的密钥已改变，请重新设置。"],
+  ["the first answer cannot be read: {}", "The first answer cannot be read: the key that seals it is another one now.", "首次的应答无法读取：加密所用的密钥已改变。"],
   ["the stored credentials cannot be read: {}", "The stored credentials cannot be read: the key that seals them is another one now.", "已存凭据无法读取：加密所用的密钥已改变。"],
   ["the connections file cannot be read: {}", "The connections file cannot be read: {1}", "连接文件无法读取：{1}"],
   ["the API's connections file does not have this connection; ingest's does", "The API's connections file lacks this connection, which ingest's has.", "API 的连接文件中没有此连接，而接收服务的文件中有。"],

@@ -27,6 +27,7 @@ def endpoint(kind: EndpointKind = "webhook", failing_for: timedelta | None = Non
         kind=kind,
         url="https://example.com/hook",
         secret=None,
+        sealed_secret=None,
         language="zh",
         rate_per_minute=60,
         failing_since=None if failing_for is None else NOON - failing_for,
