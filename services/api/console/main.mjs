@@ -3,10 +3,11 @@ import { Failed, Waiting } from "./component/empty.mjs";
 import { Shell, Toasts } from "./component/shell.mjs";
 import { unfollow } from "./lib/alerts.mjs";
 import { api, session } from "./lib/api.mjs";
+import { arrive, watchFocus } from "./lib/focus.mjs";
 import { later } from "./lib/later.mjs";
 import { route } from "./lib/route.mjs";
 import { t } from "./lib/text.mjs";
-import { html, render, signal, useEffect } from "./lib/view.mjs";
+import { html, render, signal, useEffect, useLayoutEffect } from "./lib/view.mjs";
 import { AlertsPage } from "./page/alerts.mjs";
 
 const AlertPage = later(() => import("./page/alert.mjs"), "AlertPage");
@@ -36,6 +37,7 @@ const LISTS = {
 const SINGLES = { alerts: AlertPage, customers: CustomerPage, "dead-letters": DeadLetterPage };
 
 const trouble = signal(null);
+let isOpened = false;
 
 function start() {
   trouble.value = null;
@@ -55,6 +57,12 @@ function App() {
   useEffect(() => {
     if (!session.value) unfollow();
   }, [session.value]);
+  // The first page leaves the focus where the browser has it; whoever goes on to another hears its heading.
+  useLayoutEffect(() => {
+    if (session.value === undefined) return;
+    if (isOpened && session.value) arrive();
+    isOpened = true;
+  }, [session.value === undefined, Boolean(session.value), page, id]);
   if (session.value === undefined) return trouble.value ? html`<${Failed} problem=${trouble.value} retry=${start} />` : html`<${Waiting} />`;
   if (session.value === null) return html`<${LoginPage} /><${Toasts} />`;
   const Page = (id && SINGLES[page]) || LISTS[page] || AlertsPage;
@@ -65,5 +73,6 @@ function App() {
 const IDLE_MS = 4_000;
 setTimeout(() => [...Object.values(LISTS), ...Object.values(SINGLES)].forEach((page) => page.fetch?.()), IDLE_MS);
 
+watchFocus();
 render(html`<${App} />`, document.getElementById("app"));
 start();

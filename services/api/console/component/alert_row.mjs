@@ -1,6 +1,7 @@
 // One alert in a list: severity, who, one sentence why, what it costs, and whether somebody has it in hand.
 import { alertOf, pick, picked } from "../lib/alerts.mjs";
 import { may } from "../lib/api.mjs";
+import { isPlacing } from "../lib/focus.mjs";
 import { isDemo, nameOf } from "../lib/names.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { chance, localised, riskMoney, t, term } from "../lib/text.mjs";
@@ -29,7 +30,7 @@ export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
       <input type="checkbox" tabindex=${isTabStop ? 0 : -1} checked=${picked.value.has(id)} onChange=${(event) => pick(id, event.target.checked)} /></label>`}
   <a ref=${element} class=${`row alert-row ${alert.severity} ${isFresh ? "fresh" : ""}`} tabindex=${isTabStop ? 0 : -1}
       href=${link("alerts", id, Object.fromEntries(route.value.query))} aria-current=${isSelected ? "true" : null}
-      onFocus=${() => isSelected || remember()} data-alert=${id}>
+      onFocus=${() => isSelected || isPlacing() || remember()} data-alert=${id}>
     <span class="row-severity" title=${term("severity", alert.severity)}><${Meter} severity=${alert.severity} /><span class="sr">${term("severity", alert.severity)}</span></span>
     <span class="row-who">
       <span class="row-name"><b dir="auto">${name ?? alert.customer_id}</b><${Tier} tier=${alert.tier} />

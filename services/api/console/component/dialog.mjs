@@ -1,5 +1,6 @@
 // A modal question on the browser's own <dialog>: it keeps the focus inside, closes on Escape, gives the focus back.
 import { t } from "../lib/text.mjs";
+import { pathOf, place, settle } from "../lib/focus.mjs";
 import { html, useEffect, useRef } from "../lib/view.mjs";
 import { Icon } from "./icon.mjs";
 
@@ -11,10 +12,12 @@ export function Dialog({ title, hint, onClose, children, wide = false }) {
   useEffect(() => {
     const dialog = element.current;
     const before = document.activeElement;
+    const path = pathOf(before);
     dialog.showModal();
     return () => {
       if (dialog.open) dialog.close();
-      if (before?.isConnected) before.focus({ preventScroll: true });
+      if (before?.isConnected && before !== document.body) place(before);
+      else settle(path);
     };
   }, []);
   const onBackdrop = (event) => event.target === element.current && onClose();

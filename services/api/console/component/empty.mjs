@@ -1,7 +1,8 @@
-// What a page shows instead of rows: nothing there and what to do next, waiting, or why it failed.
+// What a page shows instead of rows (nothing there and what to do next, waiting, or why it failed) and below those it has.
 import { problemText } from "../lib/actions.mjs";
+import { place } from "../lib/focus.mjs";
 import { t } from "../lib/text.mjs";
-import { html, useState } from "../lib/view.mjs";
+import { html, useLayoutEffect, useRef, useState } from "../lib/view.mjs";
 import { Icon } from "./icon.mjs";
 
 /** Text between backticks in a catalogue is a command; it is set as code. */
@@ -27,4 +28,20 @@ export function Failed({ problem, retry }) {
     <p>${problemText(problem)}</p>
     ${![403, 404].includes(problem.status) && html`<button class="button" disabled=${asked === problem} onClick=${() => (setAsked(problem), retry())}>${t(asked === problem ? "loading" : "retry")}</button>`}
   </div>`;
+}
+
+/** The button below a list that has more. What comes takes the focus, since the button may be gone by then. */
+export function More({ pages }) {
+  const last = useRef(null);
+  useLayoutEffect(() => {
+    if (pages.isLoading || !last.current) return;
+    const next = last.current.nextElementSibling;
+    last.current = null;
+    if (next) place(next);
+  });
+  const ask = ({ target }) => {
+    last.current = [...target.previousElementSibling.querySelectorAll(":is(tbody > tr, li, .card)")].at(-1);
+    pages.more();
+  };
+  return pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${ask}>${t("more")}</button>`;
 }

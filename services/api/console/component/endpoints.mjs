@@ -5,7 +5,7 @@ import { api, may } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { locale } from "../lib/settings.mjs";
 import { dateTime, number, t, term } from "../lib/text.mjs";
-import { tell } from "../lib/toast.mjs";
+import { say, tell } from "../lib/toast.mjs";
 import { html, useState } from "../lib/view.mjs";
 import { Dialog } from "./dialog.mjs";
 import { Failed, Waiting } from "./empty.mjs";
@@ -35,10 +35,10 @@ export function Endpoints() {
   const { items } = loaded.data;
   return html`<div class="card-head"><p class="hint">${t("endpoints.lead")}</p><span class="spacer" />
       ${canWrite && html`<button class="button" type="button" onClick=${() => setMaking(true)}><${Icon} name="plus" />${t("endpoints.new")}</button>`}</div>
-    ${made?.secret && html`<div class="made" role="status"><p>${t("endpoints.secret")}</p><${Paste} text=${made.secret} label=${t("endpoints.secret")} /></div>`}
+    ${made?.secret && html`<div class="made"><p>${t("endpoints.secret")}</p><${Paste} text=${made.secret} label=${t("endpoints.secret")} /></div>`}
     ${items.length ? html`<ul class="entries">${items.map((endpoint) => html`<${Endpoint} key=${endpoint.id} endpoint=${endpoint} canWrite=${canWrite} onChange=${loaded.reload} />`)}</ul>`
       : html`<p class="hint">${t("endpoints.empty")}</p>`}
-    ${isMaking && html`<${NewEndpoint} onClose=${() => setMaking(false)} onMade=${(endpoint) => (setMaking(false), setMade(endpoint), loaded.reload())} />`}`;
+    ${isMaking && html`<${NewEndpoint} onClose=${() => setMaking(false)} onMade=${(endpoint) => (setMaking(false), setMade(endpoint), endpoint.secret ? say(t("endpoints.secret")) : tell(t("saved.added", endpoint)), loaded.reload())} />`}`;
 }
 
 function Endpoint({ endpoint, canWrite, onChange }) {
@@ -60,8 +60,16 @@ function Endpoint({ endpoint, canWrite, onChange }) {
     const { n_queued: n } = await api.replayEndpoint(endpoint.id, new Date(Date.now() - WEEK_MS).toISOString());
     tell(t("endpoints.replayed", { n }));
   });
-  const change = (body) => () => attempt(async () => (await api.changeEndpoint(endpoint.id, body), onChange()));
-  const remove = () => attempt(async () => (await api.removeEndpoint(endpoint.id), onChange()));
+  const change = (body) => () => attempt(async () => {
+    await api.changeEndpoint(endpoint.id, body);
+    tell(t(body.is_enabled ? "saved.on" : "saved.off", endpoint));
+    onChange();
+  });
+  const remove = () => attempt(async () => {
+    await api.removeEndpoint(endpoint.id);
+    tell(t("saved.removed", endpoint));
+    onChange();
+  });
   const state = !endpoint.is_enabled ? "disabled" : endpoint.failing_since ? "failing" : "working";
   const told = endpoint.severities?.map((one) => term("severity", one)).join(", ") ?? t("endpoints.every");
   return html`<li class="entry">

@@ -61,20 +61,21 @@ export function Policies() {
 
 function Entry({ kind, policy, endpoints, onChange }) {
   const canWrite = may("policies:write");
-  const attempt = (work) => async () => {
+  const attempt = (work, done) => async () => {
     try {
       await work();
+      tell(t(done, policy));
       onChange();
     } catch (problem) {
       tell(problemText(problem), "error");
     }
   };
   const body = Object.fromEntries(Object.entries(policy).filter(([name]) => !KEPT.includes(name)));
-  const flip = attempt(() => api.putPolicy(kind, policy.id, { ...body, is_enabled: !policy.is_enabled }));
+  const flip = attempt(() => api.putPolicy(kind, policy.id, { ...body, is_enabled: !policy.is_enabled }), policy.is_enabled ? "saved.off" : "saved.on");
   return html`<li class="entry"><div class="card-head"><b dir="auto">${policy.name}</b><span class="hint">${about(policy)}</span><span class="spacer" />
       <span class=${`badge health ${policy.is_enabled ? "working" : "disabled"}`}><i class="dot" />${t(policy.is_enabled ? "policies.on" : "policies.off")}</span>
       ${canWrite && html`<button class="button small" type="button" onClick=${flip}>${t(policy.is_enabled ? "endpoints.disable" : "endpoints.enable")}</button>
-        <button class="button small" type="button" onClick=${attempt(() => api.removePolicy(kind, policy.id))}>${t("endpoints.remove")}</button>`}</div>
+        <button class="button small" type="button" onClick=${attempt(() => api.removePolicy(kind, policy.id), "saved.removed")}>${t("endpoints.remove")}</button>`}</div>
     <ul>${says(kind, policy, endpoints).map((line) => html`<li key=${line} dir="auto">${line}</li>`)}</ul></li>`;
 }
 
@@ -107,7 +108,7 @@ function NewPolicy({ kind, endpoints, onClose, onMade }) {
       "routing-rules": () => ({ endpoint_ids: targets }),
     }[kind]();
     try {
-      await api.newPolicy(kind, { name: values.name.trim(), match, ...own });
+      tell(t("saved.added", await api.newPolicy(kind, { name: values.name.trim(), match, ...own })));
       onMade();
     } catch (refusal) {
       setProblem(refusal);

@@ -5,7 +5,7 @@ import { link, route } from "../lib/route.mjs";
 import { locale, theme } from "../lib/settings.mjs";
 import { connection } from "../lib/stream.mjs";
 import { t, term } from "../lib/text.mjs";
-import { dismiss, toasts } from "../lib/toast.mjs";
+import { dismiss, said, toasts } from "../lib/toast.mjs";
 import { html, useEffect, useState } from "../lib/view.mjs";
 import { Attention } from "./attention.mjs";
 import { Icon } from "./icon.mjs";
@@ -116,7 +116,7 @@ function Me() {
 }
 
 export function Toasts() {
-  return html`<div class="toasts" role="status" aria-live="polite">
+  return html`<p class="sr" id="said" role="status">${said.value}</p><div class="toasts">
     ${toasts.value.map((toast) => html`<div class=${`toast ${toast.kind}`} key=${toast.id}>
       <span>${toast.text}</span>
       <button class="icon-button" type="button" aria-label=${t("close")} onClick=${() => dismiss(toast.id)}><${Icon} name="close" size=${14} /></button>

@@ -115,10 +115,10 @@ function Actions({ alert, ask }) {
   const isClosed = alert.status === "resolved" || alert.status === "expired";
   if (isClosed) {
     if (!may("alerts:assign")) return null;
-    return html`<div class="actions"><button class="button" type="button" onClick=${() => act(alert, "reopen")}>${t("action.reopen")}</button></div>`;
+    return html`<div class="actions" key="closed"><button class="button" type="button" onClick=${() => act(alert, "reopen")}>${t("action.reopen")}</button></div>`;
   }
   const isMine = alert.status === "acknowledged";
-  return html`<div class="actions">
+  return html`<div class="actions" key="open">
     ${!isMine && html`<button class="button primary" type="button" onClick=${() => act(alert, "acknowledge")}><${Icon} name="check" />${t("action.acknowledge")}<kbd>${KEY.acknowledge}</kbd></button>`}
     <button class=${isMine ? "button primary" : "button"} type="button" onClick=${() => ask("resolve")}>${t("action.resolve")}<kbd>${KEY.resolve}</kbd></button>
     <button class="button" type="button" onClick=${() => ask("snooze")}><${Icon} name="clock" />${t("action.snooze")}<kbd>${KEY.snooze}</kbd></button>

@@ -10,12 +10,14 @@ import { WindowList } from "../component/window_list.mjs";
 import { act } from "../lib/actions.mjs";
 import { MOST_ROWS, alertOf, arrivals, load, matching, pick, picked, revision } from "../lib/alerts.mjs";
 import { api, may } from "../lib/api.mjs";
+import { isFree, place } from "../lib/focus.mjs";
 import { KEY, useKeys } from "../lib/keys.mjs";
 import { later } from "../lib/later.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { learnName, nameOf } from "../lib/names.mjs";
 import { go, link, route, setQuery } from "../lib/route.mjs";
 import { money, t } from "../lib/text.mjs";
+import { say } from "../lib/toast.mjs";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../lib/view.mjs";
 
 const Guide = later(() => import("../component/guide.mjs"), "Guide");
@@ -25,6 +27,8 @@ const PAGE_SIZE = 200;
 const MOST_AT_ONCE = 500;
 // Rows whose drawing is remembered: several screens; thousands of them would only be work for the garbage collector.
 const MOST_KEPT = 300;
+// Where the selected alert stood when it was last in the list, also while its page is open.
+let stood = null;
 const ROW_HEIGHT = { wide: 68, narrow: 122 };
 
 export function AlertsPage() {
@@ -58,12 +62,19 @@ export function AlertsPage() {
   const filters = JSON.stringify(view);
   const rows = useMemo(() => matching({ ...view, customers }), [filters, customers, revision.value]);
   const ids = useMemo(() => rows.map((alert) => alert.alert_id), [rows]);
+  const counted = useRef(filters);
+  useEffect(() => {
+    if (!progress.isDone || counted.current === filters) return;
+    counted.current = filters;
+    say(t("alerts.count", { n: rows.length }));
+  }, [progress.isDone, filters, rows.length]);
   const selected = route.value.query.get("at");
   const index = ids.indexOf(selected);
   const select = (at) => ids.length && setQuery({ at: ids[Math.max(0, Math.min(at, ids.length - 1))] });
   const onSelected = (action) => () => {
     const alert = selected && alertOf(selected);
-    if (alert && may("alerts:write")) action({ ...alert, customer_name: nameOf(alert.customer_id) });
+    // One that has left the list is not in view any more.
+    if (alert && index >= 0 && may("alerts:write")) action({ ...alert, customer_name: nameOf(alert.customer_id) });
   };
   const ask = (name) => onSelected((alert) => setDialog({ name, alert }));
   const lastIndex = useRef(0);
@@ -190,6 +201,18 @@ function List({ ids, selected, isNarrow, ask }) {
   }, [isAtTop, arrivals.value]);
   const fresh = new Set(arrivals.value);
   const home = selected && ids.includes(selected) ? selected : ids[0];
+  // An alert that is dealt with may leave the list: then the next one gets the focus, but is not selected, so that no key
+  // acts on an alert that nobody chose.
+  useLayoutEffect(() => {
+    const index = ids.indexOf(selected);
+    if (index >= 0) stood = { id: selected, index };
+    else if (stood?.id === selected && isFree()) {
+      const next = ids[Math.min(stood.index, ids.length - 1)];
+      const row = [...box.current.querySelectorAll("[data-alert]")].find((one) => one.dataset.alert === next);
+      if (row) place(row);
+      stood = null;
+    }
+  });
   // The same row object means the same row to Preact: scrolling then draws only what comes into view.
   const drawn = useRef(new Map());
   if (drawn.current.size > MOST_KEPT) drawn.current.clear();

@@ -1,6 +1,6 @@
 // Everyone who may leave, the costliest first.
 import { Demo, Tier } from "../component/badge.mjs";
-import { Empty, Failed, Waiting } from "../component/empty.mjs";
+import { Empty, Failed, More, Waiting } from "../component/empty.mjs";
 import { Choice } from "../component/filters.mjs";
 import { Gauge } from "../component/risk.mjs";
 import { When } from "../component/when.mjs";
@@ -15,7 +15,7 @@ const LOOK_AGAIN_MS = 10_000;
 
 export function AtRiskPage() {
   const tier = route.value.query.get("tier") ?? "";
-  const pages = usePages((cursor) => api.atRisk({ tier: tier || null, cursor, limit: 50 }), [tier]);
+  const pages = usePages((cursor) => api.atRisk({ tier: tier || null, cursor, limit: 50 }), [tier], `tier ${tier}`);
   const largest = pages.items[0]?.expected_loss ?? 0;
   const hasCurrencies = new Set(pages.items.map(({ currency }) => currency)).size > 1;
   return html`<section class="page" aria-labelledby="page-title">
@@ -28,7 +28,7 @@ export function AtRiskPage() {
       : pages.isLoading && !pages.page ? html`<${Waiting} />`
       : tier ? html`<${Empty} icon="filter" title=${t("alerts.nomatch")} hint=${t("alerts.nomatch.hint")}><a class="button" href=${link("at-risk")}>${t("alerts.filter.clear")}</a></${Empty}>`
       : html`<${Nobody} again=${pages.reload} />`}
-    ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+    <${More} pages=${pages} />
   </section>`;
 }
 

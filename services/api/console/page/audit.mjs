@@ -1,5 +1,5 @@
 // Every change anybody made, newest first.
-import { Empty, Failed, Waiting } from "../component/empty.mjs";
+import { Empty, Failed, More, Waiting } from "../component/empty.mjs";
 import { When } from "../component/when.mjs";
 import { api } from "../lib/api.mjs";
 import { usePages } from "../lib/load.mjs";
@@ -16,7 +16,7 @@ export function AuditPage() {
       : pages.items.length ? html`<${Table} items=${pages.items} />`
       : pages.isLoading ? html`<${Waiting} />`
       : html`<${Empty} icon="audit" title=${t("audit.empty")} hint=${t("audit.empty.hint")} />`}
-    ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+    <${More} pages=${pages} />
   </section>`;
 }
 

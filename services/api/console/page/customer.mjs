@@ -1,6 +1,6 @@
 // One customer from every side: rhythm, risk, mood, contacts, and the timeline of all channels.
 import { AlertOpen, Demo, RiskState, Severity, Status, Tier } from "../component/badge.mjs";
-import { Failed, Waiting } from "../component/empty.mjs";
+import { Failed, More, Waiting } from "../component/empty.mjs";
 import { Aspects, EngagementTable } from "../component/engagement.mjs";
 import { Icon } from "../component/icon.mjs";
 import { Identity } from "../component/identity.mjs";
@@ -118,7 +118,7 @@ function useFresh(reload) {
 
 function Story({ id, newest }) {
   const kind = KINDS[route.value.query.get("show")] ? route.value.query.get("show") : "all";
-  const pages = usePages((cursor) => api.timeline(id, { ...KINDS[kind], cursor, limit: 50 }), [id, kind, newest]);
+  const pages = usePages((cursor) => api.timeline(id, { ...KINDS[kind], cursor, limit: 50 }), [id, kind, newest], kind);
   const items = kind === "negative" ? pages.items.filter((item) => item.sentiment_label === "negative") : pages.items;
   return html`<section class="card"><div class="card-head"><h2>${t("customer.timeline")}</h2><span class="spacer" />
       <div class="segments small" role="group" aria-label=${t("customer.timeline.filter")}>
@@ -128,6 +128,6 @@ function Story({ id, newest }) {
     ${pages.problem && html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`}
     ${items.length > 0 && html`<${Timeline} items=${items} />`}
     ${!items.length && (pages.isLoading ? html`<${Waiting} />` : html`<p class="hint">${t("customer.timeline.none")}</p>`)}
-    ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+    <${More} pages=${pages} />
   </section>`;
 }

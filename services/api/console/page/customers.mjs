@@ -1,7 +1,7 @@
 // Finding a customer by name, handle, id or words they wrote; without a search, those seen last, filtered or of a segment.
 import { Demo, RiskState, Tier } from "../component/badge.mjs";
 import { CustomerFilters } from "../component/customer_filters.mjs";
-import { Empty, Failed, Waiting } from "../component/empty.mjs";
+import { Empty, Failed, More, Waiting } from "../component/empty.mjs";
 import { Icon } from "../component/icon.mjs";
 import { Gauge } from "../component/risk.mjs";
 import { SegmentBar } from "../component/segments.mjs";
@@ -39,7 +39,7 @@ export function CustomersPage() {
   const isAsking = Object.keys(filter).length > 0;
   const ask = (next) => setQuery({ ...queryOf(next), segment: "", base: open?.id ?? query.get("base") ?? "" });
   const asked = words ? { q: words } : segmentId ? { segment: segmentId } : parametersOf(filter);
-  const pages = usePages((cursor) => api.customers({ ...asked, cursor, limit: 50 }), [JSON.stringify(asked)]);
+  const pages = usePages((cursor) => api.customers({ ...asked, cursor, limit: 50 }), [JSON.stringify(asked)], words ? null : JSON.stringify(asked));
   // A segment that is gone, or a colleague's own: the list cannot be drawn, and why is said.
   const isUnknown = segmentId && segments.data && !open;
   return html`<section class="page" aria-labelledby="page-title">
@@ -62,7 +62,7 @@ export function CustomersPage() {
       : words ? html`<${Empty} icon="search" title=${t("customers.nomatch", { words })} hint=${t("customers.nomatch.hint")} />`
       : isAsking ? html`<${Empty} icon="filter" title=${t("segments.nobody")} hint=${t("segments.nobody.hint")}><a class="button" href=${link("customers")}>${t("alerts.filter.clear")}</a></${Empty}>`
       : html`<${Empty} icon="customers" title=${t("customers.empty")} hint=${t("customers.empty.hint")} />`}
-    ${!isUnknown && pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+    ${!isUnknown && html`<${More} pages=${pages} />`}
   </section>`;
 }
 

@@ -1,7 +1,7 @@
 // Events that could not be read or decided: browse by state and reason, replay a whole kind once its cause is mended.
 import { Dialog } from "../component/dialog.mjs";
 import { DiscardDialog } from "../component/discard_dialog.mjs";
-import { Empty, Failed, Waiting } from "../component/empty.mjs";
+import { Empty, Failed, More, Waiting } from "../component/empty.mjs";
 import { When } from "../component/when.mjs";
 import { problemText } from "../lib/actions.mjs";
 import { api, may } from "../lib/api.mjs";
@@ -20,7 +20,7 @@ export function DeadLettersPage() {
   const { query } = route.value;
   const status = STATUSES.includes(query.get("status")) ? query.get("status") : "open";
   const [stage, reason] = [query.get("stage"), query.get("reason")];
-  const pages = usePages((cursor) => api.deadLetters({ status, stage, reason, cursor, limit: PAGE_SIZE }), [status, stage, reason]);
+  const pages = usePages((cursor) => api.deadLetters({ status, stage, reason, cursor, limit: PAGE_SIZE }), [status, stage, reason], `${status} ${stage} ${reason}`);
   const counts = useLoaded(() => api.deadLetterCounts(), []);
   const [isAsking, setAsking] = useState(false);
   const [isDiscarding, setDiscarding] = useState(false);
@@ -64,7 +64,7 @@ export function DeadLettersPage() {
       : pages.items.length ? html`<${Table} items=${pages.items} />`
       : pages.isLoading ? html`<${Waiting} />`
       : html`<${Empty} icon="dead-letters" title=${t("dead.empty")} hint=${t(status === "open" ? "dead.empty.hint" : "dead.empty.other")} />`}
-    ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+    <${More} pages=${pages} />
     ${isAsking && html`<${Dialog} title=${t("dead.replay.many", { n: n_open })} hint=${t("dead.replay.sure")} onClose=${() => setAsking(false)}>
       <footer><button class="button" type="button" onClick=${() => setAsking(false)}>${t("cancel")}</button>
         <button class="button primary" type="button" autofocus onClick=${replay}>${t("dead.replay")}</button></footer></${Dialog}>`}

@@ -1,6 +1,6 @@
 // Handles that two known customers claim: nothing moves until a person has decided.
 import { Asking } from "../component/asking.mjs";
-import { Empty, Failed, Waiting } from "../component/empty.mjs";
+import { Empty, Failed, More, Waiting } from "../component/empty.mjs";
 import { Handle, because } from "../component/identity.mjs";
 import { Icon } from "../component/icon.mjs";
 import { When } from "../component/when.mjs";
@@ -13,7 +13,7 @@ import { html, useState } from "../lib/view.mjs";
 
 export function IdentityPage() {
   const isAll = route.value.query.get("show") === "all";
-  const pages = usePages((cursor) => api.conflicts({ status: isAll ? null : "open", cursor, limit: 50 }), [isAll]);
+  const pages = usePages((cursor) => api.conflicts({ status: isAll ? null : "open", cursor, limit: 50 }), [isAll], `all ${isAll}`);
   const [asked, setAsked] = useState(null);
   return html`<section class="page" aria-labelledby="page-title">
     <header class="page-head"><h1 id="page-title">${t("identity.title")}</h1>
@@ -25,7 +25,7 @@ export function IdentityPage() {
       : pages.items.length ? html`<div class="stack full">${pages.items.map((claim) => html`<${Claim} key=${claim.id} claim=${claim} ask=${(decision, sides) => setAsked({ claim, decision, sides })} />`)}</div>`
       : pages.isLoading ? html`<${Waiting} />`
       : html`<${Empty} icon="check" title=${t(isAll ? "identity.empty.all" : "identity.empty")} hint=${t("identity.empty.hint")} />`}
-    ${pages.hasMore && html`<button class="button wide" type="button" disabled=${pages.isLoading} onClick=${pages.more}>${t("more")}</button>`}
+    <${More} pages=${pages} />
     ${asked && html`<${DecideDialog} ...${asked} onClose=${() => setAsked(null)} onDone=${(text) => (setAsked(null), tell(text), pages.reload())} />`}
   </section>`;
 }

@@ -2,7 +2,7 @@
 import { problemText } from "../lib/actions.mjs";
 import { api, session } from "../lib/api.mjs";
 import { t } from "../lib/text.mjs";
-import { html, useState } from "../lib/view.mjs";
+import { html, useEffect, useRef, useState } from "../lib/view.mjs";
 import { Rich } from "../component/empty.mjs";
 import { LanguageSwitch } from "../component/shell.mjs";
 
@@ -10,6 +10,9 @@ export function LoginPage() {
   const [key, setKey] = useState("");
   const [problem, setProblem] = useState(null);
   const [isBusy, setBusy] = useState(false);
+  const input = useRef(null);
+  // The browser minds `autofocus` once; signing out comes here again.
+  useEffect(() => input.current.focus(), []);
   const submit = async (event) => {
     event.preventDefault();
     setBusy(true);
@@ -27,7 +30,7 @@ export function LoginPage() {
       <h1>${t("app.name")}</h1>
       <p class="lead">${t("login.lead")}</p>
       <label class="field"><span>${t("login.key")}</span>
-        <input type="password" name="key" autocomplete="current-password" required autofocus value=${key}
+        <input type="password" name="key" autocomplete="current-password" required ref=${input} value=${key}
           aria-describedby="login-hint" aria-invalid=${problem ? "true" : null} onInput=${(event) => setKey(event.target.value)} />
       </label>
       ${problem && html`<p class="error" role="alert">${problem.status === 401 || problem.status === 422 ? t("login.wrong") : problemText(problem)}</p>`}

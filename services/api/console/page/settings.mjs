@@ -13,7 +13,7 @@ import { api, may } from "../lib/api.mjs";
 import { useLoaded } from "../lib/load.mjs";
 import { isNotifying, isSoundOn } from "../lib/settings.mjs";
 import { t, term } from "../lib/text.mjs";
-import { tell } from "../lib/toast.mjs";
+import { say, tell } from "../lib/toast.mjs";
 import { html, useState } from "../lib/view.mjs";
 
 const ROLES = ["viewer", "agent", "supervisor", "admin", "integrator"];
@@ -60,10 +60,11 @@ function Keys() {
   const [made, setMade] = useState(null);
   const [ending, setEnding] = useState(null);
   const revoke = async () => {
-    const { id } = ending;
+    const { id, name } = ending;
     setEnding(null);
     try {
       await api.revokeKey(id);
+      tell(t("saved.revoked", { name }));
       loaded.reload();
     } catch (problem) {
       tell(problemText(problem), "error");
@@ -73,7 +74,7 @@ function Keys() {
   if (!loaded.data) return html`<${Waiting} />`;
   return html`<div class="card-head"><p class="hint">${t("settings.keys.lead")}</p><span class="spacer" />
       <button class="button primary" type="button" onClick=${() => setMaking(true)}><${Icon} name="key" />${t("settings.keys.new")}</button></div>
-    ${made && html`<div class="made" role="status"><p>${t("settings.keys.created")}</p><${Paste} text=${made.key} label=${t("settings.keys.created")} /></div>`}
+    ${made && html`<div class="made"><p>${t("settings.keys.created")}</p><${Paste} text=${made.key} label=${t("settings.keys.created")} /></div>`}
     <div class="table-box"><table class="data">
       <caption class="sr">${t("settings.keys.caption")}</caption>
       <thead><tr><th scope="col">${t("settings.keys.name")}</th><th scope="col">${t("settings.keys.role")}</th><th scope="col">${t("settings.keys.prefix")}</th>
@@ -88,7 +89,7 @@ function Keys() {
           ? html`<span class="hint">${t("settings.keys.revoked")}</span>`
           : html`<button class="button small" type="button" onClick=${() => setEnding(key)}>${t("settings.keys.revoke")}</button>`}</td>
       </tr>`)}</tbody></table></div>
-    ${isMaking && html`<${NewKey} onClose=${() => setMaking(false)} onMade=${(key) => (setMaking(false), setMade(key), loaded.reload())} />`}
+    ${isMaking && html`<${NewKey} onClose=${() => setMaking(false)} onMade=${(key) => (setMaking(false), setMade(key), say(t("settings.keys.created")), loaded.reload())} />`}
     ${ending && html`<${Dialog} title=${t("settings.keys.revoke")} hint=${t("settings.keys.revoke.sure", { name: ending.name })} onClose=${() => setEnding(null)}>
       <footer><button class="button" type="button" autofocus onClick=${() => setEnding(null)}>${t("cancel")}</button>
         <button class="button danger" type="button" onClick=${revoke}>${t("settings.keys.revoke")}</button></footer></${Dialog}>`}`;
@@ -97,12 +98,13 @@ function Keys() {
 function NewKey({ onClose, onMade }) {
   const [name, setName] = useState("");
   const [role, setRole] = useState("agent");
+  const [problem, setProblem] = useState(null);
   const submit = async (event) => {
     event.preventDefault();
     try {
       onMade(await api.newKey({ name: name.trim(), role }));
-    } catch (problem) {
-      tell(problemText(problem), "error");
+    } catch (refusal) {
+      setProblem(refusal);
     }
   };
   return html`<${Dialog} title=${t("settings.keys.new")} onClose=${onClose}>
@@ -110,6 +112,7 @@ function NewKey({ onClose, onMade }) {
       <label class="field"><span>${t("settings.keys.name")}</span><input type="text" required maxlength="128" autofocus value=${name} onInput=${(event) => setName(event.target.value)} /></label>
       <label class="field"><span>${t("settings.keys.role")}</span>
         <select value=${role} onChange=${(event) => setRole(event.target.value)}>${ROLES.map((one) => html`<option key=${one} value=${one} selected=${one === role}>${term("role", one)}</option>`)}</select></label>
+      ${problem && html`<p class="error" role="alert">${problemText(problem)}</p>`}
       <footer><button class="button" type="button" onClick=${onClose}>${t("cancel")}</button>
         <button class="button primary" type="submit">${t("settings.keys.create")}</button></footer>
     </form>
