@@ -232,6 +232,24 @@ def test_the_audit_log_speaks_the_viewers_language(console: Console) -> None:
     expect(row).to_contain_text("filter: tiers: Gold and Platinum, no purchase for days: 30")
 
 
+@pytest.mark.parametrize(("locale", "word"), [("en-US", "key"), ("zh-CN", "密钥")])
+def test_the_audit_log_names_a_key_that_is_gone(console: Console, locale: str, word: str) -> None:
+    name = f"old till {next(numbers)}"
+    made = outside(console.api.post, "/v1/keys", {"name": name, "role": "integrator"}).json()
+
+    def revoke() -> int:
+        with console.api.client() as client:
+            return client.delete(f"/v1/keys/{made['id']}").status_code
+
+    assert outside(revoke) == 204
+
+    page = console.open("#/audit", locale=locale)
+
+    rows = page.locator("tbody tr", has_text=made["id"])
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0).locator("td").nth(3)).to_have_text(f"{word} {name} {made['id']}")
+
+
 def test_no_probability_is_told_as_certain(console: Console) -> None:
     page = console.open("#/settings", is_deaf=True)
 

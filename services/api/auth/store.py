@@ -31,6 +31,8 @@ class KeyView(Struct, frozen=True, kw_only=True):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One write. `target_name` is what a key, endpoint, rule or segment is called, or was before it was removed."""
+
     id: int
     at: datetime
     actor: str
@@ -38,6 +40,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     action: str
     target_type: str
     target_id: str
+    target_name: str | None
     request_id: str | None
     detail: msgspec.Raw
 
@@ -197,10 +200,21 @@ async def audit_page(
 ) -> list[AuditEntry]:
     rows = await connection.fetch(
         """
-        SELECT id, at, actor, role, action, target_type, target_id, request_id, detail FROM audit_log
-        WHERE ($1::text IS NULL OR target_type = $1) AND ($2::text IS NULL OR target_id = $2)
-            AND ($3::bigint IS NULL OR id < $3)
-        ORDER BY id DESC LIMIT $4
+        WITH page AS (
+            SELECT id, at, actor, role, action, target_type, target_id, request_id, detail FROM audit_log
+            WHERE ($1::text IS NULL OR target_type = $1) AND ($2::text IS NULL OR target_id = $2)
+                AND ($3::bigint IS NULL OR id < $3)
+            ORDER BY id DESC LIMIT $4
+        )
+        -- Keys stay when they are revoked or have expired; the others' names are in what made or changed them.
+        SELECT page.*, CASE WHEN target_type IN ('key', 'endpoint', 'policy', 'segment') THEN coalesce(
+                   (SELECT k.name FROM api_keys k WHERE page.target_type = 'key' AND k.id = page.target_id),
+                   (SELECT told.detail ->> 'name' FROM audit_log told
+                    WHERE told.target_type = page.target_type AND told.target_id = page.target_id
+                        AND told.detail ->> 'name' IS NOT NULL
+                    ORDER BY told.id > page.id, abs(told.id - page.id) LIMIT 1)
+               ) END AS target_name
+        FROM page ORDER BY id DESC
         """,
         target_type,
         target_id,

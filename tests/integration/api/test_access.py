@@ -359,6 +359,35 @@ def test_an_export_guards_spreadsheets_against_formulas(api: Api) -> None:
     assert lines[1].startswith("'=cmd()")
 
 
+def test_the_audit_names_keys_that_are_revoked_have_expired_or_were_replaced(api: Api) -> None:
+    made = api.post("/v1/keys", {"name": "mobile app", "role": "viewer"}).json()
+    rotated = api.post(f"/v1/keys/{made['id']}/rotate").json()
+    with api.client() as client:
+        assert client.delete(f"/v1/keys/{rotated['id']}").status_code == 204
+    api.execute(f"UPDATE api_keys SET expires_at = now() - interval '1 day' WHERE id = '{rotated['id']}'")
+
+    entries = api.get("/v1/audit", target_type="key")["items"]
+
+    assert [(entry["action"], entry["target_id"], entry["target_name"]) for entry in entries] == [
+        ("key.revoke", rotated["id"], "mobile app"),
+        ("key.rotate", rotated["id"], "mobile app"),
+        ("key.rotate", made["id"], "mobile app"),
+        ("key.create", made["id"], "mobile app"),
+    ]
+
+
+def test_the_audit_names_what_was_removed_as_it_was_called_then(api: Api) -> None:
+    made = api.post("/v1/segments", {"name": "gold", "filter": {"tiers": ["gold"]}}).json()
+    with api.client() as client:
+        address = f"/v1/segments/{made['id']}"
+        assert client.put(address, json={"name": "gold, silent", "filter": {"tiers": ["gold"]}}).status_code == 200
+        assert client.delete(address).status_code == 204
+
+    entries = api.get("/v1/audit", target_type="segment")["items"]
+
+    assert [entry["target_name"] for entry in entries] == ["gold, silent", "gold, silent", "gold"]
+
+
 def test_guessing_keys_locks_the_address_out_of_logging_in(api: Api) -> None:
     with api.make_process("guessed").start() as process, httpx2.Client(base_url=process.url, **LOOPBACK) as client:
         guesses = [client.post("/v1/session", json={"api_key": f"pl_{n:08}_x"}).status_code for n in range(12)]

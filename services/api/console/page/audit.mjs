@@ -48,8 +48,8 @@ function valueText(name, value) {
 }
 
 function Target({ entry }) {
-  const { target_type: type, target_id: id } = entry;
-  const text = html`${term("target", type)} <span class="mono" dir="auto">${id}</span>`;
+  const { target_type: type, target_id: id, target_name: name } = entry;
+  const text = html`${term("target", type)} ${name && html`<b dir="auto">${name}</b> `}<span class="mono" dir="auto">${id}</span>`;
   if (type === "alert") return html`<a href=${link("alerts", id)}>${text}</a>`;
   if (type === "customer" && id !== "*") return html`<a href=${link("customers", id)}>${text}</a>`;
   return text;
