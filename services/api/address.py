@@ -1,4 +1,4 @@
-"""What stands in an address: ids of any characters, and instants.
+"""What stands in an address: ids of any characters, instants and time zones.
 
 A slash inside an id is sent as %2F. Servers decode an address before it is matched, and then nothing tells that slash
 from one between two segments. So the edge leaves a mark in its place, which no address may hold otherwise, and routes
@@ -9,9 +9,12 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 from starlette.convertors import Convertor, StringConvertor, register_url_convertor
+
+from shared.problem import ProblemError
 
 _MARK = "\x00"
 _ENCODED_SLASH = re.compile(b"%2f", re.IGNORECASE)
@@ -32,6 +35,14 @@ def _with_plus(sent: object) -> object:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_with_plus), AfterValidator(_within_reach)]
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of an IANA name. Raises `ProblemError` 422 for any other."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ProblemError(422, "no such time zone", pointer="/time_zone") from error
 
 
 class AnyText(Convertor[str]):

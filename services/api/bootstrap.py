@@ -198,7 +198,13 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
             dead_letter_routes(pool, guard, Replayer(publisher), clock),
             presence_routes(pool, guard, clock),
             alert_routes(
-                pool, guard, feed, clock, heartbeat_s=settings.api_heartbeat_s, stall_s=settings.api_stream_stall_s
+                pool,
+                guard,
+                feed,
+                clock,
+                settings.api_time_zone,
+                heartbeat_s=settings.api_heartbeat_s,
+                stall_s=settings.api_stream_stall_s,
             ),
         ],
         health_routes(checks, registry),

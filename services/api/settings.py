@@ -52,7 +52,7 @@ class ApiSettings(ServiceSettings):
         "0: none, and no claim about customers saved.",
     )
     api_time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        "UTC", description="IANA name, such as Asia/Shanghai: where the days and months of key figures begin."
+        "UTC", description="IANA name, such as Asia/Shanghai: where the days, weeks and months of key figures begin."
     )
     api_working_days_file: Path | None = Field(
         None,

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from services.api.address import Instant
+from services.api.address import Instant, zone_of
 from services.api.alert import store
 from services.api.alert.decide import CommandError, ConflictError, decide, fold
 from services.api.alert.model import Alert, Status
@@ -73,7 +73,7 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 
 
 def alert_routes(
-    pool: Any, guard: Guard, feed: AlertFeed, clock: Clock, *, heartbeat_s: float, stall_s: float
+    pool: Any, guard: Guard, feed: AlertFeed, clock: Clock, time_zone: str, *, heartbeat_s: float, stall_s: float
 ) -> APIRouter:
     router = APIRouter(prefix="/v1/alerts", tags=["alerts"], default_response_class=Response)
     reader = Annotated[Principal, Depends(guard.needs("alerts:read"))]
@@ -211,11 +211,15 @@ def alert_routes(
         by: Literal["week", "month"] = "week",
         since: Annotated[Instant | None, Query(alias="from", description="Left out: a year ago.")] = None,
         until: Annotated[Instant | None, Query(alias="to", description="Left out: now.")] = None,
+        zone: Annotated[
+            str, Query(alias="time_zone", max_length=64, description="IANA name; left out: the setting.")
+        ] = time_zone,
     ) -> Response:
+        zone_of(zone)
         end = until or clock.now()
         async with reading(pool) as connection:
-            items = await store.causes_over_time(connection, since or clock.now() - _YEAR, end, by)
-        return json_response(CausesOverTime(by=by, items=items))
+            items = await store.causes_over_time(connection, since or clock.now() - _YEAR, end, by, zone)
+        return json_response(CausesOverTime(by=by, time_zone=zone, items=items))
 
     @router.get("/{alert_id}", summary="One alert", responses=answers(AlertView, "The alert", 404, headers=_ETAG))
     async def one(principal: reader, alert_id: str) -> Response:

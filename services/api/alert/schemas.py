@@ -103,7 +103,7 @@ class CauseCount(Struct, frozen=True, kw_only=True):
 
 
 class CausePeriod(Struct, frozen=True, kw_only=True):
-    """One week (Monday first) or month, UTC; causes by number of alerts, most first, those without any left out."""
+    """One local week (Monday first) or month; causes by number of alerts, most first, those without any left out."""
 
     period_start: date
     n_alerts: int
@@ -114,6 +114,7 @@ class CausesOverTime(Struct, frozen=True, kw_only=True):
     """Alerts raised in the periods, by their cause as it stands now; imported history is not counted."""
 
     by: Literal["week", "month"]
+    time_zone: str
     items: list[CausePeriod]
 
 

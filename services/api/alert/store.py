@@ -6,7 +6,7 @@ Who writes the engine's records takes one more lock before both: two partitions 
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -404,12 +404,12 @@ async def who_is(connection: Any, customer_ids: Sequence[str]) -> dict[str, Who]
 
 
 async def causes_over_time(
-    connection: Any, since: datetime, until: datetime, by: Literal["week", "month"]
+    connection: Any, since: datetime, until: datetime, by: Literal["week", "month"], time_zone: str
 ) -> list[CausePeriod]:
-    """Return the live alerts raised from `since` to `until` by period and cause, oldest period first."""
+    """Return the live alerts raised from `since` to `until` by local period and cause, oldest period first."""
     rows = await connection.fetch(
         """
-        SELECT date_trunc($3, raised_at, 'UTC') AS start, cause, count(*) AS n_alerts,
+        SELECT date_trunc($3, raised_at AT TIME ZONE $4)::date AS start, cause, count(*) AS n_alerts,
                count(*) FILTER (WHERE state ->> 'resolution' = 'saved') AS n_saved,
                count(*) FILTER (WHERE state ->> 'resolution' = 'returned') AS n_returned,
                count(*) FILTER (WHERE state ->> 'resolution' = 'lost') AS n_lost
@@ -419,13 +419,14 @@ async def causes_over_time(
         since,
         until,
         by,
+        time_zone,
     )
-    periods: dict[datetime, list[CauseCount]] = {}
+    periods: dict[date, list[CauseCount]] = {}
     for row in rows:
         count = CauseCount(**{name: row[name] for name in CauseCount.__struct_fields__})
         periods.setdefault(row["start"], []).append(count)
     return [
-        CausePeriod(period_start=start.date(), n_alerts=sum(count.n_alerts for count in counts), causes=counts)
+        CausePeriod(period_start=start, n_alerts=sum(count.n_alerts for count in counts), causes=counts)
         for start, counts in periods.items()
     ]
 

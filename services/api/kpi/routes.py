@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from msgspec.structs import replace
 from starlette.responses import Response
 
-from services.api.address import Instant
+from services.api.address import Instant, zone_of
 from services.api.auth.guard import Guard
 from services.api.auth.rights import Principal
 from services.api.kpi import buyers, cells, contacts, service, store
@@ -75,20 +75,25 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
         worth_seeing: Annotated[
             float, Query(ge=0.01, le=0.5, description="The least difference of shares that would matter to you.")
         ] = 0.05,
+        zone: Annotated[
+            str, Query(alias="time_zone", max_length=64, description="IANA name; left out: the setting.")
+        ] = time_zone,
     ) -> Response:
+        zone_of(zone)
         now = clock.now()
         end = until or now
         start = since or end - _YEAR
         if not timedelta(0) < end - start <= LONGEST:
             raise ProblemError(422, f"from comes before to, by no more than {LONGEST.days} days", pointer="/from")
         async with store.counting(pool, gate) as connection:
-            cells = await store.outcome_cells(connection, start, end, timedelta(days=horizon_days), now)
+            cells = await store.outcome_cells(connection, start, end, timedelta(days=horizon_days), now, zone)
             n_alerts = await store.n_alerts(connection, start, end)
         whole = compare(cells)
         return json_response(
             Outcome(
                 since=start,
                 until=end,
+                time_zone=zone,
                 horizon_days=horizon_days,
                 worth_seeing=worth_seeing,
                 whole=whole,
@@ -120,7 +125,7 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
             str, Query(alias="time_zone", max_length=64, description="IANA name; left out: the setting.")
         ] = time_zone,
     ) -> Response:
-        days_of = _zone(zone)
+        days_of = zone_of(zone)
         _check_instant(as_of, clock.now(), "/as_of")
         asked = (by, periods, horizon_days, zone)
         began = clock.monotonic()
@@ -163,7 +168,7 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
             str, Query(alias="time_zone", max_length=64, description="IANA name; left out: the setting.")
         ] = time_zone,
     ) -> Response:
-        days_of = _zone(zone)
+        days_of = zone_of(zone)
         now, began = clock.now(), clock.monotonic()
         _check_instant(until, now, "/to")
         asked = (days, by, zone)
@@ -184,13 +189,6 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
         return json_response(answer if principal.may("alerts:assign") else replace(answer, by_agent=None))
 
     return router
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ProblemError(422, "no such time zone", pointer="/time_zone") from error
 
 
 def _check_instant(asked: datetime | None, now: datetime, pointer: str) -> None:

@@ -26,10 +26,12 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     A customer counts once, with the first alert of the time; `n_later_alerts` are the others. `n_more`: customers that
     are still needed to see a difference of `worth_seeing` with 80 % power, those who wait for their horizon included.
+    Months are those of `time_zone`.
     """
 
     since: datetime
     until: datetime
+    time_zone: str
     horizon_days: Annotated[int, Meta(ge=1)]
     worth_seeing: float
     whole: Comparison

@@ -33,11 +33,11 @@ async def counting(pool: Any, gate: asyncio.Semaphore) -> AsyncIterator[Any]:
 
 
 async def outcome_cells(
-    connection: Any, since: datetime, until: datetime, horizon: timedelta, now: datetime
+    connection: Any, since: datetime, until: datetime, horizon: timedelta, now: datetime, time_zone: str
 ) -> list[Cell]:
     """Return who bought within the horizon after the first live alert of each customer from `since` to `until`.
 
-    Tier and cause are those the alert was raised with: what it says later depends on what was done.
+    Months are local. Tier and cause are those the alert was raised with: what it says later depends on what was done.
     """
     rows = await connection.fetch(
         """
@@ -58,7 +58,7 @@ async def outcome_cells(
                    ) AS has_bought
             FROM firsts f JOIN alert_events e ON e.alert_id = f.alert_id AND e.version = 1
         )
-        SELECT date_trunc('month', raised_at, 'UTC') AS month, tier, cause, is_held_out,
+        SELECT date_trunc('month', raised_at AT TIME ZONE $6)::date AS month, tier, cause, is_held_out,
                raised_at + $3::interval <= $4 AS is_over, count(*) AS n,
                count(*) FILTER (WHERE has_bought) AS n_bought, count(*) FILTER (WHERE is_worked) AS n_worked
         FROM raised GROUP BY 1, 2, 3, 4, 5
@@ -68,8 +68,9 @@ async def outcome_cells(
         horizon,
         now,
         [ENGINE, CLOCK],
+        time_zone,
     )
-    return [Cell(**{**dict(row), "month": row["month"].date()}) for row in rows]
+    return [Cell(**dict(row)) for row in rows]
 
 
 async def n_alerts(connection: Any, since: datetime, until: datetime) -> int:

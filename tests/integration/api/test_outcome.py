@@ -1,10 +1,11 @@
 """Whether acting helped, counted by PostgreSQL: fixtures that a person can count by hand."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import httpx2
 import pytest
 
 from services.api.alert.holdout import is_held_out
@@ -13,6 +14,7 @@ from shared.clock import SystemClock
 from shared.contracts.identity import CustomerLinked
 from tests.factories.records import NOON, alert_body, enriched, order, raised
 from tests.integration.api.conftest import Api
+from tests.loopback import LOOPBACK
 
 pytestmark = pytest.mark.integration
 ENRICHED, ALERTS = "interactions.enriched", "churn.alerts"
@@ -101,6 +103,52 @@ def test_the_cause_is_the_one_the_alert_was_raised_with(api: Api) -> None:
     ]
     assert [one["name"] for one in found["by_tier"]] == ["gold"]
     assert [one["name"] for one in found["by_month"]] == ["2026-03-01"]
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "months"),
+    [
+        ("UTC", ["2026-03-01"]),
+        ("Asia/Shanghai", ["2026-03-01", "2026-04-01"]),
+        # With its clocks changed on 29 March Berlin's April begins at 22:00 UTC; in winter a month begins at 23:00.
+        ("Europe/Berlin", ["2026-03-01", "2026-04-01"]),
+    ],
+)
+def test_months_begin_in_the_time_zone_asked_for(api: Api, time_zone: str, months: list[str]) -> None:
+    acted = ids(held_out=False)
+    times = [datetime(2026, 3, 1, 0, 0, tzinfo=UTC), datetime(2026, 3, 31, 22, 0, tzinfo=UTC)]
+    api.publish(ALERTS, *(raised(next(acted), f"c{number}", at=at) for number, at in enumerate(times)))
+    api.wait_projected()
+
+    found = outcome(api, time_zone=time_zone)
+
+    assert [one["name"] for one in found["by_month"]] == months
+    assert found["time_zone"] == time_zone
+
+
+def test_months_begin_in_the_time_zone_of_the_setting(api: Api) -> None:
+    api.publish(ALERTS, raised(next(ids(held_out=False)), "c1", at=datetime(2026, 3, 31, 20, 0, tzinfo=UTC)))
+    api.wait_projected()
+
+    headers = {"Authorization": f"Bearer {api.key}"}
+    with (
+        api.make_process("eastern", PULSELINE_API_TIME_ZONE="Asia/Shanghai").start() as eastern,
+        httpx2.Client(base_url=eastern.url, headers=headers, timeout=20, **LOOPBACK) as client,
+    ):
+        months = client.get("/v1/kpis/outcome", params=TIME).json()["by_month"]
+        weeks = client.get("/v1/alerts/causes", params=TIME).json()
+
+    assert [one["name"] for one in months] == ["2026-04-01"]
+    assert (weeks["time_zone"], weeks["items"][0]["period_start"]) == ("Asia/Shanghai", "2026-03-30")
+
+
+def test_a_time_zone_that_is_none_is_refused(api: Api) -> None:
+    with api.client() as client:
+        refused = [
+            client.get(path, params={"time_zone": "Mars/Olympus"}) for path in ("/v1/kpis/outcome", "/v1/alerts/causes")
+        ]
+
+    assert [(answer.status_code, answer.json()["detail"]) for answer in refused] == [(422, "no such time zone")] * 2
 
 
 def test_what_a_joined_customer_bought_is_found(api: Api) -> None:

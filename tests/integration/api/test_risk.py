@@ -132,6 +132,43 @@ def test_causes_are_counted_by_period(api: Api) -> None:
     assert [period["period_start"] for period in found["items"]] == ["2026-02-16", "2026-03-02"]
 
 
+@pytest.mark.parametrize(
+    ("time_zone", "by", "starts"),
+    [
+        ("UTC", "week", ["2026-03-23"]),
+        # Monday of Shanghai begins on Sunday, 16:00 UTC.
+        ("Asia/Shanghai", "week", ["2026-03-23", "2026-03-30"]),
+        # On Sunday, 29 March 2026 Berlin turns its clocks from 02:00 to 03:00: its Monday begins at 22:00 UTC.
+        ("Europe/Berlin", "week", ["2026-03-23", "2026-03-30"]),
+        ("America/New_York", "week", ["2026-03-23"]),
+        ("Asia/Shanghai", "month", ["2026-03-01"]),
+    ],
+)
+def test_periods_of_causes_begin_in_the_time_zone_asked_for(
+    api: Api, time_zone: str, by: str, starts: list[str]
+) -> None:
+    times = [datetime(2026, 3, 29, 15, 59, tzinfo=UTC), datetime(2026, 3, 29, 22, 0, tzinfo=UTC)]
+    api.publish(ALERTS, *(raised(f"a{number}", f"c{number}", at=at) for number, at in enumerate(times)))
+    api.wait_projected()
+
+    found = api.get("/v1/alerts/causes", **{"from": "2026-03-01T00:00:00Z", "time_zone": time_zone, "by": by})
+
+    assert [period["period_start"] for period in found["items"]] == starts
+    assert sum(period["n_alerts"] for period in found["items"]) == 2
+    assert found["time_zone"] == time_zone
+
+
+def test_days_of_berlin_are_an_hour_shorter_when_its_clocks_change(api: Api) -> None:
+    # The week of Monday, 30 March begins at 22:00 UTC, an hour earlier than the one before did.
+    times = [datetime(2026, 3, 22, 22, 30, tzinfo=UTC), datetime(2026, 3, 29, 21, 59, tzinfo=UTC)]
+    api.publish(ALERTS, *(raised(f"a{number}", f"c{number}", at=at) for number, at in enumerate(times)))
+    api.wait_projected()
+
+    found = api.get("/v1/alerts/causes", **{"from": "2026-03-01T00:00:00Z", "time_zone": "Europe/Berlin"})
+
+    assert [period["period_start"] for period in found["items"]] == ["2026-03-16", "2026-03-23"]
+
+
 def test_an_alert_names_its_customer(api: Api) -> None:
     known = CustomerIdentified(id="i1", source="crm", occurred_at=NOON, customer=Customer("c1"), name="王芳")
     api.publish("interactions.enriched", enriched(message("e1")), enriched(known))

@@ -20,10 +20,10 @@ export function Causes() {
     ${loaded.problem ? html`<${Failed} problem=${loaded.problem} retry=${loaded.reload} />`
       : !loaded.data ? html`<${Waiting} />`
       : !loaded.data.items.length ? html`<${Empty} icon="insights" title=${t("causes.empty")} hint=${t("causes.empty.hint")} />`
-      : html`<${Table} periods=${loaded.data.items.slice(-N_PERIODS)} by=${loaded.data.by} />`}`;
+      : html`<${Table} periods=${loaded.data.items.slice(-N_PERIODS)} by=${loaded.data.by} zone=${loaded.data.time_zone} />`}`;
 }
 
-function Table({ periods, by }) {
+function Table({ periods, by, zone }) {
   const totals = new Map();
   for (const { causes } of periods) {
     for (const one of causes) {
@@ -55,5 +55,5 @@ function Table({ periods, by }) {
       <td class="right"><b>${number(row.n_alerts)}</b></td><td class="right">${percent(row.n_alerts / all)}</td>
       <td class="right">${number(row.n_saved + row.n_returned)}</td><td class="right">${number(row.n_lost)}</td>
     </tr>`)}</tbody></table></div>
-    <p class="hint below">${t("causes.note")}</p>`;
+    <p class="hint below">${t("causes.note", { zone })}</p>`;
 }

@@ -44,7 +44,7 @@ function Found({ found }) {
       ${found.n_later_alerts > 0 && html`<p class="hint below">${t("outcome.later", { n: found.n_later_alerts })}</p>`}
     </section>
     ${acted.n + held.n > 0 && DIMENSIONS.map(([dimension, name]) => html`<${Slices} key=${dimension} title=${t(`outcome.${dimension}`)} slices=${found[dimension]} name=${name} />`)}
-    <p class="hint below">${t("outcome.note")}</p>`;
+    <p class="hint below">${t("outcome.note", { zone: found.time_zone })}</p>`;
 }
 
 function told({ whole, horizon_days: days }) {
