@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from shared.clock import SystemClock
-from tests.browser.conftest import PHONE, Console, axe_violations
+from tests.browser.conftest import PHONE, Console, axe_violations, outside
 from tests.browser.world import World, alert, customer_risk, raise_for, somebody
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
@@ -91,6 +91,37 @@ def test_an_open_alert_does_not_make_the_customers_state_a_risk(console: Console
 
     expect(page.locator(".detail-title .alert-open")).to_have_text("Alert open")
     expect(page.locator(".detail-title .state")).to_have_text("Active")
+
+
+def test_who_is_held_out_is_left_out_of_the_list_of_risks_and_shown_to_supervisors_marked(console: Console) -> None:
+    person = somebody(next(numbers), "Left Alone")
+    console.publish_world(raise_for(person, SystemClock().now()))
+    hold_out(console, person.id, is_held_out=True)
+    agents, page = (console.open("#/at-risk", role=role) for role in ("agent", "supervisor"))
+
+    expect(agents.locator(".held-out")).to_have_text(re.compile(r"^1 customer is left out: held out on purpose"))
+    expect(agents.get_by_role("button", name="Show them")).to_have_count(0)
+    expect(rows(page).filter(has_text="Left Alone")).to_have_count(0)
+    page.get_by_role("button", name="Show them").press("Enter")
+
+    expect(rows(page).filter(has_text="Left Alone")).to_contain_text("Held out")
+    page.get_by_role("link", name="Left Alone").click()
+    expect(page.locator(".detail-title .held")).to_have_text("Held out")
+    expect(page.locator(".detail-head")).to_contain_text("Please do not act on this customer.")
+    agents.goto(f"{console.url}/#/customers/{person.id}")
+    expect(agents.get_by_role("heading", level=1)).to_have_text("Left Alone")
+    expect(agents.locator(".detail-title .held")).to_have_count(0)
+    # Other tests look at the list with everybody.
+    hold_out(console, person.id, is_held_out=False)
+
+
+def hold_out(console: Console, customer_id: str, *, is_held_out: bool) -> None:
+    """Put a person's alert in the holdout or out of it: here nobody is held out by lot."""
+    query = """
+        UPDATE alerts SET is_held_out = $2, state = jsonb_set(state, '{is_held_out}', to_jsonb($2))
+        WHERE customer_id = $1 RETURNING alert_id
+    """
+    assert outside(console.api.rows, query, customer_id, is_held_out)
 
 
 def test_a_name_that_comes_after_its_alert_is_asked_for_without_a_missing_page(console: Console) -> None:

@@ -13,7 +13,7 @@ from tests.browser.test_pages import _INSERT_LETTER
 from tests.browser.world import Person, raise_for, somebody
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
-numbers = itertools.count(9000)
+numbers = itertools.count(9500)
 
 
 def raised(console: Console, name: str, n: int = 1) -> list[Person]:

@@ -4,7 +4,10 @@ Source: DESIGN, "Outcome": a comparison of before and after without a holdout ca
 """
 
 import hashlib
+from datetime import timedelta
 
+# How long nobody is to act on such an alert's customer: the horizon acting is judged by unless another is asked for.
+HELD_OUT_FOR = timedelta(days=90)
 _HASH_RANGE = 1 << 64
 
 

@@ -98,12 +98,13 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
         limit: Limit = DEFAULT_LIMIT,
     ) -> Response:
         before: Any = decode_cursor(cursor, _NEWEST_CURSOR, datetime, str)
+        sees_held_out = principal.may("holdout:read")
         async with reading(pool) as connection:
             if q is not None and q.strip():
-                hits = await store.find(connection, q.strip(), limit)
+                hits = await store.find(connection, q.strip(), limit, sees_held_out=sees_held_out)
                 return json_response(CustomerHits(items=hits, next_cursor=None))
             wanted = conditions(await filters(connection, principal, filtered, segment_id), clock.now())
-            rows = await store.newest(connection, wanted, before=before, limit=limit + 1)
+            rows = await store.newest(connection, wanted, before=before, limit=limit + 1, sees_held_out=sees_held_out)
         page = [CustomerHit(**structs.asdict(row), match=None, snippet=None) for row in rows[:limit]]
         next_cursor = None
         if len(rows) > limit:
@@ -113,32 +114,50 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
     @router.get(
         "/at-risk",
         summary="Customers by expected loss, most first",
+        description="A list to work from: customers whose newest alert is held out from action are left out of it, for "
+        "90 days or until they buy, and `n_held_out` says how many. `held_out=include`, which needs the scope "
+        "holdout:read, has them too, marked.",
         responses=answers(CustomerPage, "A page; expected loss is the probability of leaving times residual value"),
     )
     async def at_risk(
         principal: reader,
         filtered: Filtered,
         segment_id: SegmentId = None,
+        held_out: Literal["exclude", "include"] = "exclude",
         cursor: Cursor = None,
         limit: Limit = DEFAULT_LIMIT,
     ) -> Response:
+        sees_held_out, has_held_out = principal.may("holdout:read"), held_out == "include"
+        if has_held_out and not sees_held_out:
+            raise ProblemError(403, "this needs the scope holdout:read")
         after: Any = decode_cursor(cursor, _AT_RISK_CURSOR, float, str)
         async with reading(pool) as connection:
             asked = await filters(connection, principal, filtered, segment_id)
             # PostgreSQL would look through everybody to find that the lost are not among those at risk.
             if not lets_through(asked, store.RANKED_STATES):
-                return json_response(CustomerPage(items=[], next_cursor=None))
+                return json_response(CustomerPage(items=[], next_cursor=None, n_held_out=None if has_held_out else 0))
             wanted = conditions(asked, clock.now())
-            rows = await store.at_risk(connection, wanted, after=after, limit=limit + 1)
+            rows = await store.at_risk(
+                connection,
+                wanted,
+                after=after,
+                limit=limit + 1,
+                sees_held_out=sees_held_out,
+                has_held_out=has_held_out,
+            )
+            is_first = not has_held_out and cursor is None
+            n_held_out = await store.n_held_out_at_risk(connection, wanted) if is_first else None
         page = rows[:limit]
         next_cursor = None
         if len(rows) > limit:
             next_cursor = encode_cursor(_AT_RISK_CURSOR, page[-1].expected_loss, page[-1].customer_id)
-        return json_response(CustomerPage(items=page, next_cursor=next_cursor))
+        return json_response(CustomerPage(items=page, next_cursor=next_cursor, n_held_out=n_held_out))
 
     @router.get(
         "/export",
         summary="All customers, or those asked for, as CSV or NDJSON, streamed",
+        description="Everybody who is asked for, those held out from action included: who acts on an export leaves out "
+        "the lines whose `is_held_out` is true (empty or null for a key without the scope holdout:read).",
         responses=answers(None, "One line a customer", media_type=("text/csv", "application/x-ndjson")),
     )
     async def export(
@@ -158,7 +177,8 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
                 request_id=correlation_id.get(),
                 detail={"filter": filtered, "segment": segment_id},
             )
-        lines = _csv(pool, wanted) if format == "csv" else _ndjson(pool, wanted)
+        batches = _batches(pool, wanted, sees_held_out=principal.may("holdout:read"))
+        lines = _csv(batches) if format == "csv" else _ndjson(batches)
         media_type = "text/csv; charset=utf-8" if format == "csv" else "application/x-ndjson"
         disposition = {"Content-Disposition": f'attachment; filename="customers.{format}"'}
         return StreamingResponse(lines, media_type=media_type, headers=disposition)
@@ -221,21 +241,24 @@ def customer_routes(pool: Any, guard: Guard, clock: Clock) -> APIRouter:
     return router
 
 
-async def _batches(pool: Any, wanted: store.Asked) -> AsyncIterator[list[CustomerSummary]]:
+Batches = AsyncIterator[list[CustomerSummary]]
+
+
+async def _batches(pool: Any, wanted: store.Asked, *, sees_held_out: bool) -> Batches:
     async with transaction(pool) as connection:
-        async for batch in store.export(connection, wanted):
+        async for batch in store.export(connection, wanted, sees_held_out=sees_held_out):
             yield batch
 
 
-async def _ndjson(pool: Any, wanted: store.Asked) -> AsyncIterator[bytes]:
+async def _ndjson(batches: Batches) -> AsyncIterator[bytes]:
     encoder = msgspec.json.Encoder()
-    async for batch in _batches(pool, wanted):
+    async for batch in batches:
         yield encoder.encode_lines(batch)
 
 
-async def _csv(pool: Any, wanted: store.Asked) -> AsyncIterator[bytes]:
+async def _csv(batches: Batches) -> AsyncIterator[bytes]:
     yield (",".join(CustomerSummary.__struct_fields__) + "\r\n").encode()
-    async for batch in _batches(pool, wanted):
+    async for batch in batches:
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerows([_cell(value) for value in msgspec.structs.astuple(row)] for row in batch)

@@ -15,6 +15,10 @@ MatchKind = Literal["id", "handle", "profile", "text"]
 
 
 class CustomerSummary(Struct, frozen=True, kw_only=True):
+    """A customer in a line. `is_held_out`: nobody is to act on him, so that acting can be measured against not acting;
+    null for who may not know.
+    """
+
     customer_id: str
     name: str | None
     tier: Tier | None
@@ -27,6 +31,7 @@ class CustomerSummary(Struct, frozen=True, kw_only=True):
     last_seen_at: datetime
     last_purchase_at: datetime | None
     is_demo: bool
+    is_held_out: bool | None
 
 
 class CustomerHit(CustomerSummary, frozen=True, kw_only=True):
@@ -37,8 +42,13 @@ class CustomerHit(CustomerSummary, frozen=True, kw_only=True):
 
 
 class CustomerPage(Struct, frozen=True, kw_only=True):
+    """`n_held_out`: how many more the list would have, had it those who are held out; null where it has, and on later
+    pages.
+    """
+
     items: list[CustomerSummary]
     next_cursor: str | None
+    n_held_out: int | None
 
 
 class CustomerHits(Struct, frozen=True, kw_only=True):

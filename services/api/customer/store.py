@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+from services.api.alert.holdout import HELD_OUT_FOR
 from services.api.alert.model import STATUSES
 from services.api.alert.store import search as search_alerts
 from services.api.customer.schemas import (
@@ -28,7 +29,26 @@ Asked = Sequence[tuple[str, Any]]
 TIMELINE_CURSOR = "timeline"
 FIRST_TIMELINE_PAGE = 20
 _OPEN = [status for status in STATUSES if status not in ("resolved", "expired")]
-_SUMMARY = ", ".join(CustomerSummary.__struct_fields__)
+_COLUMNS = ", ".join(name for name in CustomerSummary.__struct_fields__ if name != "is_held_out")
+# Of his alerts the newest counts, until he buys or the horizon is over: as long as the comparison waits for him.
+_HELD_OUT = f"""
+    coalesce((
+        SELECT is_held_out AND NOT EXISTS (
+            SELECT FROM orders
+            WHERE orders.customer_id = alerts.customer_id AND kind = 'placed' AND occurred_at > raised_at
+        ) FROM alerts
+        WHERE alerts.customer_id = customers.customer_id AND NOT is_historical
+            AND raised_at > now() - interval '{HELD_OUT_FOR.days} days'
+        ORDER BY raised_at DESC, alert_id DESC LIMIT 1
+    ), false)
+"""  # noqa: S608 - a constant
+# For who looks at everybody: the few with such an alert are found once.
+_AMONG_HELD_OUT = f"""
+    (customers.customer_id IN (
+        SELECT customer_id FROM alerts
+        WHERE is_held_out AND NOT is_historical AND raised_at > now() - interval '{HELD_OUT_FOR.days} days'
+    ) AND {_HELD_OUT})
+"""  # noqa: S608 - constants
 _SENTIMENT_WEEKS = 26
 # Of the customers that may still be kept: the index customers_at_risk is of these alone.
 RANKED_STATES: tuple[RiskState, ...] = ("active", "at_risk")
@@ -36,6 +56,11 @@ RANKED_STATES: tuple[RiskState, ...] = ("active", "at_risk")
 # by stretches that end so long before the newest event, each about twice as long as the one before.
 _TEXT_SCAN = 1_000
 _TEXT_STRETCHES_DAYS = (31, 93, 217, 465, 961)
+
+
+def _summary(sees_held_out: bool, held_out: str = _HELD_OUT) -> str:
+    """Return the columns of a customer in a line, as far as they may be seen."""
+    return f"{_COLUMNS}, {held_out if sees_held_out else 'NULL::boolean'} AS is_held_out"
 
 
 async def current_id(connection: Any, customer_id: str) -> str | None:
@@ -47,10 +72,10 @@ async def current_id(connection: Any, customer_id: str) -> str | None:
     return None if found is None else str(found)
 
 
-async def load(connection: Any, customer_id: str, *, sees_held_out: bool = True) -> CustomerView | None:
+async def load(connection: Any, customer_id: str, *, sees_held_out: bool) -> CustomerView | None:
     """Return the whole customer, or None."""
     row = await connection.fetchrow(
-        f"SELECT {_SUMMARY}, birthday, consent, engagement, risk FROM customers WHERE customer_id = $1",  # noqa: S608
+        f"SELECT {_summary(sees_held_out)}, birthday, consent, engagement, risk FROM customers WHERE customer_id = $1",  # noqa: S608
         customer_id,
     )
     if row is None:
@@ -145,15 +170,24 @@ def timeline_page(items: Sequence[tuple[UUID, TimelineItem]], limit: int) -> Tim
     return TimelinePage(items=[item for _, item in page], next_cursor=next_cursor)
 
 
+_AT_RISK = "expected_loss IS NOT NULL AND risk_state IN ('active', 'at_risk')"
+
+
 async def at_risk(
-    connection: Any, asked: Asked = (), *, after: tuple[float, str] | None, limit: int
+    connection: Any,
+    asked: Asked = (),
+    *,
+    after: tuple[float, str] | None,
+    limit: int,
+    sees_held_out: bool,
+    has_held_out: bool,
 ) -> list[CustomerSummary]:
-    """Return customers by the money their leaving would cost, most first."""
+    """Return customers by the money their leaving would cost, most first; with those who are held out or without."""
     where, arguments = _where(asked, 3)
     rows = await connection.fetch(
         f"""
-        SELECT {_SUMMARY} FROM customers
-        WHERE expected_loss IS NOT NULL AND risk_state IN ('active', 'at_risk') AND {where}
+        SELECT {_summary(sees_held_out)} FROM customers
+        WHERE {_AT_RISK} AND {where} AND {"true" if has_held_out else f"NOT {_HELD_OUT}"}
             AND ($1::float8 IS NULL OR expected_loss < $1 OR (expected_loss = $1 AND customer_id > $2))
         ORDER BY expected_loss DESC, customer_id LIMIT $3
         """,  # noqa: S608 - the columns are the row type's own
@@ -164,14 +198,26 @@ async def at_risk(
     return [CustomerSummary(**dict(row)) for row in rows]
 
 
+async def n_held_out_at_risk(connection: Any, asked: Asked = ()) -> int:
+    """Return how many customers `at_risk` leaves out because they are held out."""
+    where, arguments = _where(asked, 0)
+    query = f"SELECT count(*) FROM customers WHERE {_AT_RISK} AND {where} AND {_AMONG_HELD_OUT}"  # noqa: S608
+    return int(await connection.fetchval(query, *arguments))
+
+
 async def newest(
-    connection: Any, asked: Asked = (), *, before: tuple[datetime, str] | None, limit: int
+    connection: Any,
+    asked: Asked = (),
+    *,
+    before: tuple[datetime, str] | None,
+    limit: int,
+    sees_held_out: bool,
 ) -> list[CustomerSummary]:
     """Return customers by their last event, newest first."""
     where, arguments = _where(asked, 3)
     rows = await connection.fetch(
         f"""
-        SELECT {_SUMMARY} FROM customers
+        SELECT {_summary(sees_held_out)} FROM customers
         WHERE {where} AND ($1::timestamptz IS NULL OR (last_seen_at, customer_id) < ($1, $2))
         ORDER BY last_seen_at DESC, customer_id DESC LIMIT $3
         """,  # noqa: S608 - the columns are the row type's own
@@ -188,9 +234,10 @@ def _where(asked: Asked, n_before: int) -> tuple[str, list[Any]]:
     return " AND ".join(["merged_into IS NULL", *parts]), [value for _, value in asked]
 
 
-async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
+async def find(connection: Any, query: str, limit: int, *, sees_held_out: bool) -> list[CustomerHit]:
     """Return customers by id, handle, name or what they wrote, surest first."""
     hits: dict[str, CustomerHit] = {}
+    columns = _summary(sees_held_out)
 
     def add(rows: Sequence[Any], match: str) -> None:
         for row in rows:
@@ -201,7 +248,7 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
 
     add(
         await connection.fetch(
-            f"SELECT {_SUMMARY} FROM customers WHERE customer_id = $1 AND merged_into IS NULL",  # noqa: S608
+            f"SELECT {columns} FROM customers WHERE customer_id = $1 AND merged_into IS NULL",  # noqa: S608
             query,
         ),
         "id",
@@ -209,7 +256,7 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
     add(
         await connection.fetch(
             f"""
-            SELECT {_SUMMARY} FROM customers JOIN handles USING (customer_id)
+            SELECT {columns} FROM customers JOIN handles USING (customer_id)
             WHERE handle = ANY($1)
             """.replace("first_seen_at", "customers.first_seen_at"),  # noqa: S608
             [query, *(canonical(f"{kind}{query}") for kind in ("", "mailto:", "tel:"))],
@@ -222,7 +269,7 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
     add(
         await connection.fetch(
             f"""
-            SELECT {_SUMMARY} FROM customers WHERE search @@ $1::tsquery AND merged_into IS NULL
+            SELECT {columns} FROM customers WHERE search @@ $1::tsquery AND merged_into IS NULL
             ORDER BY last_seen_at DESC LIMIT $2
             """,  # noqa: S608
             as_tsquery(terms, unfinished_word(query)),
@@ -233,11 +280,11 @@ async def find(connection: Any, query: str, limit: int) -> list[CustomerHit]:
     # Whoever types an id or a handle means that customer, not those who mention it.
     is_named = any(hit.match in ("id", "handle") for hit in hits.values())
     if len(hits) < limit and not is_named:
-        add(await _find_by_text(connection, query, as_tsquery(terms), limit), "text")
+        add(await _find_by_text(connection, query, as_tsquery(terms), limit, columns), "text")
     return list(hits.values())
 
 
-async def _find_by_text(connection: Any, query: str, tsquery: str, limit: int) -> list[Any]:
+async def _find_by_text(connection: Any, query: str, tsquery: str, limit: int, columns: str) -> list[Any]:
     """Return customers by what they wrote, from the newest stretch of time back until enough texts were seen."""
     newest = await connection.fetchval("SELECT max(last_seen_at) FROM customers WHERE merged_into IS NULL")
     if newest is None:
@@ -267,7 +314,7 @@ async def _find_by_text(connection: Any, query: str, tsquery: str, limit: int) -
     newest_of = {text["customer_id"]: text for text in sorted(texts, key=lambda text: text["occurred_at"])}
     found = sorted(newest_of.values(), key=lambda text: text["occurred_at"], reverse=True)
     rows = await connection.fetch(
-        f"SELECT {_SUMMARY} FROM customers WHERE customer_id = ANY($1::text[]) AND merged_into IS NULL",  # noqa: S608
+        f"SELECT {columns} FROM customers WHERE customer_id = ANY($1::text[]) AND merged_into IS NULL",  # noqa: S608
         [text["customer_id"] for text in found],
     )
     known = {row["customer_id"]: dict(row) for row in rows}
@@ -283,13 +330,15 @@ def _like(text: str) -> str:
     return text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-async def export(connection: Any, asked: Asked = (), batch: int = 1_000) -> AsyncIterator[list[CustomerSummary]]:
+async def export(
+    connection: Any, asked: Asked = (), batch: int = 1_000, *, sees_held_out: bool
+) -> AsyncIterator[list[CustomerSummary]]:
     """Yield the customers in order of id, in batches, from one snapshot; the caller holds a transaction."""
     where, arguments = _where(asked, 0)
     # Along the index of ids the first lines leave at once; sorted, a million customers would keep the client waiting.
     await connection.execute("SET LOCAL enable_sort = off")
     cursor = connection.cursor(
-        f"SELECT {_SUMMARY} FROM customers WHERE {where} ORDER BY customer_id",  # noqa: S608
+        f"SELECT {_summary(sees_held_out, _AMONG_HELD_OUT)} FROM customers WHERE {where} ORDER BY customer_id",  # noqa: S608
         *arguments,
         prefetch=batch,
     )

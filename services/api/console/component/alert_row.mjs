@@ -6,7 +6,7 @@ import { isDemo, nameOf } from "../lib/names.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { chance, localised, riskMoney, t, term } from "../lib/text.mjs";
 import { html, useLayoutEffect, useRef } from "../lib/view.mjs";
-import { Chip, Demo, Meter, Status, Tier } from "./badge.mjs";
+import { Chip, Demo, HeldOut, Meter, Status, Tier } from "./badge.mjs";
 import { PromiseBadge } from "./promise.mjs";
 import { When } from "./when.mjs";
 
@@ -35,7 +35,7 @@ export function AlertRow({ id, isSelected, isTabStop, isFresh }) {
     <span class="row-who">
       <span class="row-name"><b dir="auto">${name ?? alert.customer_id}</b><${Tier} tier=${alert.tier} />
         ${isDemo(alert.customer_id) && html`<${Demo} />`}
-        ${alert.is_held_out && html`<span class="badge held" title=${t("alert.heldout.hint")}>${t("alert.heldout")}</span>`}
+        <${HeldOut} of=${alert} />
         <${PromiseBadge} alert=${alert} />
         ${alert.escalation_level > 0 && html`<span class="level">${t("alert.escalated", { level: alert.escalation_level })}</span>`}</span>
       <span class="row-why" dir="auto">${localised(alert, "summary")}</span>

@@ -25,6 +25,9 @@ export const Mood = ({ label }) => label && html`<span class=${`badge mood ${lab
 
 export const RiskState = ({ state }) => html`<span class=${`badge state ${state}`}>${term("risk_state", state)}</span>`;
 
+/** Of an alert or a customer that is left without action on purpose; null or false where it is not, or may not be known. */
+export const HeldOut = ({ of }) => of.is_held_out && html`<span class="badge held" title=${t("alert.heldout.hint")}>${t("alert.heldout")}</span>`;
+
 /** An alert about the customer is open; how likely they are to leave is said by their state. */
 export const AlertOpen = () => html`<span class="badge alert-open"><i class="dot" />${t("customer.alertopen")}</span>`;
 

@@ -1,7 +1,7 @@
 // One alert: why in a sentence, what proves it, what to do, and who has done what so far.
 import { DIALOGS } from "../component/action_dialogs.mjs";
 import { Bars } from "../component/bars.mjs";
-import { Demo, Severity, Status, Tier } from "../component/badge.mjs";
+import { Demo, HeldOut, Severity, Status, Tier } from "../component/badge.mjs";
 import { Failed, Waiting } from "../component/empty.mjs";
 import { HelpDialog } from "../component/help.mjs";
 import { Icon } from "../component/icon.mjs";
@@ -68,7 +68,7 @@ export function AlertPage({ id }) {
         <${Tier} tier=${alert.tier} />
         <${Severity} severity=${alert.severity} />
         ${isDemo(alert.customer_id) && html`<${Demo} />`}
-        ${alert.is_held_out && html`<span class="badge held" title=${t("alert.heldout.hint")}>${t("alert.heldout")}</span>`}
+        <${HeldOut} of=${alert} />
         <${Status} status=${alert.status} />
         <${PromiseBadge} alert=${alert} />
         ${alert.status === "snoozed" && alert.snoozed_until && html`<span class="hint">${t("alert.snoozed", { until: dateTime(alert.snoozed_until) })}</span>`}

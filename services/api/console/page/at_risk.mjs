@@ -1,10 +1,10 @@
 // Everyone who may leave, the costliest first.
-import { Demo, Tier } from "../component/badge.mjs";
+import { Demo, HeldOut, Tier } from "../component/badge.mjs";
 import { Empty, Failed, More, Waiting } from "../component/empty.mjs";
 import { Choice } from "../component/filters.mjs";
 import { Gauge } from "../component/risk.mjs";
 import { When } from "../component/when.mjs";
-import { api } from "../lib/api.mjs";
+import { api, may } from "../lib/api.mjs";
 import { useLoaded, usePages } from "../lib/load.mjs";
 import { link, route, setQuery } from "../lib/route.mjs";
 import { money, number, t, term } from "../lib/text.mjs";
@@ -15,7 +15,9 @@ const LOOK_AGAIN_MS = 10_000;
 
 export function AtRiskPage() {
   const tier = route.value.query.get("tier") ?? "";
-  const pages = usePages((cursor) => api.atRisk({ tier: tier || null, cursor, limit: 50 }), [tier], `tier ${tier}`);
+  const isWhole = may("holdout:read") && route.value.query.get("held") === "shown";
+  const pages = usePages((cursor) => api.atRisk({ tier: tier || null, held_out: isWhole ? "include" : null, cursor, limit: 50 }), [tier, isWhole], `${tier} ${isWhole}`);
+  const n_left_out = pages.page?.n_held_out ?? 0;
   const largest = pages.items[0]?.expected_loss ?? 0;
   const hasCurrencies = new Set(pages.items.map(({ currency }) => currency)).size > 1;
   return html`<section class="page" aria-labelledby="page-title">
@@ -23,10 +25,12 @@ export function AtRiskPage() {
     <p class="lead">${t("atrisk.lead")}${hasCurrencies && ` ${t("atrisk.currencies")}`}</p>
     <div class="filters open"><${Choice} label=${t("atrisk.tier")} value=${tier} onChange=${(value) => setQuery({ tier: value })}
       options=${[["", t("alerts.filter.any")], ...TIERS.map((one) => [one, term("tier", one)])]} /></div>
+    ${(isWhole || n_left_out > 0) && html`<p class="hint held-out">${isWhole ? t("atrisk.heldout.shown") : t("atrisk.heldout", { n: n_left_out })}
+      ${may("holdout:read") && html` <button class="link" type="button" onClick=${() => setQuery({ held: isWhole ? "" : "shown" })}>${t(isWhole ? "atrisk.heldout.hide" : "atrisk.heldout.show")}</button>`}</p>`}
     ${pages.problem ? html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`
       : pages.items.length ? html`<${Table} items=${pages.items} largest=${largest} />`
       : pages.isLoading && !pages.page ? html`<${Waiting} />`
-      : tier ? html`<${Empty} icon="filter" title=${t("alerts.nomatch")} hint=${t("alerts.nomatch.hint")}><a class="button" href=${link("at-risk")}>${t("alerts.filter.clear")}</a></${Empty}>`
+      : tier || n_left_out > 0 ? html`<${Empty} icon="filter" title=${t("alerts.nomatch")} hint=${t("alerts.nomatch.hint")}><a class="button" href=${link("at-risk")}>${t("alerts.filter.clear")}</a></${Empty}>`
       : html`<${Nobody} again=${pages.reload} />`}
     <${More} pages=${pages} />
   </section>`;
@@ -51,7 +55,7 @@ function Table({ items, largest }) {
     <thead><tr><th scope="col">${t("atrisk.head.customer")}</th><th scope="col">${t("atrisk.head.loss")}</th><th scope="col">${t("atrisk.head.risk")}</th>
       <th scope="col">${t("atrisk.head.last")}</th><th scope="col" class="right">${t("atrisk.head.purchases")}</th></tr></thead>
     <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
-      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${customer.is_demo && html`<${Demo} />`}</a></td>
+      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${customer.is_demo && html`<${Demo} />`}<${HeldOut} of=${customer} /></a></td>
       <td data-label=${t("atrisk.head.loss")}><span class="loss"><b>${money(customer.expected_loss, customer.currency)}</b>
         <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width=${Math.max(1, (100 * customer.expected_loss) / largest)} height="6" /></svg></span></td>
       <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>

@@ -1,5 +1,5 @@
 // One customer from every side: rhythm, risk, mood, contacts, and the timeline of all channels.
-import { AlertOpen, Demo, RiskState, Severity, Status, Tier } from "../component/badge.mjs";
+import { AlertOpen, Demo, HeldOut, RiskState, Severity, Status, Tier } from "../component/badge.mjs";
 import { Failed, More, Waiting } from "../component/empty.mjs";
 import { Aspects, EngagementTable } from "../component/engagement.mjs";
 import { Icon } from "../component/icon.mjs";
@@ -60,9 +60,11 @@ export function CustomerPage({ id }) {
         <${Tier} tier=${customer.tier} /><${RiskState} state=${customer.risk_state} />
         ${customer.open_alerts.length > 0 && html`<${AlertOpen} />`}
         ${customer.is_demo && html`<${Demo} />`}
+        <${HeldOut} of=${customer} />
       </div>
       <p class="hint"><span class="mono">${customer.customer_id}</span> · ${t("customer.since", { date: date(customer.first_seen_at) })}
         ${customer.merged_from.length > 0 && html` · ${t("customer.merged", { n: customer.merged_from.length })}`}</p>
+      ${customer.is_held_out && html`<p class="hint">${t("alert.heldout.hint")}</p>`}
     </header>
     <div class="columns">
       <div class="column">

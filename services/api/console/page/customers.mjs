@@ -1,5 +1,5 @@
 // Finding a customer by name, handle, id or words they wrote; without a search, those seen last, filtered or of a segment.
-import { Demo, RiskState, Tier } from "../component/badge.mjs";
+import { Demo, HeldOut, RiskState, Tier } from "../component/badge.mjs";
 import { CustomerFilters } from "../component/customer_filters.mjs";
 import { Empty, Failed, More, Waiting } from "../component/empty.mjs";
 import { Icon } from "../component/icon.mjs";
@@ -75,7 +75,7 @@ function Table({ items, caption }) {
     <thead><tr><th scope="col">${t("customers.head.name")}</th><th scope="col">${t("customers.head.state")}</th><th scope="col">${t("atrisk.head.risk")}</th>
       <th scope="col" class="right">${t("customers.head.purchases")}</th><th scope="col">${t("customers.head.lastpurchase")}</th><th scope="col">${t("customers.head.last")}</th></tr></thead>
     <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
-      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${customer.is_demo && html`<${Demo} />`}</a>
+      <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${customer.is_demo && html`<${Demo} />`}<${HeldOut} of=${customer} /></a>
         ${customer.snippet && html`<small class="snippet" dir="auto">${customer.snippet}</small>`}</td>
       <td class="corner" data-label=${t("customers.head.state")}><${RiskState} state=${customer.risk_state} /></td>
       <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
