@@ -380,7 +380,7 @@ async def plans(database_url: str, options: argparse.Namespace) -> str:
     connection = await open_connection(database_url)
     someone = f"c{options.customers // 2}"
     reads: dict[str, Callable[[Any], Awaitable[object]]] = {
-        "A customer's view": lambda asked: customers.load(asked, someone),
+        "A customer's view": lambda asked: customers.load(asked, someone, sees_held_out=True),
         "A customer of a thousand events: the first page of his timeline": lambda asked: customers.timeline(
             asked, "c7", limit=51
         ),
@@ -388,11 +388,16 @@ async def plans(database_url: str, options: argparse.Namespace) -> str:
         "Alerts, gold and critical": lambda asked: alerts.search(
             asked, tiers=["gold"], severities=["critical"], limit=51
         ),
-        "Customers at risk": lambda asked: customers.at_risk(asked, after=None, limit=51),
-        "Search for two Chinese characters that are in one text of a thousand": lambda asked: customers.find(
-            asked, _RAREST, 50
+        "Customers at risk": lambda asked: customers.at_risk(
+            asked, after=None, limit=51, sees_held_out=True, has_held_out=False
         ),
-        "Search for two Chinese characters that are in most texts": lambda asked: customers.find(asked, "物流", 50),
+        "How many of them are held out": customers.n_held_out_at_risk,
+        "Search for two Chinese characters that are in one text of a thousand": lambda asked: customers.find(
+            asked, _RAREST, 50, sees_held_out=True
+        ),
+        "Search for two Chinese characters that are in most texts": lambda asked: customers.find(
+            asked, "物流", 50, sees_held_out=True
+        ),
     }
     page = (
         "# Plans of the reads that decide\n\nWritten by `python -m bench.api_scale --plans`, with "

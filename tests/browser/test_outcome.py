@@ -30,8 +30,8 @@ CELLS = [
 def answer(cells: list[Cell]) -> Outcome:
     whole = compare(cells)
     return Outcome(
-        since=NOON, until=NOON, horizon_days=90, worth_seeing=0.05, whole=whole, n_more=n_more(whole, 0.05),
-        n_later_alerts=12, by_month=slices(cells, "month"), by_tier=slices(cells, "tier"),
+        since=NOON, until=NOON, time_zone="UTC", horizon_days=90, worth_seeing=0.05, whole=whole,
+        n_more=n_more(whole, 0.05), n_later_alerts=12, by_month=slices(cells, "month"), by_tier=slices(cells, "tier"),
         by_cause=slices(cells, "cause"),
     )  # fmt: skip
 
