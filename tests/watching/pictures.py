@@ -119,7 +119,7 @@ def observe(folder: Path, n_seconds: float) -> tuple[Answers, tuple[float, float
         upgrade(database.url())
         # Rules in earnest: nothing is wrong for long enough to fire but what hangs.
         with Watched(kafka.bootstrap, "", database.url(), folder, IN_EARNEST) as watched, Traffic(watched):
-            watched.post("/v1/webhooks", {"name": "team", "kind": "webhook", "url": receiver.url})
+            watched.post("/v1/webhooks", {"name": "team", "kind": "webhook", "url": receiver.url}).raise_for_status()
             watched.tell_risks()
             began = time.time()
             alert_id = eventually(lambda: first_open_alert(watched), 90.0)

@@ -31,7 +31,7 @@ def test_every_panel_returns_data(kafka: RunningKafka, topic_prefix: str, databa
     ):
         watched.post(
             "/v1/webhooks", {"name": "team", "kind": "webhook", "url": receiver.url, "includes_held_out": True}
-        )
+        ).raise_for_status()
         with Traffic(watched):
             watched.garbage(3)
             alert_id = eventually(lambda: first_open_alert(watched), 240.0)

@@ -1,6 +1,8 @@
 """The four services with a Prometheus beside them, and traffic that gives every panel something to show."""
 
 import asyncio
+import base64
+import os
 import random
 import threading
 from collections.abc import Iterator, Mapping
@@ -49,6 +51,8 @@ class Watched:
             ),
             "utf-8",
         )
+        secrets_key = folder / "secrets.key"
+        secrets_key.write_bytes(base64.b64encode(os.urandom(32)))
         self.bootstrap = bootstrap
         self.prefix = prefix
         self.database_url = database_url
@@ -61,6 +65,7 @@ class Watched:
             PARTITIONS,
             {
                 "PULSELINE_CONNECTIONS_FILE": str(connections),
+                "PULSELINE_SECRETS_KEY_FILE": str(secrets_key),
                 "PULSELINE_API_CENSUS_EVERY_S": "1",
                 "PULSELINE_API_HOLDOUT_RATIO": "0",
                 "PULSELINE_API_ALLOWED_NETWORKS": "127.0.0.0/8",
