@@ -42,6 +42,7 @@ from shared.embedded.kafka import EmbeddedKafka
 from shared.ids import new_request_id
 from shared.kafka.topics_admin import ensure_topics
 from shared.postgres.connections import ConnectionRow
+from shared.proxies import TrustedProxies
 from tests.service_process import ServiceProcess
 
 CREDENTIALS: dict[str, dict[str, Secret]] = {
@@ -119,7 +120,7 @@ def application(folder: Path) -> Callable[..., Awaitable[None]]:
     book = ConnectionBook(known, None, no_rows, folder / "connections.json", clock, 600)
     figures = Figures(metrics, book.is_gone)
     sender = EventSender(_AckedAtOnce(), "", metrics, clock)  # type: ignore[arg-type]
-    address, handles = PublicAddress("", frozenset()), HandleTable()
+    address, handles = PublicAddress("", TrustedProxies()), HandleTable()
     bodies = OpenBodies(128 * 1024 * 1024, metrics)
     door = ChannelDoor(book, None, figures, AmazonSns(clock), sender, bodies, address, handles, metrics, clock)
     return build_app(channel_routes(door, metrics, clock), lifespan)

@@ -62,7 +62,9 @@ def _no_capture() -> Iterator[None]:
 async def serve_health(host: str, port: int, checks: Mapping[str, Check], registry: CollectorRegistry) -> None:
     """Serve the three routes until cancelled; for services with no other HTTP."""
     app = Starlette(routes=health_routes(checks, registry))
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, lifespan="off", proxy_headers=False
+    )
     server = uvicorn.Server(config)
     # The service's own signal handling decides when to stop, not uvicorn's.
     server.capture_signals = _no_capture  # type: ignore[method-assign]

@@ -44,6 +44,8 @@ def main() -> None:
         port=settings.api_port,
         log_config=None,
         access_log=False,
+        # uvicorn would believe whoever calls from loopback; PULSELINE_API_TRUSTED_PROXIES says who is believed.
+        proxy_headers=False,
         timeout_graceful_shutdown=3,
         backlog=4096,
     )

@@ -55,6 +55,7 @@ from shared.connection.seal import SecretsKey
 from shared.health import health_routes
 from shared.kafka.publisher import Publisher
 from shared.postgres.pool import make_pool, with_password_file
+from shared.proxies import TrustedProxies
 from shared.topics import CHURN_ALERTS, CHURN_RISK, DEAD_LETTERS, ENRICHED
 from shared.tracing import make_tracing
 
@@ -81,7 +82,13 @@ def build(settings: ApiSettings, registry: CollectorRegistry, clock: Clock) -> S
     database_url = with_password_file(settings.database_url.get_secret_value(), settings.database_password_file)
     pool = make_pool(database_url, max_size=settings.api_pool_size)
     publisher = Publisher(settings.kafka_bootstrap, client_id="pulseline-api")
-    guard = Guard(pool, clock, rate_per_s=settings.api_rate_per_s, rate_burst=settings.api_rate_burst)
+    guard = Guard(
+        pool,
+        clock,
+        rate_per_s=settings.api_rate_per_s,
+        rate_burst=settings.api_rate_burst,
+        proxies=TrustedProxies.parse(settings.api_trusted_proxies),
+    )
     feed = AlertFeed(pool, database_url, metrics, max_clients=settings.api_stream_clients)
     clockwork = AlertClockwork(pool, clock, expires_after=timedelta(days=settings.api_alert_expiry_days))
     policies = PolicyClockwork(pool, clock, _day_overrides(settings.api_working_days_file))

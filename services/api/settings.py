@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from shared.proxies import checked
 from shared.settings import ServiceSettings
 
 
@@ -69,6 +70,11 @@ class ApiSettings(ServiceSettings):
         30.0, description="A stream client that takes nothing for this long is disconnected; it may resume."
     )
     api_stream_clients: Annotated[int, Field(ge=1)] = Field(5_000, description="Most alert streams open at once.")
+    api_trusted_proxies: Annotated[str, AfterValidator(checked)] = Field(
+        "",
+        description="Comma-separated addresses or networks of reverse proxies whose X-Forwarded-For is believed, to "
+        "lock out who guesses keys at login; empty: nobody's, the caller's own address counts.",
+    )
     api_allowed_networks: str = Field(
         "",
         description="Comma-separated networks outside the public internet that notifications may go to, such as "

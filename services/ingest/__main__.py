@@ -20,6 +20,8 @@ def main() -> None:
         port=settings.ingest_port,
         log_config=None,
         access_log=False,
+        # uvicorn would believe whoever calls from loopback; PULSELINE_INGEST_TRUSTED_PROXIES says who is believed.
+        proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
 

@@ -35,6 +35,7 @@ from shared.kafka.publisher import Publisher
 from shared.postgres import connections as connection_rows
 from shared.postgres.api_keys import ApiKeyRow, load_active_keys
 from shared.postgres.pool import make_pool, patiently, with_password_file
+from shared.proxies import TrustedProxies
 from shared.rate import RateLimit
 from shared.tracing import TracedRequests, make_tracing
 
@@ -94,9 +95,7 @@ def build(
     book = ConnectionBook(from_file, secrets_key, load_rows, snapshot, clock, refresh_s)
     figures = Figures(metrics, book.is_gone)
     metrics.expect(from_file)
-    address = PublicAddress(
-        settings.ingest_public_url, frozenset(filter(None, settings.ingest_trusted_proxies.replace(" ", "").split(",")))
-    )
+    address = PublicAddress(settings.ingest_public_url, TrustedProxies.parse(settings.ingest_trusted_proxies))
     mail = MailDoors(book, sender, known_handles, figures, metrics, clock, settings.state_dir)
     bodies = OpenBodies(settings.ingest_open_bodies_mb * 1024 * 1024, metrics)
     channel_door = ChannelDoor(

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from shared.proxies import checked
 from shared.settings import ServiceSettings
 
 
@@ -33,8 +34,10 @@ class IngestSettings(ServiceSettings):
         description="Public base URL of this service as providers call it (https://…), for signatures over the URL; "
         "empty: taken from the request.",
     )
-    ingest_trusted_proxies: str = Field(
-        "", description="Comma-separated addresses whose X-Forwarded-Proto and X-Forwarded-Host are believed."
+    ingest_trusted_proxies: Annotated[str, AfterValidator(checked)] = Field(
+        "",
+        description="Comma-separated addresses or networks of reverse proxies whose X-Forwarded-Proto and "
+        "X-Forwarded-Host are believed, for signatures over the URL; empty: nobody's.",
     )
     secrets_key_file: Path | None = Field(
         None,

@@ -18,6 +18,7 @@ from shared.errors import Unavailable
 from shared.postgres.api_keys import find_active_key, hash_key, parse_prefix
 from shared.postgres.pool import reading
 from shared.problem import ProblemError
+from shared.proxies import TrustedProxies
 from shared.rate import RateLimit
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,11 @@ Dependency = Callable[[Request], Awaitable[Principal]]
 
 
 class Guard:
-    def __init__(self, pool: Any, clock: Clock, *, rate_per_s: float, rate_burst: int) -> None:
+    def __init__(
+        self, pool: Any, clock: Clock, *, rate_per_s: float, rate_burst: int, proxies: TrustedProxies | None = None
+    ) -> None:
         self._pool = pool
+        self._proxies = proxies or TrustedProxies()
         self._clock = clock
         self._rates = RateLimit(rate_per_s, rate_burst)
         self._failures = RateLimit(_FAILURES_PER_S, _FAILURES_BURST)
@@ -79,13 +83,19 @@ class Guard:
 
     async def check_key(self, request: Request, key: str) -> Principal:
         """Return whose key this is, at login. Raises `ProblemError` 401, or 429 after too many wrong guesses."""
-        if (wait := self._failures.wait_s(_address(request), self._clock.monotonic())) > 0:
+        address = self._address(request)
+        if (wait := self._failures.wait_s(address, self._clock.monotonic())) > 0:
             raise rate_limited(wait, "too many wrong keys from this address")
         principal = await self._known(key, is_session=False)
         if principal is None:
-            self._failures.take(_address(request), self._clock.monotonic())
+            self._failures.take(address, self._clock.monotonic())
             raise unauthorized("the key is unknown, expired or revoked")
         return principal
+
+    def _address(self, request: HTTPConnection) -> str:
+        if request.client is None:
+            return "unknown"
+        return self._proxies.client(request.client.host, request.headers.getlist("x-forwarded-for"))
 
     def forget(self) -> None:
         """Drop what is cached, after a key or session was ended here."""
@@ -182,7 +192,3 @@ def _prove_same_page(request: Request, principal: Principal) -> None:
     sent = request.headers.get(CSRF_HEADER, "").encode()
     if not hmac.compare_digest(sent, (principal.csrf_token or "\x00").encode()):
         raise ProblemError(403, f"a console session proves its writes with the header {CSRF_HEADER}")
-
-
-def _address(request: HTTPConnection) -> str:
-    return request.client.host if request.client else "unknown"

@@ -31,6 +31,7 @@ from shared.connection.seal import TEST_HEADER, SecretsKey
 from shared.errors import Unavailable
 from shared.logs import correlation_id
 from shared.problem import problem
+from shared.proxies import TrustedProxies
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class PublicAddress:
     """How providers see this service: a fixed base URL, or forwarded headers believed from trusted proxies alone."""
 
     base_url: str
-    trusted_proxies: frozenset[str]
+    trusted_proxies: TrustedProxies
 
     def url_of(self, request: Request) -> str:
         """Return the URL the provider called, which some of them sign."""

@@ -4,6 +4,7 @@ import pytest
 from starlette.requests import Request
 
 from services.ingest.connection.routes import PublicAddress
+from shared.proxies import TrustedProxies
 
 
 def request(query: bytes) -> Request:
@@ -34,18 +35,18 @@ def request(query: bytes) -> Request:
     ],
 )
 def test_query_is_kept_as_it_was_sent_and_never_raises(query: bytes, expected: str) -> None:
-    seen = PublicAddress("", frozenset()).url_of(request(query))
+    seen = PublicAddress("", TrustedProxies()).url_of(request(query))
 
     assert seen == "http://ingest.local:8001/v1/channels/line-%C3%A9" + expected
 
 
 def test_forwarded_headers_count_from_trusted_proxies_alone() -> None:
-    trusting = PublicAddress("", frozenset({"10.0.0.1"})).url_of(request(b"x=1"))
+    trusting = PublicAddress("", TrustedProxies.parse("10.0.0.0/24")).url_of(request(b"x=1"))
 
     assert trusting == "https://h.example/v1/channels/line-%C3%A9?x=1"
 
 
 def test_a_fixed_base_stands_before_everything() -> None:
-    assert PublicAddress("https://in.example/", frozenset()).url_of(request(b"")) == (
+    assert PublicAddress("https://in.example/", TrustedProxies()).url_of(request(b"")) == (
         "https://in.example/v1/channels/line-%C3%A9"
     )
