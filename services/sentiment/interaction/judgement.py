@@ -60,7 +60,7 @@ def judgement(model: str, parts: Parts, language: int, folded: str, cue_words: S
     words = aspects.words_in(folded, cue_words)
     if not words:
         return judged
-    told = aspects.told_by(tuple(words))
+    told = aspects.told_by(words)
     return replace(judged, is_complaint=True, urgency=told.urgency, aspects=told.aspects)
 
 
@@ -79,7 +79,7 @@ def judgements(
     hits: list[list[AspectHit]] = [[]] * len(batch)
     for text, words in aspects.words_by_text(batch, is_negative).items():
         are_complaints[text] = True
-        urgencies[text], hits[text] = aspects.told_by(tuple(words))
+        urgencies[text], hits[text] = aspects.told_by(words)
     columns = (
         _label_of.take(kinds).tolist(),
         scores,
