@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -33,7 +33,12 @@ def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[C
 
 _zh_cues: Final = _cues_by_word(ZH, " ")
 _en_cues: Final = _cues_by_word(EN, "|")
-_cues_of: Final = {**_zh_cues, **_en_cues}
+_hits_of: Final = {
+    word: [(order, AspectHit(aspect, [word])) for order, aspect in enumerate(ASPECT_NAMES) if aspect in cues]
+    for word, cues in {**_zh_cues, **_en_cues}.items()
+}
+"""What each word tells by itself, and each aspect's place in the order of the contract."""
+_urgent_words: Final = frozenset(word for word, cues in {**_zh_cues, **_en_cues}.items() if URGENT in cues)
 _IN_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _is_in_word: Final = np.array([chr(code) in _IN_WORD for code in range(ord(max(_IN_WORD)) + 2)])
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*")
@@ -99,7 +104,7 @@ class _Beginnings:
     """
 
     def __init__(self) -> None:
-        self.words: list[_CueWord] = []
+        self._words: list[_CueWord] = []
         self._counts = [0]
         cues = [(beginning, cue) for beginning, some in _words_by_beginning.items() for cue in some]
         han = [cue for _, cue in cues if cue.word in _han_cues]
@@ -118,10 +123,11 @@ class _Beginnings:
         self.counts = np.array(self._counts)
         """Words of each row."""
         self.first = np.cumsum(self.counts) - self.counts
-        """Where in `words` each row begins; the first row has none."""
-        self.lengths = np.array([len(cue.word) for cue in self.words])
-        self.are_whole = np.array([cue.is_whole for cue in self.words])
-        self.letters = np.array([ord(letter) for cue in self.words for letter in cue.word], np.uint32)
+        """Where in `spelt` each row begins; the first row has none."""
+        self.spelt = [cue.word for cue in self._words]
+        self.are_whole = np.array([cue.is_whole for cue in self._words])
+        self.lengths = np.array(list(map(len, self.spelt)))
+        self.letters = np.array(list(map(ord, chain.from_iterable(self.spelt))), np.uint32)
         """The letters of all words, one word after the other."""
         self.letters_from = np.cumsum(self.lengths) - self.lengths
 
@@ -132,7 +138,7 @@ class _Beginnings:
             by_place[place].append(cue)
         table = np.zeros((1 << _START_BITS) + 1, np.uint16)
         table[list(by_place)] = len(self._counts) + np.arange(len(by_place))
-        self.words += chain.from_iterable(by_place.values())
+        self._words += chain.from_iterable(by_place.values())
         self._counts += map(len, by_place.values())
         return table
 
@@ -173,10 +179,11 @@ def words_by_text(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int,
     texts = batch.bounds.searchsorted(starts, side="right") - 1
     found = defaultdict[int, list[str]](list)
     free_from = 0
-    for word, start, end, text in zip(words.tolist(), starts.tolist(), ends.tolist(), texts.tolist(), strict=True):
+    spelt = map(_beginnings.spelt.__getitem__, words.tolist())
+    for word, start, end, text in zip(spelt, starts.tolist(), ends.tolist(), texts.tolist(), strict=True):
         if start >= free_from:
             free_from = end
-            found[text].append(_beginnings.words[word].word)
+            found[text].append(word)
     return found
 
 
@@ -258,14 +265,10 @@ def _is_inside_word(folded: str, start: int, end: int) -> bool:
     return folded[end : end + 1] in _IN_WORD or folded[max(start - 1, 0) : start] in _IN_WORD
 
 
-def told_by(words: Iterable[str]) -> Told:
+def told_by(words: Collection[str]) -> Told:
     """Return what cue words tell, aspects in the order of the contract."""
-    found: dict[Cue, list[str]] = {}
+    found: dict[int, AspectHit] = {}
     for word in dict.fromkeys(words):
-        for cue in _cues_of[word]:
-            if cue in found:
-                found[cue].append(word)
-            else:
-                found[cue] = [word]
-    hits = [AspectHit(aspect, found[aspect]) for aspect in ASPECT_NAMES if aspect in found]
-    return Told("high" if URGENT in found else "normal", hits)
+        for order, hit in _hits_of[word]:
+            found[order] = AspectHit(hit.aspect, [*found[order].words, word]) if order in found else hit
+    return Told("normal" if _urgent_words.isdisjoint(words) else "high", [found[order] for order in sorted(found)])

@@ -13,19 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.sentiment.interaction.characters import (
-    ACCENTED,
     BREAK,
     CLASS_MASK,
     CLASS_SHIFT,
     CODE_MASK,
-    FOREIGN_SCRIPT,
     HAN,
-    HAN_SCRIPT,
-    LATIN,
     LETTER,
     N_CODE_POINTS,
     PUNCTUATION,
-    SCRIPT_SHIFT,
     SPACE,
     SYMBOL,
 )
@@ -72,17 +67,17 @@ _APOSTROPHE: Final = 0x27
 _N_LAST_BREAKS: Final = 4
 """A batch ends in five breaks: one ends the last text, four let every window of characters run to its end."""
 _BREAK_CODES: Final = np.array(BREAK << CLASS_SHIFT | 0x0A, np.uint32)
-_FIELD_BITS, _N_FIELDS = 16, 4
+_FIELD_BITS: Final = 16
 """Several counts of a text are summed as one number: no text has more than 10,000 characters, addresses replaced."""
-_SCRIPTS: Final = (HAN_SCRIPT, LATIN, ACCENTED, FOREIGN_SCRIPT)
-_ONE_OF_SCRIPT: Final = np.zeros(1 + max(_SCRIPTS), np.uint64)
-_ONE_OF_SCRIPT[list(_SCRIPTS)] = [1 << _FIELD_BITS * field for field in range(len(_SCRIPTS))]
+_FIRST_FIELD: Final = np.array(1, np.uint64)
+_KIND_SCRIPT: Final = np.array(_FIELD_BITS * 7, np.uint8)
+"""A character's script within its kind, where it counts in fields: the first bit of the script's own one."""
 _ONE_OF_KIND: Final = np.array(
     [
         (kinds & ENGLISH > 0) + ((kinds & FOREIGN > 0) << _FIELD_BITS)
         for kinds in range(NEGATION + ENGLISH + FOREIGN + 1)
     ],
-    np.uint64,
+    np.uint32,
 )
 NOT_TURNED, TURNED_WORD, TURNED_HAN = 0, 1, 2
 """How an n-gram is turned."""
@@ -415,7 +410,7 @@ class Hasher:
         codes = self.codes(texts)
         letters = codes & np.uint32(CODE_MASK)
         kinds = (codes >> np.uint32(CLASS_SHIFT)).astype(np.uint8)
-        classes, scripts = kinds & np.uint8(CLASS_MASK), kinds >> np.uint8(SCRIPT_SHIFT - CLASS_SHIFT)
+        classes = kinds & np.uint8(CLASS_MASK)
         is_break = classes == BREAK
         bounds = np.flatnonzero(is_break)[: len(texts) + 1]
         is_han = classes == HAN
@@ -468,8 +463,8 @@ class Hasher:
             token_starts=starts,
             bounds=bounds,
             token_bounds=token_bounds,
-            scripts=_counts(scripts, _ONE_OF_SCRIPT, bounds),
-            function_words=_counts(word_kinds, _ONE_OF_KIND, token_bounds)[:2],
+            scripts=_count_scripts(kinds, bounds),
+            function_words=_by_text(_ONE_OF_KIND.take(word_kinds, mode="clip"), token_bounds),
             letters=letters,
             turned_letters=_characters_of(negated, starts),
             turned_han=turned_han,
@@ -552,7 +547,18 @@ def turned_han(folded: str, is_han: bytes) -> bytes:
     return bytes(is_turned)
 
 
-def _counts(kinds: NDArray[np.uint8], ones: NDArray[np.uint64], bounds: Positions) -> NDArray[np.int32]:
-    """Return counts of every text, a row each; `ones` has a 1 in the fields of what a kind counts for."""
-    counts = np.add.reduceat(ones.take(kinds[: bounds[-1]], mode="clip"), bounds[:-1])
-    return counts.astype("<u8", copy=False).view("<u2").reshape(-1, _N_FIELDS).T.astype(np.int32)
+def _count_scripts(kinds: NDArray[np.uint8], bounds: Positions) -> NDArray[np.int32]:
+    """Return the letters of every text by script, a row each: han, latin, accented, foreign."""
+    # The first field has what has no script. That of foreign letters would lie behind the last: the rest is theirs.
+    fields = _by_text(np.left_shift(_FIRST_FIELD, kinds & _KIND_SCRIPT), bounds)
+    scripts = np.empty_like(fields)
+    scripts[:-1] = fields[1:]
+    np.subtract(bounds[1:] - bounds[:-1], fields.sum(axis=0), out=scripts[-1], casting="same_kind")
+    return scripts
+
+
+def _by_text(ones: NDArray[np.uint32] | NDArray[np.uint64], bounds: Positions) -> NDArray[np.int32]:
+    """Return the sums of every text, a row a field."""
+    sums = np.add.reduceat(ones[: bounds[-1]], bounds[:-1], dtype=ones.dtype)
+    fields = sums.astype(sums.dtype.newbyteorder("<"), copy=False).view("<u2").reshape(len(sums), -1)
+    return fields.T.astype(np.int32)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from services.sentiment.interaction import aspects
-from services.sentiment.interaction.features import HashedBatch
+from services.sentiment.interaction.features import HashedBatch, Positions
 from services.sentiment.interaction.language import LANGUAGE_NAMES
 from shared.contracts.enriched import AspectHit, Sentiment, SentimentLabel, Urgency
 
@@ -65,28 +65,30 @@ def judgement(model: str, parts: Parts, language: int, folded: str, cue_words: S
 
 
 def judgements(
-    model: str, parts: NDArray[np.int64], languages: NDArray[np.int8], batch: HashedBatch
+    model: str, parts: NDArray[np.int64], languages: NDArray[np.int8], batch: HashedBatch, order: Positions
 ) -> list[Sentiment]:
-    """Return the judgements of a batch; `parts` has shape (texts, 3)."""
-    negative, neutral, positive = parts.T
+    """Return the judgements of a batch of which text i is number `order[i]` in the answer; `parts` has a row each."""
+    negative, neutral, positive = parts
     is_negative = (negative > neutral) & (negative >= positive)
+    told = aspects.words_by_text(batch, is_negative)
+    # All that follows is in the order of the answer.
+    place = np.argsort(order)
+    negative, neutral, positive = parts = parts.take(place, axis=1)
+    is_negative = is_negative.take(place)
     kinds = np.where(is_negative, _NEGATIVE, np.where(neutral >= positive, _NEUTRAL, _POSITIVE))
-    p_negative, p_neutral, p_positive = (parts.T / PARTS).tolist()
-    scores = ((positive - negative) / PARTS).tolist()
     are_complaints = (is_negative & (negative >= _SURE_COMPLAINT)).tolist()
     urgencies = _urgency_of.take(kinds).tolist()
     # One list for all who have none: nobody changes it.
     hits: list[list[AspectHit]] = [[]] * len(batch)
-    for text, words in aspects.words_by_text(batch, is_negative).items():
-        are_complaints[text] = True
-        urgencies[text], hits[text] = aspects.told_by(words)
+    for text, words in told.items():
+        at = order.item(text)
+        are_complaints[at] = True
+        urgencies[at], hits[at] = aspects.told_by(words)
     columns = (
         _label_of.take(kinds).tolist(),
-        scores,
-        p_negative,
-        p_neutral,
-        p_positive,
-        _language_of.take(languages).tolist(),
+        ((positive - negative) / PARTS).tolist(),
+        *(parts / PARTS).tolist(),
+        _language_of.take(languages.take(place)).tolist(),
         are_complaints,
         urgencies,
         hits,

@@ -74,7 +74,7 @@ class OnnxBackend:
         batch = self._hasher.hash_batch(texts)
         languages = languages_of(batch.scripts, batch.function_words)
         parts = np.array([self._parts_of(text) for text in texts], np.int64)
-        return judgements(self.name, parts, languages, batch)
+        return judgements(self.name, parts.T, languages, batch, np.arange(len(texts)))
 
     def explain(self, text: str, top: int = 12) -> list[Reason]:
         """Return the pieces whose absence would move the judgement most, strongest first."""

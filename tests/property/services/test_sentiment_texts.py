@@ -70,6 +70,14 @@ def test_cues_are_the_same_alone_and_in_company(before: str, cue: str, after: st
     assert scorer().analyse([text] * 4) == scorer().analyse([text]) * 4
 
 
+@given(st.lists(st.tuples(st.sampled_from(cue_words), st.sampled_from(["", " ", "s", "，"])), max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_cues_that_touch_and_overlap_are_the_same_alone_and_in_company(cues: list[tuple[str, str]]) -> None:
+    text = "terrible awful worst " + "".join(map("".join, cues))
+
+    assert scorer().analyse([text, "fine", "太差了", "not ok"])[0] == scorer().analyse([text])[0]
+
+
 @given(anything)
 @settings(max_examples=60, deadline=None)
 def test_arbitrary_unicode_is_judged_and_explained_without_error(text: str) -> None:
