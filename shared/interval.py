@@ -32,6 +32,27 @@ def wilson(n_hits: int, n: int) -> Estimate:
     return Estimate(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
+def mean(total: float, total_of_squares: float, n: int) -> Estimate:
+    """Return the mean of `n` numbers (two at least) and Student's interval, from their sum and their squares'."""
+    value = total / n
+    variance = max(0.0, total_of_squares - total * value) / (n - 1)
+    half = student(n - 1) * sqrt(variance / n)
+    return Estimate(value, value - half, value + half)
+
+
+def student(freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's t, to four places from 10 degrees of freedom on.
+
+    Source: M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions (1964), 26.7.5; their table 26.10 is the
+    test.
+    """
+    first = (Z**3 + Z) / 4
+    second = (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96
+    third = (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384
+    fourth = (79 * Z**9 + 776 * Z**7 + 1482 * Z**5 - 1920 * Z**3 - 945 * Z) / 92160
+    return Z + first / freedom + second / freedom**2 + third / freedom**3 + fourth / freedom**4
+
+
 def newcombe(n_hits: int, n: int, n_other_hits: int, n_other: int) -> Estimate:
     """Return how much greater the first share is than the other, from the two shares' Wilson intervals.
 

@@ -51,6 +51,10 @@ def counted(times: int, pace: int, dimension: Dimension, name: str) -> list[Serv
     cells.append(ServiceCell("settled", dimension, name, 8 * times, 6 * times, 0))
     cells.append(ServiceCell("csat", dimension, name, 6 * times, 5 * times, 0))
     cells.append(ServiceCell("nps", dimension, name, 5 * times, 2 * times, times))
+    # Half of the answers easiest, half in the middle.
+    n = 4 * times
+    cells.append(ServiceCell("ces", dimension, name, n, n * 750_000, n * 625_000_000_000))
+    cells.append(ServiceCell("consultation", dimension, name, 3 * times, 2 * times, 0))
     return [*cells, ServiceCell("buyers", dimension, name, 30 * times, 4 * times, 0)]
 
 
@@ -96,11 +100,25 @@ def test_figures_have_intervals_and_numbers(console: Console) -> None:
     expect(facts).to_contain_text(f"{100 * found.csat.share.value:.1f}%")
     expect(facts).to_contain_text(f"{100 * found.first_contact_resolution.share.low:.1f}%")
     expect(facts).to_contain_text(f"{100 * found.reopened.share.high:.1f}%, of {found.reopened.n}")
+    effort = facts.locator(".fact", has_text="Effort (CES)")
+    assert found.ces.mean is not None
+    expect(effort).to_contain_text(f"5.5{found.ces.mean.low:.1f} to {found.ces.mean.high:.1f}, of 96")
+    met = facts.locator(".fact", has_text="Consultation goal met")
+    expect(met).to_contain_text("66.7%")
     weeks = page.get_by_role("region", name="Period").get_by_role("row")
     expect(weeks.nth(1)).to_contain_text("Mar 16, in part")
     expect(weeks.nth(1)).to_contain_text("too few (12)")
     expect(page.get_by_role("region", name="By channel").get_by_role("row").nth(1)).to_contain_text("Chat")
     expect(page.get_by_role("region", name="By agent")).to_contain_text("4711")
+
+
+def test_who_asks_nobody_about_effort_and_tells_of_no_consultation_sees_no_columns_of_them(console: Console) -> None:
+    asked = [cell for cell in counted(24, 1, "whole", "") if cell.what not in ("ces", "consultation")]
+    page = opened(console, msgspec.structs.replace(answer(), whole=whole(asked)))
+
+    expect(page.get_by_role("columnheader", name="NPS").first).to_be_visible()
+    expect(page.get_by_role("columnheader", name="CES")).to_have_count(0)
+    expect(page.get_by_role("columnheader", name="Consultation")).to_have_count(0)
 
 
 def test_where_most_still_wait_it_says_so_and_not_that_they_are_few(console: Console) -> None:

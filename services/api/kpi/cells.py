@@ -22,7 +22,8 @@ from shared.contracts.enriched import ASPECT_NAMES
 from shared.contracts.event import CHANNEL_NAMES
 
 # Instants and durations are microseconds, instants since 2000 as PostgreSQL sends them. `open_since` is NEVER for what
-# has ended, `took` what it was open for before. The flags: what it is, first, second, timed (a call waits for nobody).
+# has ended, `took` what it was open for before, or the place of an answer about effort on its scale, in millionths. The
+# flags: what it is (two bits, and a third at 32), first, second, timed (a call waits for nobody).
 FACT = np.dtype(
     [
         ("started_at", ">i8"), ("took", ">i8"), ("open_since", ">i8"), ("resolved_at", ">i8"), ("agent", ">i8"),
@@ -39,6 +40,8 @@ _NAMES: dict[Served, What] = {
     Served.TICKET: "ticket",
     Served.CSAT: "csat",
     Served.NPS: "nps",
+    Served.CES: "ces",
+    Served.CONSULTATION: "consultation",
 }
 _FIRST, _TIMED = 4, 16
 
@@ -52,24 +55,24 @@ def service_cells(
     """
     starts = np.array([_us(datetime.combine(day, time(), zone)) for day in days])
     first, last, now = _us(since), _us(until), _us(seen)
-    facts = np.frombuffer(packed.facts + packed.tickets, FACT)
+    facts = np.frombuffer(packed.facts + packed.tickets + packed.efforts, FACT)
     n_facts, n_bought = np.frombuffer(packed.n_facts, ">i4"), np.frombuffer(packed.n_bought, ">i4")
-    # Tickets are nobody's: who made contact is told by contacts.
-    n_tickets = len(packed.tickets) // FACT_BYTES
-    whose = np.concatenate([np.repeat(np.arange(len(n_facts)), n_facts), np.full(n_tickets, -1)])
+    # Whose tickets and efforts are is no matter: who made contact is told by contacts.
+    n_others = len(packed.tickets + packed.efforts) // FACT_BYTES
+    whose = np.concatenate([np.repeat(np.arange(len(n_facts)), n_facts), np.full(n_others, -1)])
     settled = _settled(facts, whose, first, last, now)
     is_asked_for = (facts["started_at"] >= first) & (facts["started_at"] < last)
     facts, whose = facts[is_asked_for], whose[is_asked_for]
     cells: list[ServiceCell] = []
     for kind in Served:
-        chosen = facts["flags"] & 3 == kind
+        chosen = _kind(facts) == kind
         cells += _counted(facts[chosen], _NAMES[kind], now, starts, days, packed.agents)
     cells += _counted(settled, "settled", now, starts, days, packed.agents)
     bought_at = np.frombuffer(packed.bought, ">i8").astype(np.int64)
     buyer = np.repeat(np.arange(len(n_bought)), n_bought)
     is_asked_for = (bought_at >= first) & (bought_at < last)
     bought_at, buyer = bought_at[is_asked_for], buyer[is_asked_for]
-    contact = facts["flags"] & 3 == Served.CONTACT
+    contact = _kind(facts) == Served.CONTACT
     cells += _buyers(
         len(n_facts),
         (buyer, _number(starts, bought_at)),
@@ -79,10 +82,15 @@ def service_cells(
     return cells
 
 
+def _kind(facts: Array) -> Array:
+    found: Array = facts["flags"] & 3 | facts["flags"] >> 3 & 4
+    return found
+
+
 def _settled(facts: Array, whose: Array, first: int, last: int, now: int) -> Array:
     """Return the contacts a person answered long enough ago, as facts whose `first` says: and no other followed."""
     week = AGAIN_WITHIN // _US
-    is_contact = facts["flags"] & 3 == Served.CONTACT
+    is_contact = _kind(facts) == Served.CONTACT
     is_near = is_contact & (facts["started_at"] >= first) & (facts["started_at"] < last + week)
     facts, whose = facts[is_near], whose[is_near]
     started_at = facts["started_at"].astype(np.int64)
@@ -118,6 +126,9 @@ def _counted(
         resolved_at = facts["resolved_at"].astype(np.int64)
         is_first = (resolved_at != _NEVER) & (resolved_at <= now - REOPENED_WITHIN // _US)
         is_second &= is_first
+    # What is summed of each: nearly always whether it is one.
+    place = facts["took"].astype(np.float64)
+    first, second = (place, place**2) if what == "ces" else (is_first, is_second)
     values, rank = _ranked((took + _S // 2) // _S, has_ended)
     alike = rank * 2 + has_ended
 
@@ -127,9 +138,10 @@ def _counted(
         timed = is_timed[among]
         keys = code[timed] * (2 * len(values)) + alike[among][timed]
         by_time = np.bincount(keys, minlength=len(names) * 2 * len(values)).reshape(len(names), -1)
-        n, n_first, n_second = (
-            np.bincount(code[which], minlength=len(names)).tolist()
-            for which in (slice(None), is_first[among], is_second[among])
+        n = np.bincount(code, minlength=len(names)).tolist()
+        n_first, n_second = (
+            np.bincount(code, weights=some[among], minlength=len(names)).astype(np.int64).tolist()
+            for some in (first, second)
         )
         for number, name in enumerate(names):
             if n[number]:

@@ -21,7 +21,7 @@ TICKET_STEPS = "type IN ('ticket.opened', 'ticket.resolved', 'ticket.reopened')"
 TOLD_BY = frozenset(
     (
         "interaction", "inquiry", "ticket.opened", "ticket.replied", "ticket.resolved", "ticket.reopened",
-        "survey.answered",
+        "survey.answered", "consultation.completed",
     )
 )  # fmt: skip
 _ASPECTS = ", ".join(f"'{name}'" for name in ASPECT_NAMES)
@@ -32,12 +32,12 @@ _FACT = f"""
     || timestamptz_send(coalesce(open_since, '-infinity')) || timestamptz_send(coalesce(resolved_at, '-infinity'))
     || int8send(coalesce(hashtextextended(agent, 0), 0)) || int2send(aspects::int2)
     || int2send(coalesce(array_position(ARRAY[{_CHANNELS}], channel), 0)::int2)
-    || int2send((kind + 4 * is_first::int + 8 * is_second::int + 16 * is_timed::int)::int2)
+    || int2send((kind % 4 + 4 * is_first::int + 8 * is_second::int + 16 * is_timed::int + kind / 4 * 32)::int2)
 """
 
 
 def customer_facts(whose: str) -> str:
-    """Return the CTE `facts` of the contacts and surveys of the customers meant, from $1 until $2.
+    """Return the CTE `facts` of the contacts, surveys and consultations of the customers meant, from $1 until $2.
 
     `whose` is a condition on customer_id; $3 are the kinds of messages that begin no contact.
     """
@@ -77,22 +77,28 @@ def customer_facts(whose: str) -> str:
                                             ROWS UNBOUNDED PRECEDING) AS answered_at
             FROM grouped
         ), surveys AS (
-            SELECT DISTINCT ON (s.event_key) s.customer_id, s.kind, s.at AS started_at, s.channel, c.agent,
+            SELECT DISTINCT ON (s.event_key) s.customer_id, s.kind, s.at AS started_at, s.channel,
+                   coalesce(s.agent, c.agent) AS agent,
                    coalesce(c.aspects, 0) | s.aspects AS aspects, round(s.place::numeric, 6) AS place
             FROM (
                 SELECT event_key, customer_id, channel, conversation_id, occurred_at AS at,
-                       event ->> 'kind' AS kind, {_mask("aspects")} AS aspects,
-                       ((event ->> 'score')::float8 - (event ->> 'scale_min')::float8)
-                           / nullif((event ->> 'scale_max')::float8 - (event ->> 'scale_min')::float8, 0) AS place
+                       coalesce(event ->> 'kind', 'consultation') AS kind, {_mask("aspects")} AS aspects,
+                       CASE WHEN type <> 'survey.answered' AND actor_kind = 'agent'
+                            THEN coalesce(actor_id, event -> 'actor' ->> 'name') END AS agent,
+                       CASE type WHEN 'survey.answered'
+                            THEN ((event ->> 'score')::float8 - (event ->> 'scale_min')::float8)
+                                / nullif((event ->> 'scale_max')::float8 - (event ->> 'scale_min')::float8, 0)
+                            ELSE (event ->> 'goal_met')::boolean::int END AS place
                 FROM interactions
-                WHERE occurred_at >= $1 AND occurred_at < $2 AND {whose} AND type = 'survey.answered'
+                WHERE occurred_at >= $1 AND occurred_at < $2 AND {whose}
+                    AND type IN ('survey.answered', 'consultation.completed')
             ) AS s
             LEFT JOIN contacts AS c
                 ON c.customer_id = s.customer_id AND c.thread = s.conversation_id AND c.started_at <= s.at
-            WHERE s.place IS NOT NULL AND s.kind IN ('csat', 'nps')
+            WHERE s.place IS NOT NULL
             ORDER BY s.event_key, c.started_at DESC NULLS LAST, c.channel
         ), facts AS MATERIALIZED (
-            SELECT customer_id, started_at, agent, {_FACT} AS fact
+            SELECT customer_id, started_at, agent, {_FACT} AS fact, kind >= {Served.CES} AS is_effort
             FROM (
                 SELECT customer_id, {Served.CONTACT} AS kind, started_at, channel, agent, aspects,
                        answered_at - started_at AS took,
@@ -101,9 +107,13 @@ def customer_facts(whose: str) -> str:
                        is_complaint AS is_second
                 FROM contacts
                 UNION ALL
-                SELECT customer_id, CASE kind WHEN 'nps' THEN {Served.NPS} ELSE {Served.CSAT} END, started_at, channel,
-                       agent, aspects, NULL, NULL, NULL, false,
-                       CASE kind WHEN 'nps' THEN place >= 0.9 ELSE place >= 0.75 END, kind = 'nps' AND place <= 0.6
+                SELECT customer_id, CASE kind WHEN 'csat' THEN {Served.CSAT} WHEN 'nps' THEN {Served.NPS}
+                                         WHEN 'ces' THEN {Served.CES} ELSE {Served.CONSULTATION} END,
+                       started_at, channel,
+                       -- An answer about effort has its place on its scale here, 1 where it is easiest.
+                       agent, aspects, CASE kind WHEN 'ces' THEN make_interval(secs => place::float8) END, NULL, NULL,
+                       false, CASE kind WHEN 'nps' THEN place >= 0.9 ELSE place >= 0.75 END,
+                       kind = 'nps' AND place <= 0.6
                 FROM surveys
             ) AS told
         )
@@ -146,6 +156,15 @@ def ticket_facts(whose: str) -> str:
     """  # noqa: S608 - conditions and constants of this package
 
 
+# Answers about effort and consultations stand apart: versions before read every other fact alike.
+BY_CUSTOMER = """
+    SELECT customer_id, min(started_at) AS first_at, max(started_at) AS last_at,
+           string_agg(fact, '') FILTER (WHERE NOT is_effort) AS facts,
+           string_agg(fact, '') FILTER (WHERE is_effort) AS efforts
+    FROM facts GROUP BY customer_id
+"""
+
+
 async def count_served(connection: Any, since: datetime, until: datetime, seen: datetime) -> Packed:
     """Return what began from `since` to `until` as it stood at `seen`, counted from every message of that time.
 
@@ -155,8 +174,8 @@ async def count_served(connection: Any, since: datetime, until: datetime, seen: 
     row = await connection.fetchrow(
         f"""
         WITH {customer_facts("true")}, {ticket_facts("occurred_at >= $4")}, told AS (
-            SELECT coalesce(f.facts, '') AS facts, coalesce(b.bought, '') AS bought
-            FROM (SELECT customer_id, string_agg(fact, '') AS facts FROM facts GROUP BY customer_id) AS f
+            SELECT coalesce(f.facts, '') AS facts, coalesce(f.efforts, '') AS efforts, coalesce(b.bought, '') AS bought
+            FROM ({BY_CUSTOMER}) AS f
             FULL JOIN (
                 SELECT customer_id, string_agg(timestamptz_send(occurred_at), '') AS bought FROM orders
                 WHERE kind = 'placed' AND occurred_at >= $4 AND occurred_at < $5 GROUP BY customer_id
@@ -179,10 +198,11 @@ async def count_served(connection: Any, since: datetime, until: datetime, seen: 
     return packed(row)
 
 
-# Of rows with `facts` and `bought`, one a customer.
+# Of rows with `facts`, `efforts` and `bought`, one a customer.
 PACKED = f"""
     string_agg(facts, '') AS facts, string_agg(int4send(length(facts) / {FACT_BYTES}), '') AS n_facts,
-    string_agg(bought, '') AS bought, string_agg(int4send(length(bought) / 8), '') AS n_bought
+    string_agg(bought, '') AS bought, string_agg(int4send(length(bought) / 8), '') AS n_bought,
+    string_agg(efforts, '') AS efforts
 """
 
 
@@ -194,6 +214,7 @@ def packed(row: Any) -> Packed:
         bought=row["bought"] or b"",
         n_bought=row["n_bought"] or b"",
         tickets=row["tickets"] or b"",
+        efforts=row["efforts"] or b"",
         agents=dict(zip(row["agent_ids"] or (), row["agent_names"] or (), strict=True)),
     )
 

@@ -172,6 +172,8 @@ class Served(IntEnum):
     TICKET = 1
     CSAT = 2
     NPS = 3
+    CES = 4
+    CONSULTATION = 5
 
 
 # Five integers of eight bytes and three of two; services/api/kpi/cells.py names them.
@@ -182,9 +184,10 @@ AGAIN_WITHIN = timedelta(days=7)
 
 
 class Packed(NamedTuple):
-    """Contacts, surveys and purchases by customer, and tickets, as big-endian integers.
+    """Contacts, surveys and purchases by customer, and what is nobody's in particular, as big-endian integers.
 
     `n_facts` and `n_bought` say how many of the `facts` and instants of `bought` are each customer's, in their order.
+    Whose tickets, answers about effort (CES) and consultations are is no matter.
     """
 
     facts: bytes
@@ -192,12 +195,13 @@ class Packed(NamedTuple):
     bought: bytes
     n_bought: bytes
     tickets: bytes
+    efforts: bytes
     agents: dict[int, str]
 
 
 Dimension = Literal["whole", "period", "channel", "agent", "aspect"]
 ServicePeriod = Literal["day", "week", "month"]
-What = Literal["contact", "settled", "ticket", "csat", "nps", "buyers"]
+What = Literal["contact", "settled", "ticket", "csat", "nps", "ces", "consultation", "buyers"]
 
 
 class Times(NamedTuple):
@@ -214,8 +218,9 @@ class ServiceCell(NamedTuple):
     A contact took until the first reply (calls are in no `times`), a ticket what it was open in all. Of a contact
     `n_first` counts those with a text that was judged, `n_second` those with a complaint; of what is settled (contacts
     answered a week ago) those no other followed; of a ticket those that could be reopened within a week and those that
-    were; of surveys the best and the worst answers; of buyers those who made
-    contact.
+    were; of surveys the best and the worst answers, of those about effort the sum of the answers' places on their
+    scale, in millionths, and that of their squares; of consultations those that met their goal; of buyers those who
+    made contact.
     """
 
     what: What
@@ -273,11 +278,18 @@ class PromoterScore(Struct, frozen=True, kw_only=True):
     score: Estimate | None
 
 
+class EffortScore(Struct, frozen=True, kw_only=True):
+    """The mean answer on a scale from 1 to 7, where 7 is easiest; null for fewer than 30 answers."""
+
+    n: int
+    mean: Estimate | None
+
+
 class ServiceFigures(Struct, frozen=True, kw_only=True):
     """How customers were served. `complaints`: contacts with a complaint, of those with a text that was judged.
 
     `first_contact_resolution`: contacts after which the customer began no other for a week, of those that a person
-    answered and that began a week ago at least.
+    answered and that began a week ago at least. `consultations`: those that met their goal, of those completed.
     `contacting`: customers who made contact, of those who bought in the same time; null by agent and by aspect.
     """
 
@@ -289,6 +301,8 @@ class ServiceFigures(Struct, frozen=True, kw_only=True):
     complaints: Counted
     csat: Counted
     nps: PromoterScore
+    ces: EffortScore
+    consultations: Counted
     contacting: Counted | None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.api.kpi.contacts import PACKED, TICKET_STEPS, TOLD_BY, customer_facts, packed, ticket_facts
+from services.api.kpi.contacts import BY_CUSTOMER, PACKED, TICKET_STEPS, TOLD_BY, customer_facts, packed, ticket_facts
 from services.api.kpi.model import Packed
 from shared.contracts.event import NOT_A_NEW_CONTACT
 from shared.postgres.advisory import AdvisoryLock
@@ -100,15 +100,15 @@ async def facts(connection: Any, since: datetime) -> Packed:
     return packed(row)
 
 
-# Whatever a version that notes nothing has projected: see migration 0014.
-_BY_OTHERS = "SELECT FROM projection_offsets WHERE noted_offset < next_offset"
+# Whatever a version has projected that notes nothing, or not all that is noted here: see migrations 0014 and 0019.
+_BY_OTHERS = "SELECT FROM projection_offsets WHERE least(noted_offset, effort_offset) < next_offset"
 _DUE = "FROM served_changed WHERE (not_before IS NULL OR not_before < $1)"
 
 
 async def _begin_anew_after_others(connection: Any) -> None:
     changed = await connection.fetch(
         f"""
-        UPDATE projection_offsets SET noted_offset = next_offset
+        UPDATE projection_offsets SET noted_offset = next_offset, effort_offset = next_offset
         WHERE ctid = ANY(ARRAY({_BY_OTHERS.replace("SELECT", "SELECT ctid")} FOR UPDATE SKIP LOCKED)) RETURNING 1
         """  # noqa: S608 - a condition of this module
     )
@@ -146,9 +146,8 @@ async def _sum_up(connection: Any, ids: Sequence[str], now: datetime) -> None:
             GROUP BY customer_id
         ), told AS MATERIALIZED (
             SELECT customer_id, least(f.first_at, b.first_at) AS first_at, greatest(f.last_at, b.last_at) AS last_at,
-                   coalesce(f.facts, '') AS facts, coalesce(b.bought, '') AS bought
-            FROM (SELECT customer_id, min(started_at) AS first_at, max(started_at) AS last_at,
-                         string_agg(fact, '') AS facts FROM facts GROUP BY customer_id) AS f
+                   coalesce(f.facts, '') AS facts, coalesce(f.efforts, '') AS efforts, coalesce(b.bought, '') AS bought
+            FROM ({BY_CUSTOMER}) AS f
             FULL JOIN bought AS b USING (customer_id)
         ), gone AS (
             DELETE FROM served WHERE customer_id = ANY($4::text[])
@@ -167,10 +166,11 @@ async def _sum_up(connection: Any, ids: Sequence[str], now: datetime) -> None:
                 WHERE customer_id = ANY($4::text[]) AND kind = 'placed' AND occurred_at >= $2
             ) AS ahead GROUP BY customer_id
         )
-        INSERT INTO served (customer_id, first_at, last_at, facts, bought)
-        SELECT customer_id, first_at, last_at, facts, bought FROM told
+        INSERT INTO served (customer_id, first_at, last_at, facts, efforts, bought)
+        SELECT customer_id, first_at, last_at, facts, efforts, bought FROM told
         ON CONFLICT (customer_id) DO UPDATE SET
-            first_at = excluded.first_at, last_at = excluded.last_at, facts = excluded.facts, bought = excluded.bought
+            first_at = excluded.first_at, last_at = excluded.last_at, facts = excluded.facts,
+            efforts = excluded.efforts, bought = excluded.bought
         """,  # noqa: S608 - constants of this package
         *asked,
     )

@@ -13,6 +13,7 @@ from services.api.kpi.model import (
     Array,
     Counted,
     Dimension,
+    EffortScore,
     FirstReply,
     PromoterScore,
     Resolution,
@@ -25,8 +26,12 @@ from services.api.kpi.model import (
     Times,
 )
 from services.api.kpi.survival import Curve, kaplan_meier, median
-from shared.interval import Estimate, Z, wilson
+from shared.interval import Estimate, Z, mean, wilson
 
+# The scale of customer effort as it is asked most (M. Dixon, N. Toman and R. DeLisi, The Effortless Experience, 2013):
+# "made it easy for me to handle my issue", from 1, strongly disagree, to 7, strongly agree.
+HARDEST, EASIEST = 1, 7
+_MILLION = 1_000_000
 _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
 
@@ -99,6 +104,7 @@ def _figures(cells: Sequence[ServiceCell], *, has_buyers: bool, n_judged: int | 
     tickets = [cell for cell in cells if cell.what == "ticket"]
     csat = [cell for cell in cells if cell.what == "csat"]
     nps = [cell for cell in cells if cell.what == "nps"]
+    consultations = _sums([cell for cell in cells if cell.what == "consultation"])
     buyers = [cell for cell in cells if cell.what == "buyers"]
     n_nps, n_promoters, n_detractors = _sums(nps)
     return ServiceFigures(
@@ -115,6 +121,8 @@ def _figures(cells: Sequence[ServiceCell], *, has_buyers: bool, n_judged: int | 
             n_detractors=n_detractors,
             score=promoter_score(n_promoters, n_detractors, n_nps) if n_nps >= ENOUGH else None,
         ),
+        ces=_effort(*_sums([cell for cell in cells if cell.what == "ces"])),
+        consultations=_counted(consultations[1], consultations[0]),
         contacting=_counted(_sums(buyers)[1], _sums(buyers)[0]) if has_buyers else None,
     )
 
@@ -168,6 +176,16 @@ def _within(times: Times, curve: Curve, seconds: int) -> Estimate | None:
     if n_known < ENOUGH:
         return None
     return curve.happened_by(seconds) or wilson(0, n_known)
+
+
+def _effort(n: int, places: int, squares: int) -> EffortScore:
+    """Return the mean of answers that were summed as places on their scales, in millionths."""
+    if n < ENOUGH:
+        return EffortScore(n=n, mean=None)
+    found = mean(places / _MILLION, squares / _MILLION**2, n)
+    span = EASIEST - HARDEST
+    told = (HARDEST + span * min(max(place, 0.0), 1.0) for place in (found.value, found.low, found.high))
+    return EffortScore(n=n, mean=Estimate(*told))
 
 
 def _counted(n_hits: int, n: int) -> Counted:

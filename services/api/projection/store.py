@@ -216,7 +216,8 @@ async def _move_offsets(connection: Any, moves: Mapping[Partition, tuple[int, in
     moved = await connection.fetch(
         """
         UPDATE projection_offsets AS o SET updated_at = now(), next_offset = t.next_offset,
-            noted_offset = CASE WHEN o.noted_offset = o.next_offset THEN t.next_offset ELSE o.noted_offset END
+            noted_offset = CASE WHEN o.noted_offset = o.next_offset THEN t.next_offset ELSE o.noted_offset END,
+            effort_offset = CASE WHEN o.effort_offset = o.next_offset THEN t.next_offset ELSE o.effort_offset END
         FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[]) AS t (topic, partition, expected, next_offset)
         WHERE o.topic = t.topic AND o.partition = t.partition AND o.next_offset = t.expected
         RETURNING o.topic, o.partition

@@ -78,15 +78,20 @@ WITH said AS MATERIALIZED (
     ) AS changes
     GROUP BY source, ticket
 ), surveys AS (
-    SELECT DISTINCT ON (s.event_key) s.kind, s.at AS started_at, s.channel, c.agent,
+    SELECT DISTINCT ON (s.event_key) s.kind, s.at AS started_at, s.channel, coalesce(s.agent, c.agent) AS agent,
            concat_ws(',', c.aspects, nullif(array_to_string(s.aspects, ','), '')) AS aspects,
            round(s.place::numeric, 6) AS place
     FROM (
         SELECT event_key, customer_id, channel, conversation_id, occurred_at AS at, aspects,
-               event ->> 'kind' AS kind,
+               event ->> 'kind' AS kind, NULL AS agent,
                ((event ->> 'score')::float8 - (event ->> 'scale_min')::float8)
                    / nullif((event ->> 'scale_max')::float8 - (event ->> 'scale_min')::float8, 0) AS place
         FROM interactions WHERE occurred_at >= $1 AND occurred_at < $2 AND type = 'survey.answered'
+        UNION ALL
+        SELECT event_key, customer_id, channel, conversation_id, occurred_at, aspects, 'consultation',
+               CASE actor_kind WHEN 'agent' THEN coalesce(actor_id, event -> 'actor' ->> 'name') END,
+               CASE WHEN event ->> 'goal_met' = 'true' THEN 1 ELSE 0 END
+        FROM interactions WHERE occurred_at >= $1 AND occurred_at < $2 AND type = 'consultation.completed'
     ) AS s
     LEFT JOIN contacts AS c
         ON c.customer_id = s.customer_id AND c.thread = s.conversation_id AND c.started_at <= s.at
@@ -94,26 +99,27 @@ WITH said AS MATERIALIZED (
 ), facts AS (
     SELECT 'contact' AS what, started_at, channel, agent, aspects,
            CASE WHEN NOT is_call THEN coalesce(answered_at, $3) - started_at END AS took,
-           answered_at IS NOT NULL AS has_ended, is_judged AS is_first, is_complaint AS is_second
+           answered_at IS NOT NULL AS has_ended, is_judged AS is_first, is_complaint AS is_second, 0 AS place
     FROM contacts WHERE started_at >= $1 AND started_at < $2
     UNION ALL
     SELECT 'settled', started_at, channel, agent, aspects, NULL, true, NOT EXISTS (
                SELECT FROM contacts AS other WHERE other.customer_id = contacts.customer_id
                    AND other.started_at > contacts.started_at
-                   AND other.started_at <= contacts.started_at + interval '7 days'), false
+                   AND other.started_at <= contacts.started_at + interval '7 days'), false, 0
     FROM contacts WHERE started_at >= $1 AND started_at < $2 AND started_at <= $3 - interval '7 days'
         AND (is_call OR answered_at IS NOT NULL)
     UNION ALL
     SELECT 'ticket', started_at, channel, agent, aspects, open_for, is_resolved,
            coalesce(resolved_at + $8::interval <= $3, false),
-           coalesce(resolved_at + $8::interval <= $3 AND reopened_at <= resolved_at + $8::interval, false)
+           coalesce(resolved_at + $8::interval <= $3 AND reopened_at <= resolved_at + $8::interval, false), 0
     FROM tickets WHERE started_at >= $1 AND started_at < $2
     UNION ALL
     SELECT kind, started_at, channel, agent, aspects, NULL, true,
-           CASE kind WHEN 'nps' THEN place >= 0.9 ELSE place >= 0.75 END, kind = 'nps' AND place <= 0.6
-    FROM surveys WHERE kind IN ('csat', 'nps')
+           CASE kind WHEN 'nps' THEN place >= 0.9 ELSE place >= 0.75 END, kind = 'nps' AND place <= 0.6,
+           CASE kind WHEN 'ces' THEN (place * 1000000)::bigint END
+    FROM surveys
 ), named AS (
-    SELECT what, dimension, name, extract(epoch FROM took)::bigint AS seconds, has_ended, is_first, is_second
+    SELECT what, dimension, name, extract(epoch FROM took)::bigint AS seconds, has_ended, is_first, is_second, place
     FROM facts CROSS JOIN LATERAL (
         SELECT 'whole' AS dimension, '' AS name
         UNION ALL SELECT 'period', (date_trunc($4, started_at, $5) AT TIME ZONE $5)::date::text
@@ -129,9 +135,10 @@ WITH said AS MATERIALIZED (
     FROM contacts WHERE started_at >= $1 AND started_at < $2
 )
 SELECT what, dimension, name, seconds, has_ended, count(*) AS n,
-       count(*) FILTER (WHERE is_first) AS n_first, count(*) FILTER (WHERE is_second) AS n_second
+       CASE WHEN what = 'ces' THEN sum(place)::bigint ELSE count(*) FILTER (WHERE is_first) END AS n_first,
+       CASE WHEN what = 'ces' THEN sum(place ^ 2)::bigint ELSE count(*) FILTER (WHERE is_second) END AS n_second
 FROM (
-    SELECT what, dimension, name, has_ended, is_first, is_second,
+    SELECT what, dimension, name, has_ended, is_first, is_second, place::numeric AS place,
            CASE WHEN seconds < 600 THEN seconds
                 WHEN seconds < 86400 THEN (seconds + CASE WHEN has_ended THEN 59 ELSE 0 END) / 60 * 60
                 ELSE (seconds + CASE WHEN has_ended THEN 3599 ELSE 0 END) / 3600 * 3600 END AS seconds

@@ -20,6 +20,7 @@ from shared.contracts.enriched import AspectHit
 from shared.contracts.event import (
     Actor,
     Call,
+    ConsultationCompleted,
     Customer,
     CustomerErased,
     Interaction,
@@ -153,7 +154,9 @@ async def test_after_any_messages_links_and_erasures_the_summary_is_the_count(de
         assert await desk.packed(*asked) == counted
     old = (30, "week", SHANGHAI, NOW - timedelta(days=60))
     assert await desk.packed(*old) == await desk.counted(*old)  # type: ignore[arg-type]
-    assert {cell.what for cell in await desk.summed(400, "month")} >= {"contact", "ticket", "csat", "buyers"}
+    assert {cell.what for cell in await desk.summed(400, "month")} >= {
+        "contact", "ticket", "csat", "ces", "consultation", "buyers",
+    }  # fmt: skip
 
 
 class Life:
@@ -210,7 +213,7 @@ class Life:
                 hits = [AspectHit(name, ["x"]) for name in named]
                 told = replace(told, sentiment=replace(told.sentiment, is_complaint=True, aspects=hits))
             said.append(told)
-        if chance.random() < 0.3 and at < NOW:
+        if chance.random() < 0.5 and at < NOW:
             kind: Any = chance.choice(("csat", "nps", "ces"))
             survey = SurveyAnswered(
                 id=f"s{self.n}", source="desk", occurred_at=at + timedelta(hours=2), customer=Customer(customer),
@@ -219,6 +222,13 @@ class Life:
                 channel=channel, conversation_id=conversation,
             )  # fmt: skip
             said.append(enriched(survey))
+        if chance.random() < 0.2 and at < NOW:
+            consultation = ConsultationCompleted(
+                id=f"p{self.n}", source="desk", occurred_at=at + timedelta(hours=1), customer=Customer(customer),
+                project_id=f"p{self.n}", goal_met=chance.random() < 0.5, channel=channel, conversation_id=conversation,
+                actor=chance.choice(AGENTS),
+            )  # fmt: skip
+            said.append(enriched(consultation))
         chance.shuffle(said)
         return self._kept(*said)
 
@@ -287,6 +297,24 @@ async def test_what_a_version_without_notes_wrote_is_counted_after_the_summary_b
     assert (was_whole, is_whole) == (True, False)
     assert await desk.catch_up()
     assert n_contacts(await desk.summed(7, "week")) == 1
+
+
+async def test_what_a_version_that_notes_no_consultations_wrote_is_counted_anew(desk: Desk) -> None:
+    await desk.settle()
+    told = ConsultationCompleted(
+        id="p1", source="desk", occurred_at=NOW - timedelta(days=1), customer=Customer("c1"), project_id="p",
+        goal_met=True,
+    )  # fmt: skip
+    await desk.project(enriched(told))
+    await desk.connection.execute("DELETE FROM served_changed")
+    await desk.connection.execute("UPDATE projection_offsets SET effort_offset = effort_offset - 1")
+
+    is_whole = await desk.catch_up()
+    await desk.settle()
+
+    assert not is_whole
+    cells = await desk.summed(7, "week")
+    assert [(one.n, one.n_first) for one in cells if one.what == "consultation"] == [(1, 1)] * 2
 
 
 async def test_behind_an_import_the_summary_is_not_answered(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from shared.contracts.enriched import AspectHit, EnrichedEvent
 from shared.contracts.event import (
     Actor,
     Call,
+    ConsultationCompleted,
     Customer,
     Interaction,
     SurveyAnswered,
@@ -228,6 +229,61 @@ def test_surveys_are_of_who_answered_the_conversation(api: Api) -> None:
     assert found["by_agent"][0]["figures"]["csat"]["n"] == 32
     assert found["by_agent"][0]["figures"]["nps"]["n"] == 0
     assert found["by_aspect"][0]["figures"]["csat"] == {"n": 8, "n_hits": 8, "share": None}
+
+
+def consulted(customer_id: str, at: datetime, *, goal_met: bool, **fields: Any) -> EnrichedEvent:
+    event = ConsultationCompleted(
+        id=f"p-{customer_id}-{at.isoformat()}", source="crm", occurred_at=at, customer=Customer(customer_id),
+        project_id=f"p-{customer_id}", goal_met=goal_met, **fields,
+    )  # fmt: skip
+    return enriched(event)
+
+
+def test_effort_is_told_as_the_mean_of_answers_on_whatever_scale(api: Api) -> None:
+    talks = [Talk(f"c{n}").asks(MONDAY, complains_of="waiting" if n < 6 else None).is_told(MONDAY + MINUTE, ANN)
+             for n in range(20)]  # fmt: skip
+    about: dict[str, Any] = {"channel": "chat", "at": MONDAY + HOUR}
+    # Half of them 7 of 7, half 4 of 7; and 10 of the 20 others 5 of 5, which is 7 of 7, 10 of them 1 of 5.
+    answers = [rated(f"c{n}", "ces", 7 if n < 10 else 4, 7, conversation_id=f"talk-c{n}", **about) for n in range(20)]
+    answers += [rated(f"d{n}", "ces", 5 if n < 10 else 1, 5, MONDAY, channel="email") for n in range(20)]
+
+    found = told(api, *(event for talk in talks for event in talk.events), *answers)
+
+    ces = found["whole"]["ces"]
+    # (20 x 7 + 10 x 4 + 10 x 1) / 40, with a standard deviation of 2.519 and Student's 2.0227.
+    assert (ces["n"], ces["mean"]["value"]) == (40, pytest.approx(4.75))
+    assert (ces["mean"]["low"], ces["mean"]["high"]) == (pytest.approx(3.944, abs=1e-3), pytest.approx(5.556, abs=1e-3))
+    assert {one["name"]: one["figures"]["ces"] for one in found["by_channel"]} == {
+        "chat": {"n": 20, "mean": None}, "email": {"n": 20, "mean": None},
+    }  # fmt: skip
+    assert [(one["name"], one["figures"]["ces"]["n"]) for one in found["by_agent"]] == [("ann", 20)]
+    assert [(one["name"], one["figures"]["ces"]["n"]) for one in found["by_aspect"]] == [("waiting", 6)]
+    assert (found["whole"]["csat"]["n"], found["whole"]["nps"]["n"]) == (0, 0)
+
+
+def test_consultations_are_told_by_whether_they_met_their_goal(api: Api) -> None:
+    talk = Talk("t").asks(MONDAY, complains_of="price").is_told(MONDAY + MINUTE, ANN)
+    done = [consulted(f"c{n}", MONDAY, goal_met=n < 24, channel="phone", actor=Actor("agent", "bo")) for n in range(30)]
+    # Nobody is named: it is of who answered in the conversation.
+    done.append(consulted("t", MONDAY + HOUR, goal_met=False, channel="chat", conversation_id="talk-t"))
+
+    found = told(api, *talk.events, *done)
+
+    consultations = found["whole"]["consultations"]
+    assert (consultations["n"], consultations["n_hits"]) == (31, 24)
+    # Wilson: (24 + 1.92) / (31 + 3.84) -+ ...
+    assert consultations["share"]["value"] == pytest.approx(24 / 31)
+    assert (consultations["share"]["low"], consultations["share"]["high"]) == (
+        pytest.approx(0.6019, abs=1e-3), pytest.approx(0.8863, abs=1e-3),
+    )  # fmt: skip
+    of_agent = {one["name"]: one["figures"]["consultations"] for one in found["by_agent"]}
+    assert (of_agent["bo"]["n"], of_agent["bo"]["share"]["value"]) == (30, pytest.approx(0.8))
+    assert of_agent["ann"] == {"n": 1, "n_hits": 0, "share": None}
+    of_channel = {one["name"]: one["figures"]["consultations"]["n"] for one in found["by_channel"]}
+    assert of_channel == {"phone": 30, "chat": 1}
+    assert [(one["name"], one["figures"]["consultations"]["n"]) for one in found["by_aspect"]] == [("price", 1)]
+    assert [one["figures"]["consultations"]["n"] for one in found["by_period"]] == [0, 31]
+    assert found["whole"]["n_contacts"] == 1
 
 
 def test_weeks_and_days_begin_where_the_company_is(api: Api) -> None:

@@ -1,8 +1,10 @@
 """Intervals and sample sizes against the figures their sources print."""
 
+import statistics
+
 import pytest
 
-from shared.interval import n_needed, newcombe, wilson
+from shared.interval import mean, n_needed, newcombe, student, wilson
 
 # Newcombe 1998, Statistics in Medicine 17: 857-872, table I, method 3.
 WILSON = [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
@@ -29,6 +31,27 @@ def test_a_differences_interval_is_the_printed_one(a: int, m: int, b: int, n: in
     found = newcombe(a, m, b, n)
 
     assert (found.low, found.high) == pytest.approx((low, high), abs=6e-5)
+
+
+# Printed in table 26.10 of Abramowitz and Stegun.
+@pytest.mark.parametrize(("freedom", "quantile"), [(10, 2.228), (20, 2.086), (29, 2.045), (60, 2.000), (120, 1.980)])
+def test_students_quantile_is_the_printed_one(freedom: int, quantile: float) -> None:
+    assert student(freedom) == pytest.approx(quantile, abs=6e-4)
+
+
+def test_a_means_interval_is_students() -> None:
+    numbers = [3.0, 4.0, 8.0, 7.0, 5.0, 9.0, 1.0, 3.0, 6.0, 4.0, 5.0]
+
+    found = mean(sum(numbers), sum(number**2 for number in numbers), len(numbers))
+
+    half = 2.228 * statistics.stdev(numbers) / 11**0.5
+    assert (found.value, found.low, found.high) == pytest.approx((5, 5 - half, 5 + half), abs=1e-3)
+
+
+def test_equal_answers_have_their_own_mean() -> None:
+    found = mean(0.3 * 40, 0.09 * 40, 40)
+
+    assert (found.value, found.low, found.high) == pytest.approx((0.3, 0.3, 0.3), abs=1e-6)
 
 
 def test_equal_groups_need_what_r_says() -> None:

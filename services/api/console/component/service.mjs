@@ -27,34 +27,37 @@ export function ServiceView() {
 function Found({ found }) {
   const { whole, by } = found;
   const period = by === "month" ? utcMonth : utcDate;
+  // Few companies ask about effort or tell of consultations.
+  const shown = FIGURES.filter(([, figure, isRare]) => !isRare || figure(whole).n);
   return html`<section class="card service"><dl class="facts across">
       <${Fact} label=${t("service.contacts")} value=${number(whole.n_contacts)}
         note=${whole.contacting.share ? t("service.contacting", { share: percent(whole.contacting.share.value, 1), n: whole.contacting.n }) : null} />
-      ${FIGURES.map(([key, figure]) => {
+      ${shown.map(([key, figure]) => {
         const { value, note } = figure(whole);
         return html`<${Fact} key=${key} label=${t(`service.${key}`)} value=${value} note=${note} />`;
       })}
       <${Fact} label=${t("service.day")} value=${told(whole.first_reply.within_day, share)} note=${t("service.unanswered", { n: whole.first_reply.n - whole.first_reply.n_answered })} />
     </dl></section>
-    <${Slices} title=${t("causes.by")} rows=${[...found.by_period].reverse().map(({ period: start, is_complete: isComplete, figures }) => [start, isComplete ? period(start) : t("service.partly", { period: period(start) }), figures])} />
-    <${Slices} title=${t("service.by_channel")} rows=${found.by_channel.map(({ name, figures }) => [name, term("channel", name), figures])} />
-    ${found.by_agent && html`<${Slices} title=${t("service.by_agent")} hint=${t("service.by_agent.hint")} rows=${found.by_agent.map(({ name, figures }) => [name, name, figures])} />`}
-    <${Slices} title=${t("service.by_aspect")} hint=${t("service.by_aspect.hint")} rows=${found.by_aspect.map(({ name, figures }) => [name, term("aspect", name), figures])} />
+    <${Slices} title=${t("causes.by")} shown=${shown} rows=${[...found.by_period].reverse().map(({ period: start, is_complete: isComplete, figures }) => [start, isComplete ? period(start) : t("service.partly", { period: period(start) }), figures])} />
+    <${Slices} title=${t("service.by_channel")} shown=${shown} rows=${found.by_channel.map(({ name, figures }) => [name, term("channel", name), figures])} />
+    ${found.by_agent && html`<${Slices} title=${t("service.by_agent")} hint=${t("service.by_agent.hint")} shown=${shown} rows=${found.by_agent.map(({ name, figures }) => [name, name, figures])} />`}
+    <${Slices} title=${t("service.by_aspect")} hint=${t("service.by_aspect.hint")} shown=${shown} rows=${found.by_aspect.map(({ name, figures }) => [name, term("aspect", name), figures])} />
     <p class="hint below">${t("service.note", { zone: found.time_zone, at: dateTime(found.as_of) })}</p>`;
 }
 
-function Slices({ title, hint, rows }) {
+function Slices({ title, hint, shown, rows }) {
   return rows.length > 0 && html`<section class="card below" aria-label=${title}><h2>${title}</h2>${hint && html`<p class="hint">${hint}</p>`}<table class="data compared served">
-    <thead><tr><td /><th scope="col" class="right">${t("service.contacts")}</th>${FIGURES.map(([key]) => html`<th scope="col" class="right" key=${key}>${t(`service.${key}`)}</th>`)}</tr></thead>
+    <thead><tr><td /><th scope="col" class="right">${t("service.contacts")}</th>${shown.map(([key]) => html`<th scope="col" class="right" key=${key}>${t(`service.${key}`)}</th>`)}</tr></thead>
     <tbody>${rows.map(([key, name, figures]) => html`<tr key=${key}><th scope="row">${name}</th>
       <td class="right" data-label=${t("service.contacts")}>${number(figures.n_contacts)}</td>
-      ${FIGURES.map(([column, figure]) => {
+      ${shown.map(([column, figure]) => {
         const { value, note, isTold } = figure(figures);
         return html`<td class=${isTold ? "right" : "right unsaid"} key=${column} data-label=${t(`service.${column}`)}>${value}${note && html`<small>${note}</small>`}</td>`;
       })}</tr>`)}</tbody></table></section>`;
 }
 
 const share = (value) => percent(value, 1);
+const score = (value) => number(value, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const points = (value) => number(Math.round(value));
 const FIGURES = [
   ["reply", ({ first_reply: one }) => timed(one, one.n_answered)],
@@ -64,6 +67,8 @@ const FIGURES = [
   ["complaints", ({ complaints: one }) => estimated(one.share, one.n, share)],
   ["csat", ({ csat: one }) => estimated(one.share, one.n, share)],
   ["nps", ({ nps: one }) => estimated(one.score, one.n, points)],
+  ["ces", ({ ces: one }) => estimated(one.mean, one.n, score), true],
+  ["consulted", ({ consultations: one }) => estimated(one.share, one.n, share), true],
 ];
 
 function timed({ median, n }, ended) {
@@ -73,9 +78,9 @@ function timed({ median, n }, ended) {
 }
 
 function estimated(estimate, n, written) {
-  if (!estimate) return { value: n ? t("service.few", { n }) : t("outcome.nothing"), isTold: false };
-  return { value: written(estimate.value), note: t("service.of", { low: written(estimate.low), high: written(estimate.high), n }), isTold: true };
+  if (!estimate) return { value: n ? t("service.few", { n }) : t("outcome.nothing"), isTold: false, n };
+  return { value: written(estimate.value), note: t("service.of", { low: written(estimate.low), high: written(estimate.high), n }), isTold: true, n };
 }
 
 const told = (estimate, written) => (estimate ? t("outcome.range", { value: written(estimate.value), low: written(estimate.low), high: written(estimate.high) }) : t("outcome.few"));
-const isEmpty = ({ n_contacts: n, resolution, csat, nps }) => n + resolution.n + csat.n + nps.n === 0;
+const isEmpty = ({ n_contacts: n, resolution, csat, nps, ces, consultations }) => n + resolution.n + csat.n + nps.n + ces.n + consultations.n === 0;

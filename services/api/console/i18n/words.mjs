@@ -664,6 +664,8 @@ export default {
   "service.complaints": ["With a complaint", "含投诉"],
   "service.csat": ["CSAT: satisfied", "满意度（CSAT）"],
   "service.nps": ["NPS", "净推荐值（NPS）"],
+  "service.ces": ["Effort (CES), 7: easiest", "费力度（CES），7 为最省力"],
+  "service.consulted": ["Consultation goal met", "咨询目标达成率"],
   "service.day": ["Replied to within a day", "一天内得到回复"],
   "service.unanswered": ["without a reply: {n}", "尚未回复：{n}"],
   "service.of": ["{low} to {high}, of {n}", "{low} 至 {high}，共 {n}"],

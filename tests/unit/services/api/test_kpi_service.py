@@ -119,3 +119,40 @@ def test_a_promoter_score_is_the_adjusted_interval_of_matched_pairs() -> None:
 
     assert found.value == pytest.approx(17)
     assert (found.low, found.high) == pytest.approx((5.939, 27.394), abs=1e-3)
+
+
+def efforts(places: list[float]) -> ServiceCell:
+    """Return the cell of answers about effort, each at its place on its scale."""
+    millionths = [round(1_000_000 * place) for place in places]
+    return ServiceCell("ces", "whole", "", len(places), sum(millionths), sum(one**2 for one in millionths))
+
+
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ([0.5] * 30, (4, 4, 4)),
+        ([1.0] * 39 + [0.0], (6.85, 6.5466, 7)),
+        ([0.0] * 39 + [1.0], (1.15, 1, 1.4534)),
+    ],
+)
+def test_effort_is_told_from_one_to_seven_and_its_interval_ends_with_the_scale(
+    places: list[float], told: tuple[float, float, float]
+) -> None:
+    found = whole([efforts(places)]).ces
+
+    assert found.mean is not None
+    assert (found.mean.value, found.mean.low, found.mean.high) == pytest.approx(told, abs=1e-3)
+
+
+def test_effort_of_few_answers_is_not_told() -> None:
+    found = whole([efforts([1.0] * 29)]).ces
+
+    assert (found.n, found.mean) == (29, None)
+
+
+@given(st.lists(st.floats(0, 1), min_size=30, max_size=200))
+def test_the_mean_effort_lies_within_its_interval_and_the_scale(places: list[float]) -> None:
+    found = whole([efforts(places)]).ces
+
+    assert found.mean is not None
+    assert 1 <= found.mean.low <= found.mean.value <= found.mean.high <= 7
