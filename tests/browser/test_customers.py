@@ -118,7 +118,7 @@ def test_who_is_held_out_is_left_out_of_the_list_of_risks_and_shown_to_superviso
 def hold_out(console: Console, customer_id: str, *, is_held_out: bool) -> None:
     """Put a person's alert in the holdout or out of it: here nobody is held out by lot."""
     query = """
-        UPDATE alerts SET is_held_out = $2, state = jsonb_set(state, '{is_held_out}', to_jsonb($2))
+        UPDATE alerts SET is_held_out = $2, state = jsonb_set(state, '{is_held_out}', to_jsonb($2::boolean))
         WHERE customer_id = $1 RETURNING alert_id
     """
     assert outside(console.api.rows, query, customer_id, is_held_out)
