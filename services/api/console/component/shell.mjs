@@ -116,7 +116,7 @@ function Me() {
 }
 
 export function Toasts() {
-  return html`<p class="sr" id="said" role="status">${said.value}</p><div class="toasts">
+  return html`<p class="sr" id="said" role="status">${said.value}</p><div class="toasts" role="log" aria-live="off">
     ${toasts.value.map((toast) => html`<div class=${`toast ${toast.kind}`} key=${toast.id}>
       <span>${toast.text}</span>
       <button class="icon-button" type="button" aria-label=${t("close")} onClick=${() => dismiss(toast.id)}><${Icon} name="close" size=${14} /></button>
