@@ -153,9 +153,9 @@ def kpi_routes(pool: Any, guard: Guard, clock: Clock, time_zone: str) -> APIRout
         summary="How customers were served",
         description="Of contacts, tickets and surveys that began in the days before `to`: time to a person's first "
         "reply and to the resolution (medians, those still waiting included), first contact resolution, reopened "
-        "tickets, CSAT, NPS, CES, consultations that met their goal, complaints, and who of the buyers made contact; together, by period, channel and aspect, and by agent for who may assign "
-        "alerts. An answer that took more than a second is given again for a quarter of an hour; `as_of` says when it "
-        "was counted.",
+        "tickets, CSAT, NPS, CES, consultations that met their goal, complaints, and who of the buyers made contact; "
+        "together, by period, channel and aspect, and by agent for who may assign alerts. An answer that took more "
+        "than a second is given again for a quarter of an hour; `as_of` says when it was counted.",
         responses=answers(Service, "Figures together, by period, channel, aspect and agent"),
     )
     async def served(
