@@ -83,6 +83,9 @@ def order_event(
     kind = (row.values.get(columns.event) or "purchase").strip().lower()
     if kind not in ("purchase", "return"):
         raise Reject(f"{kind!r} is neither purchase nor return", columns.event)
+    if amount.startswith("-"):
+        # As `backtest` reads it: a credit note.
+        kind, amount = "return", amount.removeprefix("-")
     identifier = (row.values.get(columns.order) or "").strip() or ids.of(customer, occurred_at, kind, amount)
     return {
         "type": "order.placed" if kind == "purchase" else "order.returned",

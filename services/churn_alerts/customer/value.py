@@ -66,10 +66,11 @@ def fit_spend(n_baskets: Floats, mean_basket: Floats, hashes: NDArray[np.uint32]
 def expected_basket(columns: Columns, spend: Spend) -> Floats:
     """Return the expected amount of a purchase day, between the customer's own mean and the population's.
 
-    Source: Fader & Hardie (2013), eq. 5: p (γ + x z̄) / (p x + q - 1).
+    Source: Fader & Hardie (2013), eq. 5: p (γ + x z̄) / (p x + q - 1). A mean below zero, from orders of negative
+    amounts that were taken once, counts as zero: nobody's value is less than nothing.
     """
     x = columns.n_amounts
-    return spend.p * (spend.gamma + x * columns.mean_amount) / (spend.p * x + spend.q - 1.0)
+    return spend.p * (spend.gamma + x * np.maximum(columns.mean_amount, 0.0)) / (spend.p * x + spend.q - 1.0)
 
 
 def expected_purchases(columns: Columns, silence_days: Floats | Days, mixture: Mixture) -> Floats:

@@ -64,11 +64,13 @@ class OrderReturned(EventBase, frozen=True, kw_only=True, tag="order.returned"):
 
 class PaymentDue(EventBase, frozen=True, kw_only=True, tag="payment.due"):
     invoice_id: str
+    amount: str
     due_at: Instant
 
 
 class PaymentLate(EventBase, frozen=True, kw_only=True, tag="payment.late"):
     invoice_id: str
+    amount: str
     due_at: Instant
 
 

@@ -122,6 +122,9 @@ def _observe_order(state: SignalState, event: OrderPlaced, at_ms: int, day: int)
 
 def _observe_payment(state: SignalState, event: PaymentDue | PaymentLate | PaymentPaid, day: int) -> None:
     is_paid = isinstance(event, PaymentPaid)
+    if isinstance(event, PaymentDue | PaymentLate) and float(event.amount) <= 0:
+        # Nobody pays an invoice over nothing, or a credit note.
+        return
     state.payments = payment_delayed.observe(
         state.payments,
         event.invoice_id,

@@ -8,9 +8,9 @@ from datetime import datetime
 import msgspec
 
 from services.ingest.channel.draft import at_most_present
-from services.ingest.event.decide import Accepted, stamp
+from services.ingest.event.decide import Accepted, is_negative, stamp
 from services.ingest.identity.resolve import KnownHandles
-from shared.contracts.event import EventBase
+from shared.contracts.event import EventBase, OrderPlaced, OrderReturned
 from shared.errors import Reject
 
 # A record has room for a million bytes; what the processors add to an event needs some of it.
@@ -38,7 +38,7 @@ def decide(
     delivery = Delivery()
     for event in events:
         source = event.source if connection_id is None else f"{connection_id}:{event.source}"[:256]
-        named = msgspec.structs.replace(event, source=source)
+        named = msgspec.structs.replace(_meant(event), source=source)
         try:
             stamped = stamp(at_most_present(named, received_at), received_at, known)
         except Reject as reject:
@@ -49,3 +49,16 @@ def decide(
         else:
             delivery.accepted.append(stamped)
     return delivery
+
+
+def _meant(event: EventBase) -> EventBase:
+    """Return an order of less than nothing as what was given back; everything else as it is."""
+    match event:
+        case OrderPlaced(amount=amount) if is_negative(amount):
+            members = msgspec.structs.asdict(event)
+            # Of another id than the order's, or it would be taken for the order told once more.
+            return OrderReturned(**(members | {"id": f"{event.id[:121]}-return", "amount": amount.removeprefix("-")}))
+        case OrderReturned(amount=amount) if is_negative(amount):
+            return msgspec.structs.replace(event, amount=amount.removeprefix("-"))
+        case _:
+            return event

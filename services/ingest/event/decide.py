@@ -13,6 +13,8 @@ from shared.contracts.event import (
     CustomerIdentified,
     CustomerMerged,
     EventBase,
+    OrderPlaced,
+    OrderReturned,
     PaymentDue,
     PaymentLate,
     PaymentPaid,
@@ -106,7 +108,37 @@ def address(event: EventBase, known: KnownHandles) -> tuple[EventBase, CustomerI
 def _accept(raw: bytes, received_at: datetime, known: KnownHandles) -> Accepted:
     if len(raw) > MAX_EVENT_BYTES:
         raise Reject(f"an event has at most {MAX_EVENT_BYTES // 1024} KB")
-    return stamp(decode_event(raw), received_at, known)
+    event = decode_event(raw)
+    _check_amount(event)
+    return stamp(event, received_at, known)
+
+
+def is_negative(amount: str) -> bool:
+    """Return whether a decimal text is less than nothing; of zero there is no other kind.
+
+    >>> is_negative("-0.01"), is_negative("-0.00")
+    (True, False)
+    """
+    return amount.startswith("-") and amount.strip("-0.") != ""
+
+
+def _check_amount(event: EventBase) -> None:
+    """Raise `Reject` for less than nothing; what costs nothing is real (samples, vouchers, full discounts).
+
+    Of own events alone: a provider's sender cannot be told, so `connection.decide` reads what it means. ADR 0026.
+    """
+    match event:
+        case OrderPlaced(amount=amount) if is_negative(amount):
+            raise Reject(
+                "is negative: what a customer gave back is order.returned, with its amount above zero", "/amount"
+            )
+        case (
+            OrderReturned(amount=amount)
+            | PaymentDue(amount=amount)
+            | PaymentLate(amount=amount)
+            | PaymentPaid(amount=amount)
+        ) if is_negative(amount):
+            raise Reject("is negative: the type says which way the money goes", "/amount")
 
 
 def _check_consistent(event: EventBase) -> None:

@@ -91,6 +91,8 @@ export default [
   ["the text holds a lone surrogate (half of a UTF-16 pair)", "The text holds half a character.", "文本中含有不完整的字符。"],
   ["an event has at most {} KB", "The event is larger than {1} KB.", "事件超过 {1} KB。"],
   ["lies more than 5 minutes in the future", "The time lies more than 5 minutes ahead: the sender's clock is wrong.", "时间超前 5 分钟以上：发送方时钟不准。"],
+  ["is negative: what a customer gave back is order.returned, with its amount above zero", "The amount is negative. What a customer gave back is order.returned, with its amount above zero.", "金额为负。退货请用 order.returned，金额写正数。"],
+  ["is negative: the type says which way the money goes", "The amount is negative. The event's type says which way the money goes.", "金额为负。资金方向由事件类型表示。"],
   ["lies before 1970", "The time lies before 1970.", "时间早于 1970 年。"],
   ["lies before 1970 or after 2200", "The time lies before 1970 or after 2200.", "时间早于 1970 年或晚于 2200 年。"],
   ["names nobody: a number has three digits or more, an address an @", "A phone number or mail address is none: whoever came with it would be one customer.", "电话号码或邮箱地址无效：用它来的人会被当作同一位客户。"],

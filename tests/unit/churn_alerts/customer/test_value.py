@@ -30,6 +30,13 @@ def test_the_expected_basket_lies_between_the_own_mean_and_the_populations() -> 
     assert often == pytest.approx(100.0, rel=0.05)
 
 
+@pytest.mark.parametrize("amount", [0.0, -100.0])
+def test_nobody_is_expected_to_spend_less_than_nothing(amount: float) -> None:
+    [basket] = expected_basket(Columns.from_states([bought(50, 10, amount)]), SPEND).tolist()
+
+    assert 0.0 < basket < 1.0
+
+
 def test_gamma_gamma_parameters_are_recovered_from_a_simulated_population() -> None:
     rng = np.random.default_rng(5)
     n = rng.integers(2, 12, 3_000).astype(np.float64)

@@ -1,6 +1,7 @@
 """What counts as a contact: the customer, anew."""
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from services.churn_alerts.signal.event import Event, EventBase, Sentiment
@@ -38,3 +39,21 @@ def test_a_complaint_that_is_corrected_is_one_complaint() -> None:
         observe(state, one, sentiment, to_ms(one.occurred_at), 0)
 
     assert state == once
+
+
+@pytest.mark.parametrize(("amount", "is_owed"), [("12.50", True), ("0", False), ("-12.50", False)])
+def test_nobody_owes_an_invoice_over_nothing_or_a_credit_note(amount: str, is_owed: bool) -> None:
+    said = contract.PaymentDue(
+        id="p",
+        source="s",
+        occurred_at=at(0),
+        customer=contract.Customer("c"),
+        invoice_id="1",
+        amount=amount,
+        due_at=at(5),
+    )
+    state = SignalState(0)
+
+    observe(state, read(said), None, to_ms(said.occurred_at), 0)
+
+    assert (state != SignalState(0)) is is_owed

@@ -47,6 +47,13 @@ def test_return_row_becomes_a_return() -> None:
     assert order(values={"event": "return"})["type"] == "order.returned"
 
 
+@pytest.mark.parametrize("event", ["", "return"])
+def test_a_row_of_less_than_nothing_is_a_return(event: str) -> None:
+    made = order(values={"event": event, "amount": "-12.5", "order_id": "7"})
+
+    assert (made["type"], made["amount"], made["id"]) == ("order.returned", "12.5", "7-return")
+
+
 def test_time_without_zone_is_in_the_given_zone() -> None:
     row = Row(2, {"customer_id": "c", "time": "2026-11-22 08:00", "amount": "1"})
     zone = ZoneInfo("Asia/Shanghai")

@@ -11,7 +11,7 @@ from services.ingest.channel.draft import draft
 from services.ingest.connection.decide import decide
 from services.ingest.connection.replays import ReplayGuard
 from shared.connection.document import ConnectionsError, load_connections
-from shared.contracts.event import Call, Customer, Interaction
+from shared.contracts.event import Call, Customer, Interaction, OrderPlaced, OrderReturned
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PROVIDERS = frozenset({"slack", "twilio"})
@@ -55,6 +55,23 @@ def test_list_holds_secrets_in_rotation(tmp_path: Path) -> None:
 def test_bad_file_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConnectionsError):
         load_connections(written(tmp_path, text), PROVIDERS)
+
+
+def test_a_providers_order_of_less_than_nothing_is_a_return() -> None:
+    order = OrderPlaced(
+        id="o" * 128, source="shop", occurred_at=NOW, customer=Customer(id="c"), order_id="1", amount="-12.50"
+    )
+    back = OrderReturned(id="r", source="shop", occurred_at=NOW, customer=Customer(id="c"), order_id="1", amount="-3")
+
+    delivery = decide([order, back, structs.replace(order, amount="0.00")], "a", NOW, {})
+
+    assert [(type(one.event).__name__, one.event.amount) for one in delivery.accepted] == [  # type: ignore[attr-defined]
+        ("OrderReturned", "12.50"),
+        ("OrderReturned", "3"),
+        ("OrderPlaced", "0.00"),
+    ]
+    assert len({one.event.id for one in delivery.accepted}) == 3
+    assert max(len(one.event.id) for one in delivery.accepted) == 128
 
 
 def test_event_that_no_record_holds_leaves_its_neighbours() -> None:

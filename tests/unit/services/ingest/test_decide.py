@@ -55,6 +55,18 @@ MALFORMED = {
     ),
     "bad handle": (raw(customer={"handles": ["tel:+86", "none"]}), "/customer/handles/1"),
     "off the scale": (raw(type="survey.answered", kind="csat", score=9, scale_min=1, scale_max=5), "/score"),
+    "order of less than nothing": (
+        raw(type="order.placed", text=None, order_id="1", amount="-0.01"),
+        "/amount",
+    ),
+    "return of less than nothing": (
+        raw(type="order.returned", text=None, order_id="1", amount="-5"),
+        "/amount",
+    ),
+    "credit note": (
+        raw(type="payment.due", text=None, invoice_id="1", amount="-5", due_at="2026-11-01T09:00:00Z"),
+        "/amount",
+    ),
     "no object": (b"17", ""),
     "too deep": (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", ""),
 }
@@ -68,6 +80,13 @@ def test_malformed_event_is_rejected_with_its_pointer(kind: str) -> None:
 
     assert [(one.index, one.pointer) for one in verdict.rejected] == [(0, pointer)]
     assert verdict.rejected[0].reason
+
+
+@pytest.mark.parametrize("amount", ["0", "0.00", "-0.00", "0.01"])
+def test_what_costs_nothing_is_an_order_too(amount: str) -> None:
+    verdict = decide([raw(type="order.placed", text=None, order_id="1", amount=amount)], NOW, {})
+
+    assert (len(verdict.accepted), verdict.rejected) == (1, [])
 
 
 def test_bad_events_do_not_touch_their_neighbours() -> None:
