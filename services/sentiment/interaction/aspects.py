@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -33,12 +33,8 @@ def _cues_by_word(lists: Mapping[Cue, str], separator: str) -> dict[str, tuple[C
 
 _zh_cues: Final = _cues_by_word(ZH, " ")
 _en_cues: Final = _cues_by_word(EN, "|")
-_hits_of: Final = {
-    word: [(order, AspectHit(aspect, [word])) for order, aspect in enumerate(ASPECT_NAMES) if aspect in cues]
-    for word, cues in {**_zh_cues, **_en_cues}.items()
-}
-"""What each word tells by itself, and each aspect's place in the order of the contract."""
-_urgent_words: Final = frozenset(word for word, cues in {**_zh_cues, **_en_cues}.items() if URGENT in cues)
+_cues_of: Final = {**_zh_cues, **_en_cues}
+_aspect_names: Final = np.array(ASPECT_NAMES, np.object_)
 _IN_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _is_in_word: Final = np.array([chr(code) in _IN_WORD for code in range(ord(max(_IN_WORD)) + 2)])
 _EN_TOKEN: Final = re.compile(r"[a-z]+(?:'[a-z]+)*")
@@ -143,6 +139,17 @@ class _Beginnings:
         return table
 
 
+class _CuesOfWords:
+    """What every word of `_Beginnings` speaks for: aspects in the order of the contract, last that it is urgent."""
+
+    def __init__(self) -> None:
+        names = (*ASPECT_NAMES, URGENT)
+        listed = [[order for order, name in enumerate(names) if name in _cues_of[word]] for word in _beginnings.spelt]
+        self.counts = np.array(list(map(len, listed)))
+        self.first = np.cumsum(self.counts) - self.counts
+        self.cues = np.array(list(chain.from_iterable(listed)))
+
+
 def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
     """Return a table that is true where a place of the family, cut to its first bits, is that of one of the hashes."""
     table = np.zeros((1 << _START_BITS) + 1, np.bool_)
@@ -153,6 +160,7 @@ def _start_table(family: str, hashes: Iterable[int]) -> NDArray[np.bool_]:
 _pair_starts: Final = _start_table("han2", map(han_hash, _first_pairs))
 _word_starts: Final = _start_table("word", map(word_hash, _first_words))
 _beginnings: Final = _Beginnings()
+_cues_of_words: Final = _CuesOfWords()
 
 
 class Told(NamedTuple):
@@ -162,8 +170,52 @@ class Told(NamedTuple):
     aspects: list[AspectHit]
 
 
+class ToldOfBatch(NamedTuple):
+    """What the cue words of a batch's negative texts tell; texts that have any, and urgent ones, may be repeated."""
+
+    texts: Positions
+    urgent: Positions
+    aspects: dict[int, list[AspectHit]]
+
+
+def told_of_batch(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> ToldOfBatch:
+    """Return what the wanted texts' cue words tell: of each text what `told_by` says of its words, in columns."""
+    words, texts = _found(batch, is_wanted)
+    once = np.sort(np.unique(texts * len(_beginnings.spelt) + words, return_index=True)[1])
+    words, texts = words.take(once), texts.take(once)
+    counts = _cues_of_words.counts.take(words)
+    cues = _cues_of_words.cues.take(ranges(_cues_of_words.first.take(words), counts))
+    words, texts_of_cues = words.repeat(counts), texts.repeat(counts)
+    is_urgent = cues == len(ASPECT_NAMES)
+    slots = texts_of_cues * len(ASPECT_NAMES) + cues
+    # Stable: an aspect's words stay in the order met.
+    order = slots.argsort(kind="stable")
+    order = order[~is_urgent.take(order)]
+    spelt = list(map(_beginnings.spelt.__getitem__, words.take(order).tolist()))
+    first_words, words_of_hits = _runs(slots.take(order))
+    told, aspects = np.divmod(slots.take(order).take(first_words), len(ASPECT_NAMES))
+    hits = list(map(AspectHit, _aspect_names.take(aspects).tolist(), map(spelt.__getitem__, words_of_hits)))
+    first_hits, hits_of_texts = _runs(told)
+    hits_by_text = dict(zip(told.take(first_hits).tolist(), map(hits.__getitem__, hits_of_texts), strict=True))
+    return ToldOfBatch(texts, texts_of_cues[is_urgent], hits_by_text)
+
+
+def _runs(numbers: Positions) -> tuple[Positions, Iterable[slice]]:
+    """Return where each run of equal numbers, none below 0, begins, and all runs."""
+    begins = np.flatnonzero(np.diff(numbers, prepend=-1))
+    return begins, map(slice, begins.tolist(), [*begins[1:].tolist(), len(numbers)])
+
+
 def words_by_text(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int, list[str]]:
     """Return the cue words of those wanted texts that have any, in the order met."""
+    found = defaultdict[int, list[str]](list)
+    for word, text in zip(*map(np.ndarray.tolist, _found(batch, is_wanted)), strict=True):
+        found[text].append(_beginnings.spelt[word])
+    return found
+
+
+def _found(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Return the cue words of the wanted texts, as `_Beginnings` counts them, in the order met, and whose they are."""
     begun = _word_places(batch, is_wanted)
     if len(batch.is_han):
         begun += _han_places(batch, is_wanted)
@@ -175,16 +227,25 @@ def words_by_text(batch: HashedBatch, is_wanted: NDArray[np.bool_]) -> dict[int,
     starts = starts.take(order).repeat(counts)
     stand = np.flatnonzero(_stand(batch.letters, words, starts))
     words, starts = words.take(stand), starts.take(stand)
-    ends = starts + _beginnings.lengths.take(words)
-    texts = batch.bounds.searchsorted(starts, side="right") - 1
-    found = defaultdict[int, list[str]](list)
-    free_from = 0
-    spelt = map(_beginnings.spelt.__getitem__, words.tolist())
-    for word, start, end, text in zip(spelt, starts.tolist(), ends.tolist(), texts.tolist(), strict=True):
-        if start >= free_from:
-            free_from = end
-            found[text].append(word)
-    return found
+    free = _without_overlaps(starts, starts + _beginnings.lengths.take(words))
+    words, starts = words.take(free), starts.take(free)
+    return words, batch.bounds.searchsorted(starts, side="right") - 1
+
+
+def _without_overlaps(starts: Positions, ends: Positions) -> Positions:
+    """Return which of some stretches, ascending by start, stay if each that overlaps one that stays before it goes."""
+    left = np.arange(len(starts))
+    while len(left):
+        begin, end = starts.take(left), ends.take(left)
+        # Stays for sure: nothing before it, of what is left, reaches it.
+        stays = begin[1:] >= np.maximum.accumulate(end)[:-1]
+        if stays.all():
+            break
+        sure = np.flatnonzero(np.concatenate([[True], stays]))
+        goes = begin < end.take(sure).repeat(np.diff(sure, append=len(left)))
+        goes[sure] = False
+        left = left[~goes]
+    return left
 
 
 def _stand(letters: Codes, words: Positions, starts: Positions) -> NDArray[np.bool_]:
@@ -265,10 +326,11 @@ def _is_inside_word(folded: str, start: int, end: int) -> bool:
     return folded[end : end + 1] in _IN_WORD or folded[max(start - 1, 0) : start] in _IN_WORD
 
 
-def told_by(words: Collection[str]) -> Told:
+def told_by(words: Iterable[str]) -> Told:
     """Return what cue words tell, aspects in the order of the contract."""
-    found: dict[int, AspectHit] = {}
+    found: dict[Cue, list[str]] = {}
     for word in dict.fromkeys(words):
-        for order, hit in _hits_of[word]:
-            found[order] = AspectHit(hit.aspect, [*found[order].words, word]) if order in found else hit
-    return Told("normal" if _urgent_words.isdisjoint(words) else "high", [found[order] for order in sorted(found)])
+        for cue in _cues_of[word]:
+            found.setdefault(cue, []).append(word)
+    hits = [AspectHit(aspect, found[aspect]) for aspect in ASPECT_NAMES if aspect in found]
+    return Told("high" if URGENT in found else "normal", hits)

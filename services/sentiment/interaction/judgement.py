@@ -20,6 +20,7 @@ _SURE_COMPLAINT: Final = 6_000
 _NEGATIVE, _NEUTRAL, _POSITIVE = range(3)
 _LABELS: Final[tuple[SentimentLabel, ...]] = ("negative", "neutral", "positive")
 _URGENCIES: Final[tuple[Urgency, ...]] = ("normal", "normal", "low")
+_HIGH: Final[Urgency] = "high"
 # A batch takes them from arrays.
 _label_of, _urgency_of, _language_of = (np.array(names, np.object_) for names in (_LABELS, _URGENCIES, LANGUAGE_NAMES))
 
@@ -70,27 +71,24 @@ def judgements(
     """Return the judgements of a batch of which text i is number `order[i]` in the answer; `parts` has a row each."""
     negative, neutral, positive = parts
     is_negative = (negative > neutral) & (negative >= positive)
-    told = aspects.words_by_text(batch, is_negative)
-    # All that follows is in the order of the answer.
-    place = np.argsort(order)
-    negative, neutral, positive = parts = parts.take(place, axis=1)
-    is_negative = is_negative.take(place)
     kinds = np.where(is_negative, _NEGATIVE, np.where(neutral >= positive, _NEUTRAL, _POSITIVE))
-    are_complaints = (is_negative & (negative >= _SURE_COMPLAINT)).tolist()
-    urgencies = _urgency_of.take(kinds).tolist()
+    told = aspects.told_of_batch(batch, is_negative)
+    are_complaints = is_negative & (negative >= _SURE_COMPLAINT)
+    are_complaints[told.texts] = True
+    urgencies = _urgency_of.take(kinds)
+    urgencies[told.urgent] = _HIGH
     # One list for all who have none: nobody changes it.
     hits: list[list[AspectHit]] = [[]] * len(batch)
-    for text, words in told.items():
-        at = order.item(text)
-        are_complaints[at] = True
-        urgencies[at], hits[at] = aspects.told_by(words)
+    for text, some in told.aspects.items():
+        hits[order.item(text)] = some
+    place = np.argsort(order)
     columns = (
-        _label_of.take(kinds).tolist(),
-        ((positive - negative) / PARTS).tolist(),
-        *(parts / PARTS).tolist(),
+        _label_of.take(kinds.take(place)).tolist(),
+        ((positive - negative).take(place) / PARTS).tolist(),
+        *(parts.take(place, axis=1) / PARTS).tolist(),
         _language_of.take(languages.take(place)).tolist(),
-        are_complaints,
-        urgencies,
+        are_complaints.take(place).tolist(),
+        urgencies.take(place).tolist(),
         hits,
         repeat(model),
     )
