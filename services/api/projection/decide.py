@@ -165,12 +165,21 @@ def _add_enriched(changes: Changes, enriched: EnrichedEvent, is_searchable: bool
     change.engagement = enriched.engagement
     if event.attributes.get("demo") == "true":
         change.is_demo = True
+    change.sender_name = change.sender_name or _sender_name(enriched)
     if isinstance(event, CustomerIdentified):
         change.name = event.name or change.name
         change.birthday = event.birthday or change.birthday
         change.consent = change.consent if event.consent is None else event.consent
     if event.customer.handles:
         _add_sightings(changes, event, enriched.linked_id or customer_id)
+
+
+def _sender_name(enriched: EnrichedEvent) -> str | None:
+    """Return the name a channel told; not of a history that is only linked, since that may be parted again."""
+    actor = enriched.event.actor
+    if actor is None or actor.kind != "customer" or enriched.linked_id is not None:
+        return None
+    return actor.name
 
 
 def _add_sightings(changes: Changes, event: EventBase, origin_id: str) -> None:

@@ -59,6 +59,8 @@ class CustomerChange:
     last_seen_at: datetime
     engagement: Engagement | None = None
     name: str | None = None
+    # What a channel calls who writes: good enough until somebody tells the name.
+    sender_name: str | None = None
     birthday: str | None = None
     consent: bool | None = None
     is_demo: bool = False

@@ -336,6 +336,26 @@ async def _write_customers(
         vectors,
         [row.is_demo for row in rows],
     )
+    await _name_after_senders(connection, {one: changes[one].sender_name for one in ids})
+
+
+async def _name_after_senders(connection: Any, names: Mapping[str, str | None]) -> None:
+    """Give customers whom nobody has named the name that a channel knows them by: the first one stays."""
+    nameless = await connection.fetch(
+        "SELECT customer_id FROM customers WHERE customer_id = ANY($1::text[]) AND name IS NULL",
+        [customer_id for customer_id, name in names.items() if name],
+    )
+    told = {customer_id: names[customer_id] for (customer_id,) in nameless}
+    await connection.execute(
+        """
+        UPDATE customers AS c SET name = told.name, search = coalesce(c.search, ''::tsvector) || told.search
+        FROM unnest($1::text[], $2::text[], $3::tsvector[]) AS told (customer_id, name, search)
+        WHERE c.customer_id = told.customer_id
+        """,
+        list(told),
+        list(told.values()),
+        [tsvector(text_terms(name)) for name in told.values()],
+    )
 
 
 async def _write_sightings(
@@ -513,8 +533,8 @@ def _moved_customers(
         if owner == customer_id:
             kept[customer_id] = change
         elif owner not in customers:
-            # A straggler under the linked id: its engagement snapshot is not its owner's.
-            kept[owner] = replace_dataclass(change, engagement=None)
+            # A straggler under the linked id: its engagement snapshot and its sender's name are not its owner's.
+            kept[owner] = replace_dataclass(change, engagement=None, sender_name=None)
     return kept
 
 

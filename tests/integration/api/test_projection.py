@@ -14,7 +14,7 @@ from services.api.interaction.search import text_terms
 from services.api.projection.store import drop_months_before
 from shared.contracts.alert import AlertRecord
 from shared.contracts.enriched import EnrichedEvent
-from shared.contracts.event import Customer, CustomerErased, CustomerIdentified
+from shared.contracts.event import Actor, Customer, CustomerErased, CustomerIdentified, Interaction
 from shared.contracts.identity import CustomerLinked, CustomerUnlinked, HistoryErased, LinkConflicted
 from shared.postgres.advisory import AdvisoryLock
 from shared.postgres.pool import open_connection
@@ -62,6 +62,27 @@ def test_a_customer_shows_everything_its_events_said(api: Api) -> None:
     assert [alert["alert_id"] for alert in customer["open_alerts"]] == ["a1"]
     assert len(customer["timeline"]["items"]) == 3
     assert customer["engagement"]["inbound"]["d90"] == 1
+
+
+def test_who_was_never_named_goes_by_the_name_a_channel_tells(api: Api) -> None:
+    def written(event_id: str, customer_id: str, name: str) -> Interaction:
+        return structs.replace(message(event_id, customer_id), actor=Actor("customer", name=name))
+
+    by_agent = structs.replace(message("e1", "c3"), actor=Actor("agent", name="Mia"), direction="outbound")
+    linked = structs.replace(enriched(written("e2", "c4", "Ben")), linked_id="cus_1")
+    named = CustomerIdentified(id="i1", source="crm", occurred_at=NOON, customer=Customer("c2"), name="Ana Garcia")
+    api.publish(ENRICHED, *map(enriched, (written("e3", "c1", "安娜"), written("e4", "c2", "Ana"))))
+    api.wait_projected()
+    api.publish(ENRICHED, *map(enriched, (written("e5", "c1", "Anita"), named, by_agent)), linked)
+    api.wait_projected()
+    api.publish(ENRICHED, enriched(written("e6", "c2", "Ana")))
+    api.wait_projected()
+
+    names = {one["customer_id"]: one["name"] for one in api.get("/v1/customers")["items"]}
+    found = [one["customer_id"] for one in api.get("/v1/customers", q="安娜")["items"]]
+
+    assert names == {"c1": "安娜", "c2": "Ana Garcia", "c3": None, "c4": None}
+    assert found == ["c1"]
 
 
 def test_scores_are_told_as_they_were_published(api: Api) -> None:
