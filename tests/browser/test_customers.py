@@ -124,6 +124,19 @@ def hold_out(console: Console, customer_id: str, *, is_held_out: bool) -> None:
     assert outside(console.api.rows, query, customer_id, is_held_out)
 
 
+def test_a_lost_customer_is_not_told_to_wait_for_a_first_score(console: Console) -> None:
+    person = somebody(next(numbers), "Gone Long Ago")
+    world = raise_for(person, SystemClock().now())
+    lost = msgspec.structs.replace(customer_risk(person, SystemClock().now()), state="lost", risk=None)
+    console.publish_world(World(enriched=world.enriched, risks=[lost]))
+
+    page = console.open(f"#/customers/{person.id}")
+
+    expect(page.locator(".detail-title .state")).to_have_text("Lost")
+    expect(page.get_by_text("No risk is told any more")).to_be_visible()
+    expect(page.get_by_text("No score yet")).to_have_count(0)
+
+
 def test_a_name_that_comes_after_its_alert_is_asked_for_without_a_missing_page(console: Console) -> None:
     page = console.open()
     expect(page.locator(".connection.live").first).to_be_visible()

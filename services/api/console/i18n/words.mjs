@@ -291,6 +291,7 @@ export default {
   "risk.reasons": ["What moves the risk", "影响风险的因素"],
   "risk.reasons.hint": ["Right: more likely to leave than the average customer. Left: less likely.", "向右：比一般客户更可能离开；向左：更不可能。"],
   "risk.asof": ["As of {when}.", "截至 {when}。"],
+  "risk.lost": ["No risk is told any more: the silence counts as lost. The next purchase brings the score back.", "沉默已久，视为流失，不再计算风险。下次购买后重新评分。"],
   "risk.none": ["No score yet. It comes with the next purchase, or about a quarter of an hour after purchases were imported.", "尚无评分。下次购买后产生；导入的购买约在导入一刻钟后产生。"],
 
   "customers.title": ["Customers", "客户"],

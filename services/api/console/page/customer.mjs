@@ -85,7 +85,7 @@ export function CustomerPage({ id }) {
       </div>
       <div class="column narrow">
         <section class="card" aria-label=${t("alert.risk")}>
-          ${risk ? html`<dl class="facts"><${RiskFacts} risk=${risk} /></dl>` : html`<p class="hint">${t("risk.none")}</p>`}
+          ${risk ? html`<dl class="facts"><${RiskFacts} risk=${risk} /></dl>` : html`<p class="hint">${t(customer.risk_state === "lost" ? "risk.lost" : "risk.none")}</p>`}
           <dl class="facts">
             ${customer.orders.map((total) => html`<${Fact} key=${total.currency} label=${t("customer.lifetime")} value=${money(Number(total.amount_placed), total.currency)}
               note=${`${t("customer.orders", { n: total.n_placed })}${total.n_returned ? ` · ${t("customer.returns", { n: total.n_returned })}` : ""}`} />`)}
