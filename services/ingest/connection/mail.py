@@ -101,6 +101,9 @@ class MailDoors:
         ports: dict[str, int] = {}
         try:
             for connection in self._book.known.values():
+                if connection.provider == "smtp" and not connection.settings.keys() & {"listen_port", "imap_host"}:
+                    extra = {"action": "mail_without_door", "connection": connection.id}
+                    log.warning("no mail comes in: neither listen_port nor imap_host is set", extra=extra)
                 if connection.provider == "smtp" and "listen_port" in connection.settings:
                     port, listener = _port(connection, "listen_port"), self._listener(connection)
                     host = str(connection.settings.get("listen_host", "127.0.0.1"))

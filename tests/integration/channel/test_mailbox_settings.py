@@ -97,6 +97,20 @@ async def test_a_listener_without_a_port_is_refused_at_the_start(tmp_path: Path)
             pytest.fail("it listens")
 
 
+async def test_a_mail_connection_with_neither_a_port_nor_a_mailbox_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mail, _ = doors(tmp_path, Connection("desk", "smtp", {"recipients": "desk@example.com"}, {}))
+
+    async with mail.open() as ports:
+        await asyncio.sleep(0)
+
+    assert ports == {}
+    assert [
+        (record.message, vars(record)["connection"]) for record in caplog.records if record.levelname == "WARNING"
+    ] == [("no mail comes in: neither listen_port nor imap_host is set", "desk")]
+
+
 async def test_after_a_rotation_the_mailbox_is_opened_with_the_newest_password(
     tmp_path: Path, tls: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
 ) -> None:

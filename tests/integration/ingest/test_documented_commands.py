@@ -61,7 +61,8 @@ class Documented:
         self.smtp_port = free_port()
         self.connections = {name: connection_of(name) for name in PROVIDERS}
         self.connections["sendgrid"]["credentials"]["public_key"] = base64.b64encode(public).decode()
-        self.connections["smtp"]["settings"] = {"listen_port": self.smtp_port}
+        assert "listen_port" in self.connections["smtp"]["settings"], "the page does not say where the listener listens"
+        self.connections["smtp"]["settings"]["listen_port"] = self.smtp_port
         self.file = folder / "connections.yaml"
         self.file.write_text(yaml.safe_dump(list(self.connections.values())))
         self.ingest: Ingest | None = None
