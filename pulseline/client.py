@@ -12,6 +12,7 @@ it through every retry.
 import asyncio
 import hashlib
 import random
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ _OVERHEAD_BYTES = 2
 Event = Mapping[str, Any]
 
 _SHOWN_OF_AN_ANSWER = 300
+_API_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class ClientError(Exception):
@@ -194,6 +196,11 @@ class AsyncClient:
 
 
 def _headers(api_key: str) -> dict[str, str]:
+    if not _API_KEY.fullmatch(api_key):
+        # Not the key itself: errors are logged.
+        raise ValueError(
+            "api_key is no key: a key is letters, digits, _ and -, as `pulseline up` and the console show it"
+        )
     return {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
 
 

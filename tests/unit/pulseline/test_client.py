@@ -43,6 +43,12 @@ def test_unavailable_is_retried_with_the_same_id() -> None:
     assert len({str(body[0]["id"]) for body in server.bodies}) == 1
 
 
+@pytest.mark.parametrize("key", ["pl_…", "", "pl_1\n", "Bearer pl_1"])
+def test_what_is_no_key_is_said_before_anything_is_sent(key: str) -> None:
+    with pytest.raises(ValueError, match="api_key is no key"):
+        Client("http://pulseline", key)
+
+
 def test_own_id_is_kept() -> None:
     server = Server()
 
