@@ -105,7 +105,8 @@ def _opened(file: str) -> Iterator[BinaryIO]:
     try:
         raw = Path(file).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
-        raise typer.BadParameter(f"cannot read {file}: {error.strerror}") from error
+        hint = "; a text itself comes in by standard input: echo TEXT | pulseline classify"
+        raise typer.BadParameter(f"cannot read {file}: {error.strerror}{hint}") from error
     with raw:
         try:
             # What another program writes into, as in <(command), cannot be looked into before it is read.

@@ -100,4 +100,10 @@ def _print(current: Status) -> None:
             process.detail,
         )
     Console().print(table)
-    typer.echo(f"{current.phase}, started at {current.started_at}")
+    typer.echo(f"{in_words(current)}, started at {current.started_at}")
+
+
+def in_words(current: Status) -> str:
+    """Return the phase; a run that has become ready is so only while all its processes are."""
+    waiting = [process.name for process in current.processes if process.health != "ready"]
+    return f"not ready: {', '.join(waiting)}" if current.phase == "ready" and waiting else current.phase

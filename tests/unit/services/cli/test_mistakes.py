@@ -58,7 +58,7 @@ SENDING = "--url http://127.0.0.1:1 --api-key k"
         (f"import orders absent {SENDING}", "file 'absent' does not exist"),
         (f"import orders open.csv {SENDING}", "open.csv is no CSV: the quote that opens on line 3 never closes"),
         (f"import orders book.xlsx {SENDING}", "book.xlsx is an Excel workbook, not CSV: export it as CSV"),
-        ("classify absent", "cannot read absent: No such file or directory"),
+        ("classify absent", "cannot read absent: No such file or directory; a text itself comes in by standard input"),
         ("backtest absent --out o", "file 'absent' does not exist"),
         ("backtest . --out o", "file '.' is a directory"),
         ("backtest head.csv --out o --interactions absent", "file 'absent' does not exist"),

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from services.cli.journal import Journal
 from services.cli.main import build
 from services.cli.state_folder import StateFolder
+from services.cli.status import ProcessStatus, Status, in_words
 from services.cli.supervisor import Plan, Supervisor
 from services.cli.up import choose_ports
 
@@ -138,6 +139,19 @@ def test_help_names_every_command_without_importing_one() -> None:
 
     for name in ("up", "down", "status", "prepare", "import", "classify", "sentiment", "backtest", "replay", "demo"):
         assert name in shown
+
+
+def test_a_run_that_became_ready_is_not_ready_while_a_process_of_it_is_not() -> None:
+    def told(phase: str, **health: str) -> str:
+        processes = [
+            ProcessStatus(name=name, pid=1, address="", health=one, detail="", restarts=0, is_external=False)
+            for name, one in health.items()
+        ]
+        return in_words(Status(is_running=True, phase=phase, started_at="", processes=processes))
+
+    assert told("ready", kafka="ready", api="ready") == "ready"
+    assert told("ready", kafka="unready", ingest="ready", api="down") == "not ready: kafka, api"
+    assert told("starting", kafka="ready", api="down") == "starting"
 
 
 def test_status_of_an_idle_folder_exits_with_3(tmp_path: Path) -> None:
