@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "PULSELINE_"
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "text"]
+_SERVICES = ("ingest", "sentiment", "churn_alerts", "api")
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)
@@ -29,6 +30,9 @@ class ServiceSettings(BaseSettings):
     """What all four services need. A service's own settings extend this in services/<service>/settings.py."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    # Whose settings these are: the variables PULSELINE_<SERVICE>_ are its own, and misspelt ones its business.
+    service: ClassVar[str] = ""
 
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma-separated host:port.")
     topic_prefix: str = Field("", description="Put before every topic and consumer group name.")
@@ -84,14 +88,14 @@ def refuse_unknown(known: Iterable[type[BaseSettings]]) -> None:
     Raises UnknownSettingError naming every unknown variable.
     """
     names = {f"{PREFIX}{name}".upper() for name in TOOL_SETTINGS}
+    others = set(_SERVICES)
     for settings in known:
+        others.discard(getattr(settings, "service", ""))
         prefix = str(settings.model_config.get("env_prefix", ""))
         names |= {f"{prefix}{field}".upper() for field in settings.model_fields}
     unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in names)
-    own = [name for name in unknown if not name.upper().startswith(_SERVICE_PREFIXES)]
+    # A process sees the other services' variables too; only its own misspelt ones are its business.
+    foreign = tuple(f"{PREFIX}{service}_".upper() for service in others)
+    own = [name for name in unknown if not name.upper().startswith(foreign)]
     if own:
         raise UnknownSettingError(f"unknown settings: {', '.join(own)}")
-
-
-# A process sees the other services' variables too; only its own misspelt ones are its business.
-_SERVICE_PREFIXES = tuple(f"{PREFIX}{name}_" for name in ("INGEST", "SENTIMENT", "CHURN", "API"))

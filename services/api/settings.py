@@ -18,6 +18,8 @@ def _known_zone(name: str) -> str:
 
 
 class ApiSettings(ServiceSettings):
+    service = "api"
+
     api_host: str = Field("127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
     api_port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="Port to listen on.")
     api_console_dir: Path = Field(

@@ -8,6 +8,8 @@ from shared.settings import ServiceSettings
 
 
 class ChurnSettings(ServiceSettings):
+    service = "churn_alerts"
+
     churn_alerts_host: str = Field("127.0.0.1", description="Address to serve health and metrics on.")
     churn_alerts_port: Annotated[int, Field(ge=1, le=65535)] = Field(8003, description="Port for health and metrics.")
     churn_alerts_max_poison_ratio: Annotated[float, Field(ge=0, le=1)] = Field(

@@ -1,10 +1,13 @@
 """`python -m services.ingest`: serves the ingest endpoints until SIGTERM."""
 
+import sys
+
 import uvicorn
 
 from services.ingest.bootstrap import build
 from services.ingest.settings import IngestSettings
 from shared.clock import SystemClock
+from shared.connection.document import ConnectionsError
 from shared.health import process_registry
 from shared.logs import configure_logging
 from shared.settings import start_settings
@@ -13,9 +16,12 @@ from shared.settings import start_settings
 def main() -> None:
     settings = start_settings(IngestSettings)
     configure_logging("ingest", settings.log_level, settings.log_format)
-    registry = process_registry(settings.state_dir)
+    try:
+        app = build(settings, process_registry(settings.state_dir), SystemClock())
+    except ConnectionsError as error:
+        sys.exit(f"cannot start: {error}")
     uvicorn.run(
-        build(settings, registry, SystemClock()),
+        app,
         host=settings.ingest_host,
         port=settings.ingest_port,
         log_config=None,

@@ -10,6 +10,8 @@ from shared.settings import ServiceSettings
 
 
 class IngestSettings(ServiceSettings):
+    service = "ingest"
+
     ingest_host: str = Field("127.0.0.1", description="Address to listen on; loopback unless you say otherwise.")
     ingest_port: Annotated[int, Field(ge=1, le=65535)] = Field(8001, description="Port to listen on.")
     ingest_ack_timeout_s: Annotated[float, Field(gt=0)] = Field(

@@ -9,6 +9,8 @@ from shared.settings import ServiceSettings
 
 
 class SentimentSettings(ServiceSettings):
+    service = "sentiment"
+
     sentiment_host: str = Field("127.0.0.1", description="Address to serve health and metrics on.")
     sentiment_port: Annotated[int, Field(ge=1, le=65535)] = Field(8002, description="Port for health and metrics.")
     sentiment_model: Path | None = Field(
