@@ -10,6 +10,7 @@ from services.api.bootstrap import build
 from services.api.settings import ApiSettings
 from shared.clock import SystemClock
 from shared.health import process_registry
+from shared.http_protocol import BoundedHeadProtocol
 from shared.logs import configure_logging
 from shared.settings import start_settings
 
@@ -42,6 +43,7 @@ def main() -> None:
         service.app,
         host=settings.api_host,
         port=settings.api_port,
+        http=BoundedHeadProtocol,
         log_config=None,
         access_log=False,
         # uvicorn would believe whoever calls from loopback; PULSELINE_API_TRUSTED_PROXIES says who is believed.

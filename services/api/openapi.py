@@ -1,5 +1,6 @@
 """How routes describe themselves: answers and bodies are msgspec types, listed under components by name."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from shared.contracts.codec import decode_json
 from shared.errors import Reject
 from shared.problem import MEDIA_TYPE, TITLES, ProblemError
 
+# As long as ingest waits for one.
+_READ_TIMEOUT_S = 30.0
 _REF = "#/components/schemas/{name}"
 Responses = dict[int | str, dict[str, Any]]
 
@@ -58,7 +61,11 @@ def takes(model: type[Any], *, example: Any, is_required: bool = True) -> dict[s
 
 async def read_body(request: Request, decoder: msgspec.json.Decoder[Any], *, empty: bytes | None = None) -> Any:
     """Return the decoded body; `empty` stands in for no body at all. Raises `ProblemError` 400, 415 or 422."""
-    raw = await request.body()
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT_S):
+            raw = await request.body()
+    except TimeoutError as error:
+        raise ProblemError(400, f"the body did not arrive within {_READ_TIMEOUT_S:g} s") from error
     if not raw and empty is not None:
         raw = empty
     elif request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":

@@ -9,6 +9,7 @@ from services.ingest.settings import IngestSettings
 from shared.clock import SystemClock
 from shared.connection.document import ConnectionsError
 from shared.health import process_registry
+from shared.http_protocol import BoundedHeadProtocol
 from shared.logs import configure_logging
 from shared.settings import start_settings
 
@@ -24,6 +25,7 @@ def main() -> None:
         app,
         host=settings.ingest_host,
         port=settings.ingest_port,
+        http=BoundedHeadProtocol,
         log_config=None,
         access_log=False,
         # uvicorn would believe whoever calls from loopback; PULSELINE_INGEST_TRUSTED_PROXIES says who is believed.

@@ -69,3 +69,10 @@ def test_nobody_else_does_neither_by_its_word_nor_in_a_proxys_name(database_url:
         told = [delivered(url, Host="in.example", **SAID), delivered(url, **{**SAID, "X_Forwarded_For": "10.0.0.1"})]
 
     assert told == [401, 401]
+
+
+def test_a_head_that_never_ends_is_refused(database_url: str, tmp_path: Path) -> None:
+    with served(database_url, tmp_path) as url:
+        answer = httpx2.get(f"{url}/v1/channels/phone", headers={"X-More": "y" * 2_000_000}, timeout=20, **LOOPBACK)
+
+    assert answer.status_code == 431
