@@ -92,6 +92,29 @@ _ERASED_WHOLLY = (
     "DELETE FROM customer_risk_daily WHERE customer_id = $1",
     "DELETE FROM customers WHERE customer_id = $1",
 )
+# Who did what and when stays; about whom, and what was written about him, does not. Told before his alerts and labels
+# are deleted, which say what of the audit log is about him.
+_WORK_ON_HIM = (
+    "UPDATE audit_log SET target_id = 'erased', detail = '{}' WHERE target_type = 'customer' AND target_id = $1",
+    f"""
+    UPDATE audit_log SET detail = '{{}}' WHERE target_type = 'alert' AND target_id IN (
+        SELECT alert_id FROM alerts WHERE {_OF_HISTORY} AND raised_at {_BY_THEN}
+    )
+    """,  # noqa: S608
+    f"""
+    UPDATE audit_log SET target_id = 'erased', detail = '{{}}' WHERE target_type = 'event' AND target_id IN (
+        SELECT source || '/' || event_id FROM sentiment_labels WHERE {_OF_HISTORY}
+    )
+    """,  # noqa: S608
+)
+_NAMED_IN_WORK = (
+    # Of a link, the entries about either customer name both.
+    """
+    UPDATE audit_log SET detail = '{}'
+    WHERE action LIKE 'identity.%' AND strpos(detail::text, to_json($1::text)::text) > 0
+    """,
+    "DELETE FROM idempotency_keys WHERE position(convert_to(to_json($1::text)::text, 'UTF8') IN body) > 0",
+)
 # They go to whoever else was seen with them.
 _HANDLES_LEFT = f"""
     DELETE FROM handles AS h WHERE {_OF_HISTORY} AND NOT EXISTS (
@@ -546,6 +569,11 @@ async def _erase(connection: Any, erasure: Erasure) -> None:
     """
     customer_id = erasure.customer_id
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'on', true)")
+    for statement in _WORK_ON_HIM:
+        arguments = (customer_id, erasure.at) if "$2" in statement else (customer_id,)
+        await connection.execute(statement, *arguments)
+    for statement in _NAMED_IN_WORK:
+        await connection.execute(statement, customer_id)
     for statement in _ERASED_IN_TIME:
         await connection.execute(statement, customer_id, erasure.at)
     # Triggers forget here what nothing is left of: his part in service figures, and where his handles were seen.
@@ -565,13 +593,6 @@ async def _erase(connection: Any, erasure: Erasure) -> None:
     # What stays, of him and of who is joined to him, may have gone on over a link that is forgotten now.
     await move_histories(connection, [customer_id, *await joined_to(connection, customer_id)], customer_id)
     await buyers.forget(connection, customer_id)
-    # Who did what and when stays; about whom does not.
-    await connection.execute(
-        """
-        UPDATE audit_log SET target_id = 'erased', detail = '{}' WHERE target_type = 'customer' AND target_id = $1
-        """,
-        customer_id,
-    )
     await connection.execute("SELECT set_config('pulseline.is_erasing', 'off', true)")
 
 
