@@ -55,6 +55,7 @@ def test_a_broker_that_comes_back_brings_what_was_missed_to_the_open_page(
 ) -> None:
     person = somebody(next(numbers), "Ilse Patient")
     console = new_console(fresh_kafka.bootstrap)
+    console.allowed = {"503"}
     console.publish_world(raise_for(somebody(next(numbers), "Otto Early"), SystemClock().now()))
     page = console.open()
     expect(page.locator("[data-alert]")).to_contain_text("Otto Early")
@@ -63,12 +64,16 @@ def test_a_broker_that_comes_back_brings_what_was_missed_to_the_open_page(
     page.keyboard.press("j")
     page.keyboard.press("a")
     expect(page.locator("[data-alert]")).to_contain_text("In hand")
+    expect(page.locator(".banner")).to_contain_text("waits for Kafka", timeout=60_000)
+    expect(page.locator(".connection").first).to_have_text("Behind")
     fresh_kafka.start()
     for topic, messages in raise_for(person, SystemClock().now()).by_topic():
         if messages:
             console.publish(topic, *messages)
 
     expect(page.locator(f'[data-alert="al-{person.id}"]')).to_contain_text("Ilse Patient", timeout=120_000)
+    expect(page.locator(".banner")).to_have_count(0)
+    expect(page.locator(".connection").first).to_have_text("Live")
 
 
 def test_a_channel_is_connected_tested_rotated_and_removed(console: Console) -> None:

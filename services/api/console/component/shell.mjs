@@ -3,7 +3,7 @@ import { api, may, session } from "../lib/api.mjs";
 import { watch } from "../lib/alerts.mjs";
 import { link, route } from "../lib/route.mjs";
 import { locale, theme } from "../lib/settings.mjs";
-import { connection } from "../lib/stream.mjs";
+import { connection, isStandingStill, watchStandstill } from "../lib/stream.mjs";
 import { t, term } from "../lib/text.mjs";
 import { dismiss, said, toasts } from "../lib/toast.mjs";
 import { html, useEffect, useState } from "../lib/view.mjs";
@@ -31,6 +31,8 @@ export function Shell({ children }) {
     // The list of alerts starts the stream itself, from where its first page stands.
     if (route.value.page !== "alerts" && may("alerts:read")) watch().catch(() => setTimeout(() => setRound(round + 1), RETRY_MS));
   }, [round, route.value.page]);
+  useEffect(watchStandstill, []);
+  const state = liveness();
   return html`<div class="shell">
     <a class="skip" href="#main" onClick=${skip}>${t("app.skip")}</a>
     <aside class="side">
@@ -43,7 +45,7 @@ export function Shell({ children }) {
       </div>
     </aside>
     <div class="main-column">
-      ${connection.value === "reconnecting" && html`<div class="banner" role="status"><${Icon} name="clock" />${t("connection.banner")}</div>`}
+      ${["reconnecting", "behind"].includes(state) && html`<div class="banner" role="status"><${Icon} name="clock" />${t(`connection.${state}.banner`)}</div>`}
       <main id="main" tabindex="0">${children}</main>
     </div>
     <${TabBar} pages=${pages} />
@@ -82,8 +84,10 @@ function TabBar({ pages }) {
   </div>`;
 }
 
+const liveness = () => (connection.value === "live" && isStandingStill.value ? "behind" : connection.value);
+
 export function Connection() {
-  const state = connection.value;
+  const state = liveness();
   return html`<span class=${`connection ${state}`} role="status" title=${state === "live" || state === "reconnecting" ? t(`connection.${state}.title`) : null}>
     <i class="dot" />${t(`connection.${state}`)}
   </span>`;

@@ -36,7 +36,9 @@ export default {
   "connection.off": ["Not live", "未连接"],
   "connection.live.title": ["New alerts appear as they are raised.", "新预警产生时立即显示。"],
   "connection.reconnecting.title": ["The connection broke. Nothing is lost: missed alerts arrive when it is back.", "连接已断开。不会丢失任何预警，恢复后会补上。"],
-  "connection.banner": ["Connection lost. What you see may be out of date; missed alerts arrive when it is back.", "连接已断开，当前内容可能不是最新；恢复后会补上错过的预警。"],
+  "connection.behind": ["Behind", "数据滞后"],
+  "connection.behind.banner": ["Nothing new appears: the service waits for Kafka or its database. Nothing is lost.", "暂时看不到新数据：服务正在等待 Kafka 或数据库。不会丢失。"],
+  "connection.reconnecting.banner": ["Connection lost. What you see may be out of date; missed alerts arrive when it is back.", "连接已断开，当前内容可能不是最新；恢复后会补上错过的预警。"],
 
   "login.lead": ["See who is about to leave, why, and what to do.", "看清谁将流失、为什么、该怎么做。"],
   "login.key": ["API key", "API 密钥"],

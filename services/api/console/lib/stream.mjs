@@ -5,6 +5,11 @@ import { signal } from "./view.mjs";
 /** "connecting", "live", "reconnecting" or "off". */
 export const connection = signal("off");
 
+/** Whether what feeds the stream waits for Kafka or the database. */
+export const isStandingStill = signal(false);
+
+const ASK_EVERY_MS = 10_000;
+
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 10_000;
 // The server breaks its silence every 15 s; three of those missed and the line is dead, whatever the socket says.
@@ -84,6 +89,21 @@ export function openStream(path, lastEventId, { onEvent, onGap }) {
       wake?.();
     },
   };
+}
+
+/** Asks every few seconds, while the page is looked at, whether the service stands still. Returns what ends it. */
+export function watchStandstill() {
+  const timer = setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const response = await fetch("/readyz", { cache: "no-store" });
+      isStandingStill.value = Object.keys((await response.json()).missing).length > 0;
+    } catch {
+      // A service that is away is told by the stream; a proxy may keep this address to itself.
+      isStandingStill.value = false;
+    }
+  }, ASK_EVERY_MS);
+  return () => clearInterval(timer);
 }
 
 /** Server-sent events as the HTML standard (9.2.6) has them, from pieces cut anywhere. */
