@@ -102,7 +102,7 @@ function Deliveries({ endpoint, onClose }) {
       : html`<ul class="deliveries">${loaded.data.items.map((delivery) => html`<li key=${delivery.id}>
           <span class=${`badge health ${delivery.status}`}><i class="dot" />${t(`delivery.${delivery.status}`)}</span>
           <span class="hint">${dateTime(delivery.finished_at ?? delivery.run_at)}</span>
-          <span class="hint">${t("delivery.attempts", { n: delivery.n_attempts })}</span>
+          <span class="hint">${t("dead.attempts", { n: delivery.n_attempts })}</span>
           ${delivery.last_status && html`<span class="mono small">${number(delivery.last_status, { useGrouping: false })}</span>`}
           ${delivery.last_error && html`<span class="small" dir="auto">${delivery.last_error}</span>`}</li>`)}</ul>`}
   </${Dialog}>`;

@@ -35,8 +35,8 @@ function Found({ found }) {
       <p class="why" role="status">${told(found)}</p>
       ${whole.difference && html`<${Whisker} difference=${whole.difference} scale=${reach(whole.difference)} />`}
       <dl class="facts across below">
-        <${Fact} label=${t("outcome.acted")} value=${bought(acted)} note=${range(acted.share) ?? t("outcome.few")} />
-        <${Fact} label=${t("outcome.held")} value=${bought(held)} note=${range(held.share) ?? t("outcome.few")} />
+        <${Fact} label=${t("outcome.acted")} value=${bought(acted)} note=${range(acted.share) ?? t("retention.few")} />
+        <${Fact} label=${t("outcome.held")} value=${bought(held)} note=${range(held.share) ?? t("retention.few")} />
         <${Fact} label=${t("outcome.waiting")} value=${number(acted.n_waiting + held.n_waiting)} note=${t("outcome.waiting.note", { held: held.n_waiting })} />
         <${Fact} label=${t("outcome.worked")} value=${acted.n ? percent(acted.n_worked / acted.n, 1) : t("outcome.nothing")} note=${t("outcome.worked.note", { held: held.n_worked })} />
       </dl>
@@ -61,7 +61,7 @@ function Slices({ title, slices, name }) {
     <thead><tr><td /><th scope="col" class="right">${t("outcome.acted")}</th><th scope="col" class="right">${t("outcome.held")}</th><th scope="col" class="right">${t("outcome.difference")}</th></tr></thead>
     <tbody>${told.map(({ name: slice, comparison: { acted, held_out: held, difference } }) => html`<tr key=${slice}><th scope="row">${name(slice)}</th>
       <td class="right" data-label=${t("outcome.acted")}>${bought(acted)}</td><td class="right" data-label=${t("outcome.held")}>${bought(held)}</td>
-      <td class="right" data-label=${t("outcome.difference")}>${difference ? html`<span>${t("outcome.range", { value: points(difference.value), low: points(difference.low), high: points(difference.high) })}</span><${Whisker} difference=${difference} scale=${scale} />` : t("outcome.few")}</td></tr>`)}</tbody></table></section>`;
+      <td class="right" data-label=${t("outcome.difference")}>${difference ? html`<span>${t("outcome.range", { value: points(difference.value), low: points(difference.low), high: points(difference.high) })}</span><${Whisker} difference=${difference} scale=${scale} />` : t("retention.few")}</td></tr>`)}</tbody></table></section>`;
 }
 
 /** The interval around a middle line of no difference; its words stand beside it. */

@@ -10,7 +10,7 @@ export function Fact({ label, value, note }) {
 
 export function RiskFacts({ risk }) {
   return html`<${Fact} label=${t("alert.risk")} value=${html`<${Gauge} p=${risk.p_churn} />`} note=${t("alert.horizon", { days: days(risk.horizon_days) })} />
-    ${risk.expected_loss != null && html`<${Fact} label=${t("alert.loss")} value=${riskMoney(risk.expected_loss, risk)} />`}
+    ${risk.expected_loss != null && html`<${Fact} label=${t("alerts.head.loss")} value=${riskMoney(risk.expected_loss, risk)} />`}
     ${risk.residual_value != null && html`<${Fact} label=${t("alert.value")} value=${riskMoney(risk.residual_value, risk)} />`}
     ${risk.silence_days != null && html`<${Fact} label=${t("alert.silence")} value=${days(risk.silence_days)}
       note=${risk.usual_gap_days != null ? `${t("alert.usual")} ${days(risk.usual_gap_days)}` : null} />`}

@@ -82,5 +82,5 @@ function estimated(estimate, n, written) {
   return { value: written(estimate.value), note: t("service.of", { low: written(estimate.low), high: written(estimate.high), n }), isTold: true, n };
 }
 
-const told = (estimate, written) => (estimate ? t("outcome.range", { value: written(estimate.value), low: written(estimate.low), high: written(estimate.high) }) : t("outcome.few"));
+const told = (estimate, written) => (estimate ? t("outcome.range", { value: written(estimate.value), low: written(estimate.low), high: written(estimate.high) }) : t("retention.few"));
 const isEmpty = ({ n_contacts: n, resolution, csat, nps, ces, consultations }) => n + resolution.n + csat.n + nps.n + ces.n + consultations.n === 0;

@@ -45,7 +45,7 @@ export function Shell({ children }) {
       </div>
     </aside>
     <div class="main-column">
-      ${["reconnecting", "behind"].includes(state) && html`<div class="banner" role="status"><${Icon} name="clock" />${t(`connection.${state}.banner`)}</div>`}
+      ${isBroken(state) && html`<div class="banner" role="status"><${Icon} name="clock" />${t(`connection.${state}.title`)}</div>`}
       <main id="main" tabindex="0">${children}</main>
     </div>
     <${TabBar} pages=${pages} />
@@ -84,11 +84,12 @@ function TabBar({ pages }) {
   </div>`;
 }
 
+const isBroken = (state) => ["reconnecting", "behind"].includes(state);
 const liveness = () => (connection.value === "live" && isStandingStill.value ? "behind" : connection.value);
 
 export function Connection() {
   const state = liveness();
-  return html`<span class=${`connection ${state}`} role="status" title=${state === "live" || state === "reconnecting" ? t(`connection.${state}.title`) : null}>
+  return html`<span class=${`connection ${state}`} role="status" title=${state === "live" || isBroken(state) ? t(`connection.${state}.title`) : null}>
     <i class="dot" />${t(`connection.${state}`)}
   </span>`;
 }

@@ -96,10 +96,9 @@ export function watchStandstill() {
   const timer = setInterval(async () => {
     if (document.hidden) return;
     try {
-      const response = await fetch("/readyz", { cache: "no-store" });
-      isStandingStill.value = Object.keys((await response.json()).missing).length > 0;
+      isStandingStill.value = (await fetch("/readyz", { cache: "no-store" })).status === 503;
     } catch {
-      // A service that is away is told by the stream; a proxy may keep this address to itself.
+      // A service that is away is told by the stream.
       isStandingStill.value = false;
     }
   }, ASK_EVERY_MS);

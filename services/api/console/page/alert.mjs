@@ -61,7 +61,7 @@ export function AlertPage({ id }) {
   const owner = alert.assignee ?? alert.acknowledged_by;
   const Asked = dialog && dialog !== "help" && DIALOGS[dialog];
   return html`<article class="page detail" aria-labelledby="page-title">
-    <nav class="crumbs"><a href=${back}><${Icon} name="back" size=${14} />${t("alert.back")}</a></nav>
+    <nav class="crumbs"><a href=${back}><${Icon} name="back" size=${14} />${t("nav.alerts")}</a></nav>
     <header class="detail-head">
       <div class="detail-title">
         <h1 id="page-title" dir="auto">${name ?? alert.customer_id}</h1>

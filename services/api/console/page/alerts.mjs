@@ -99,7 +99,7 @@ export function AlertsPage() {
   const Asked = dialog && DIALOGS[dialog.name];
   return html`<section class="page alerts-page" aria-labelledby="page-title">
     <header class="page-head">
-      <h1 id="page-title">${t("alerts.title")}</h1>
+      <h1 id="page-title">${t("nav.alerts")}</h1>
       <${Summary} rows=${rows} />
       <span class="spacer" />
       <span class="narrow-only"><${Connection} /></span>

@@ -21,7 +21,7 @@ export function AtRiskPage() {
   const largest = pages.items[0]?.expected_loss ?? 0;
   const hasCurrencies = new Set(pages.items.map(({ currency }) => currency)).size > 1;
   return html`<section class="page" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("atrisk.title")}</h1></header>
+    <header class="page-head"><h1 id="page-title">${t("nav.at-risk")}</h1></header>
     <p class="lead">${t("atrisk.lead")}${hasCurrencies && ` ${t("atrisk.currencies")}`}</p>
     <div class="filters open"><${Choice} label=${t("atrisk.tier")} value=${tier} onChange=${(value) => setQuery({ tier: value })}
       options=${[["", t("alerts.filter.any")], ...TIERS.map((one) => [one, term("tier", one)])]} /></div>
@@ -52,14 +52,14 @@ function Nobody({ again }) {
 function Table({ items, largest }) {
   return html`<div class="table-box"><table class="data">
     <caption class="sr">${t("atrisk.caption")}</caption>
-    <thead><tr><th scope="col">${t("atrisk.head.customer")}</th><th scope="col">${t("atrisk.head.loss")}</th><th scope="col">${t("atrisk.head.risk")}</th>
-      <th scope="col">${t("atrisk.head.last")}</th><th scope="col" class="right">${t("atrisk.head.purchases")}</th></tr></thead>
+    <thead><tr><th scope="col">${t("customers.head.name")}</th><th scope="col">${t("alerts.head.loss")}</th><th scope="col">${t("alerts.head.risk")}</th>
+      <th scope="col">${t("customers.head.lastpurchase")}</th><th scope="col" class="right">${t("customers.head.purchases")}</th></tr></thead>
     <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
       <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${customer.is_demo && html`<${Demo} />`}<${HeldOut} of=${customer} /></a></td>
-      <td data-label=${t("atrisk.head.loss")}><span class="loss"><b>${money(customer.expected_loss, customer.currency)}</b>
+      <td data-label=${t("alerts.head.loss")}><span class="loss"><b>${money(customer.expected_loss, customer.currency)}</b>
         <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width=${Math.max(1, (100 * customer.expected_loss) / largest)} height="6" /></svg></span></td>
-      <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
-      <td data-label=${t("atrisk.head.last")}>${customer.last_purchase_at ? html`<${When} at=${customer.last_purchase_at} />` : t("none")}</td>
-      <td class="right" data-label=${t("atrisk.head.purchases")}>${number(customer.n_purchases)}</td>
+      <td data-label=${t("alerts.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
+      <td data-label=${t("customers.head.lastpurchase")}>${customer.last_purchase_at ? html`<${When} at=${customer.last_purchase_at} />` : t("none")}</td>
+      <td class="right" data-label=${t("customers.head.purchases")}>${number(customer.n_purchases)}</td>
     </tr>`)}</tbody></table></div>`;
 }

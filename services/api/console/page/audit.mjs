@@ -10,7 +10,7 @@ import { html } from "../lib/view.mjs";
 export function AuditPage() {
   const pages = usePages((cursor) => api.audit({ cursor, limit: 50 }), []);
   return html`<section class="page" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("audit.title")}</h1></header>
+    <header class="page-head"><h1 id="page-title">${t("nav.audit")}</h1></header>
     <p class="lead">${t("audit.lead")}</p>
     ${pages.problem ? html`<${Failed} problem=${pages.problem} retry=${pages.reload} />`
       : pages.items.length ? html`<${Table} items=${pages.items} />`
@@ -62,7 +62,7 @@ function Table({ items }) {
     <tbody>${items.map((entry) => html`<tr key=${entry.id}>
       <td class="nowrap"><${When} at=${entry.at} /></td>
       <td dir="auto"><b title=${entry.actor}>${entry.actor.replace(/ \(key_\w+\)$/, "")}</b></td>
-      <td title=${entry.action}>${term("action_done", entry.action.replace(".", "_"))}</td>
+      <td title=${entry.action}>${term("action_done", entry.action.split(".").at(-1))}</td>
       <td><${Target} entry=${entry} /></td>
       <td class="small" dir="auto">${details(entry.detail)}</td>
     </tr>`)}</tbody></table></div>`;

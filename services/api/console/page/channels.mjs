@@ -35,7 +35,7 @@ export function ChannelsPage() {
   const problem = (!connections.data && connections.problem) || (!providers.data && providers.problem);
   const add = may("connections:write") && html`<button class="button primary" type="button" onClick=${() => setAdding(true)}><${Icon} name="plus" />${t("channels.add")}</button>`;
   return html`<section class="page" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("channels.title")}</h1><span class="spacer" />${connections.data?.items.length > 0 && add}</header>
+    <header class="page-head"><h1 id="page-title">${t("nav.channels")}</h1><span class="spacer" />${connections.data?.items.length > 0 && add}</header>
     <p class="lead">${t("channels.lead")}</p>
     ${problem ? html`<${Failed} problem=${problem} retry=${() => (connections.reload(), providers.reload())} />`
       : !connections.data || !providers.data ? html`<${Waiting} />`
@@ -92,9 +92,9 @@ function Channel({ connection, spec, onChange }) {
     <${Paste} text=${connection.url} label=${t("channels.address")} />
     <dl class="facts across figures">
       <div class="fact"><dt>${t("channels.received")}</dt><dd>${number(figures.n_received)}</dd></div>
-      <div class="fact"><dt>${t("channels.last")}</dt><dd>${figures.last_received_at ? html`<${When} at=${figures.last_received_at} />` : t("channels.never")}</dd></div>
+      <div class="fact"><dt>${t("channels.last")}</dt><dd>${figures.last_received_at ? html`<${When} at=${figures.last_received_at} />` : t("settings.keys.never")}</dd></div>
       <div class="fact"><dt>${t("channels.rejected")}</dt><dd class=${n_rejected ? "bad" : ""}>${number(n_rejected)}</dd></div>
-      <div class="fact"><dt>${t("channels.lastrejected")}</dt><dd>${figures.last_rejected_at ? html`<${When} at=${figures.last_rejected_at} />` : t("channels.never")}</dd></div>
+      <div class="fact"><dt>${t("channels.lastrejected")}</dt><dd>${figures.last_rejected_at ? html`<${When} at=${figures.last_rejected_at} />` : t("settings.keys.never")}</dd></div>
     </dl>
     ${reasons.length > 0 && html`<ul class="reasons" aria-label=${t("channels.reasons")}>${reasons.map(([reason, n]) => html`<li key=${reason}><b>${number(n)}</b> <span dir="auto">${told(reason).text}</span> <small class="mono hint">${told(reason).detail}</small></li>`)}</ul>`}
     ${reasons.length > 1 && figures.last_rejection_reason && html`<p class="hint" dir="auto">${t("channels.lastreason", { reason: told(figures.last_rejection_reason).text })}</p>`}

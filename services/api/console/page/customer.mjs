@@ -53,7 +53,7 @@ export function CustomerPage({ id }) {
   const { risk, engagement } = customer;
   const drawn = (orders.data?.items ?? []).map(({ occurred_at: at, event }) => ({ at, amount: Number(event.amount), currency: event.currency ?? "USD" }));
   return html`<article class="page detail" aria-labelledby="page-title">
-    <nav class="crumbs"><a href=${link("customers")}><${Icon} name="back" size=${14} />${t("customer.back")}</a></nav>
+    <nav class="crumbs"><a href=${link("customers")}><${Icon} name="back" size=${14} />${t("nav.customers")}</a></nav>
     <header class="detail-head">
       <div class="detail-title">
         <h1 id="page-title" dir="auto">${customer.name ?? customer.customer_id}</h1>

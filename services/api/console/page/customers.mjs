@@ -43,7 +43,7 @@ export function CustomersPage() {
   // A segment that is gone, or a colleague's own: the list cannot be drawn, and why is said.
   const isUnknown = segmentId && segments.data && !open;
   return html`<section class="page" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("customers.title")}</h1><span class="spacer" />
+    <header class="page-head"><h1 id="page-title">${t("nav.customers")}</h1><span class="spacer" />
       <button class="icon-button narrow-only" type="button" aria-expanded=${isOpenFilters} aria-label=${t("alerts.filters")}
         onClick=${() => setOpenFilters(!isOpenFilters)}><${Icon} name="filter" size=${18} /></button></header>
     <div class="filters open" role="search">
@@ -72,13 +72,13 @@ const isUncounted = (customer) => customer.risk_state === "unscored" && customer
 function Table({ items, caption }) {
   return html`<div class="table-box"><table class="data">
     <caption class="sr">${caption}</caption>
-    <thead><tr><th scope="col">${t("customers.head.name")}</th><th scope="col">${t("customers.head.state")}</th><th scope="col">${t("atrisk.head.risk")}</th>
+    <thead><tr><th scope="col">${t("customers.head.name")}</th><th scope="col">${t("customers.head.state")}</th><th scope="col">${t("alerts.head.risk")}</th>
       <th scope="col" class="right">${t("customers.head.purchases")}</th><th scope="col">${t("customers.head.lastpurchase")}</th><th scope="col">${t("customers.head.last")}</th></tr></thead>
     <tbody>${items.map((customer) => html`<tr key=${customer.customer_id}>
       <td><a class="who" href=${link("customers", customer.customer_id)}><b dir="auto">${customer.name ?? customer.customer_id}</b><${Tier} tier=${customer.tier} />${customer.is_demo && html`<${Demo} />`}<${HeldOut} of=${customer} /></a>
         ${customer.snippet && html`<small class="snippet" dir="auto">${customer.snippet}</small>`}</td>
       <td class="corner" data-label=${t("customers.head.state")}><${RiskState} state=${customer.risk_state} /></td>
-      <td data-label=${t("atrisk.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
+      <td data-label=${t("alerts.head.risk")}>${customer.p_churn == null ? t("none") : html`<${Gauge} p=${customer.p_churn} />`}</td>
       <td class="right" data-label=${t("customers.head.purchases")}>${isUncounted(customer) ? html`<span title=${t("risk.none")}>${t("none")}</span>` : number(customer.n_purchases)}</td>
       <td data-label=${t("customers.head.lastpurchase")}>${customer.last_purchase_at ? html`<${When} at=${customer.last_purchase_at} />` : t("none")}</td>
       <td data-label=${t("customers.head.last")}><${When} at=${customer.last_seen_at} /></td>

@@ -19,7 +19,7 @@ export function DeadLetterPage({ id }) {
   if (loaded.problem && !letter) return html`<${Failed} problem=${loaded.problem} retry=${loaded.reload} />`;
   if (!letter) return html`<${Waiting} />`;
   return html`<article class="page detail" aria-labelledby="page-title">
-    <nav class="crumbs"><a href=${link("dead-letters")}><${Icon} name="back" size=${14} />${t("dead.back")}</a></nav>
+    <nav class="crumbs"><a href=${link("dead-letters")}><${Icon} name="back" size=${14} />${t("nav.dead-letters")}</a></nav>
     <header class="detail-head">
       <div class="detail-title"><h1 id="page-title" dir="auto">${told(letter.reason).text}</h1><span class="badge">${t(`dead.status.${letter.status}`)}</span></div>
       <p class="hint"><span class="mono" dir="auto">${letter.error}</span> ${letter.pointer && !letter.error.startsWith(letter.pointer) && html`· <span class="mono">${t("dead.pointer", { pointer: letter.pointer })}</span>`}</p>

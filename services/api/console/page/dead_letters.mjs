@@ -46,7 +46,7 @@ export function DeadLettersPage() {
   };
   const discard = (why) => toAll(async (ids) => (await api.discardMany(ids, why)).n_discarded, "dead.discard.done.many");
   return html`<section class="page" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("dead.title")}</h1><span class="spacer" />
+    <header class="page-head"><h1 id="page-title">${t("nav.dead-letters")}</h1><span class="spacer" />
       ${status === "open" && reason && pages.items.length > 0 && may("dead_letters:write") &&
         html`<button class="button" type="button" disabled=${isBusy} onClick=${() => setAsking(true)}>${t("dead.replay.many", { n: n_open })}</button>
           <button class="button" type="button" disabled=${isBusy} onClick=${() => setDiscarding(true)}>${t("dead.discard.many", { n: n_open })}</button>`}</header>
@@ -93,7 +93,7 @@ async function throughKind(kind, act) {
 
 function Table({ items }) {
   return html`<div class="table-box"><table class="data">
-    <caption class="sr">${t("dead.caption")}</caption>
+    <caption class="sr">${t("nav.dead-letters")}</caption>
     <thead><tr><th scope="col">${t("dead.reason")}</th><th scope="col">${t("dead.stage")}</th><th scope="col">${t("dead.where")}</th><th scope="col">${t("dead.seen")}</th></tr></thead>
     <tbody>${items.map((letter) => html`<tr key=${letter.id}>
       <td><a class="who" href=${link("dead-letters", letter.id)}><b dir="auto">${told(letter.reason).text}</b></a>

@@ -16,7 +16,7 @@ export function IdentityPage() {
   const pages = usePages((cursor) => api.conflicts({ status: isAll ? null : "open", cursor, limit: 50 }), [isAll], `all ${isAll}`);
   const [asked, setAsked] = useState(null);
   return html`<section class="page" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("identity.title")}</h1>
+    <header class="page-head"><h1 id="page-title">${t("nav.identity")}</h1>
       <div class="segments" role="group" aria-label=${t("customer.timeline.filter")}>
         ${[false, true].map((all) => html`<button type="button" key=${all} aria-pressed=${isAll === all} onClick=${() => setQuery({ show: all ? "all" : "" })}>${t(all ? "identity.all" : "identity.open")}</button>`)}
       </div></header>

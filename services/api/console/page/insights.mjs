@@ -19,8 +19,8 @@ export function InsightsPage() {
   const show = shown.includes(asked) ? asked : "causes";
   const View = VIEWS[show];
   return html`<section class="page" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("insights.title")}</h1>
-      <div class="segments wrapping" role="group" aria-label=${t("insights.title")}>
+    <header class="page-head"><h1 id="page-title">${t("nav.insights")}</h1>
+      <div class="segments wrapping" role="group" aria-label=${t("nav.insights")}>
         ${shown.map((one) => html`<button type="button" key=${one} aria-pressed=${show === one}
             onClick=${() => setQuery({ show: one === "causes" ? "" : one })}>${t(`insights.${one}`)}</button>`)}
       </div></header>

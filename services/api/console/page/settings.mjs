@@ -20,7 +20,7 @@ const ROLES = ["viewer", "agent", "supervisor", "admin", "integrator"];
 
 export function SettingsPage() {
   return html`<section class="page settings" aria-labelledby="page-title">
-    <header class="page-head"><h1 id="page-title">${t("settings.title")}</h1></header>
+    <header class="page-head"><h1 id="page-title">${t("nav.settings")}</h1></header>
     <div class="stack">
       <section class="card"><h2>${t("settings.appearance")}</h2>
         <div class="setting"><span>${t("settings.language")}</span><${LanguageSwitch} /></div>
@@ -76,7 +76,7 @@ function Keys() {
       <button class="button primary" type="button" onClick=${() => setMaking(true)}><${Icon} name="key" />${t("settings.keys.new")}</button></div>
     ${made && html`<div class="made"><p>${t("settings.keys.created")}</p><${Paste} text=${made.key} label=${t("settings.keys.created")} /></div>`}
     <div class="table-box"><table class="data">
-      <caption class="sr">${t("settings.keys.caption")}</caption>
+      <caption class="sr">${t("settings.keys")}</caption>
       <thead><tr><th scope="col">${t("settings.keys.name")}</th><th scope="col">${t("settings.keys.role")}</th><th scope="col">${t("settings.keys.prefix")}</th>
         <th scope="col">${t("settings.keys.made")}</th><th scope="col">${t("settings.keys.used")}</th><th scope="col"><span class="sr">${t("settings.keys.revoke")}</span></th></tr></thead>
       <tbody>${loaded.data.items.map((key) => html`<tr key=${key.id} class=${key.revoked_at ? "ended" : ""}>
