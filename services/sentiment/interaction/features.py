@@ -25,10 +25,14 @@ from services.sentiment.interaction.characters import (
     SYMBOL,
 )
 from services.sentiment.interaction.vocabulary import (
+    ENDABLE,
+    ENDED_BY,
+    ENDS,
     ENGLISH,
     FOREIGN,
     HAN_NEGATIONS,
     HAN_NOT_DENYING,
+    N_KINDS,
     NEGATION,
     word_kinds,
 )
@@ -73,16 +77,15 @@ _FIRST_FIELD: Final = np.array(1, np.uint64)
 _KIND_SCRIPT: Final = np.array(_FIELD_BITS * 7, np.uint8)
 """A character's script within its kind, where it counts in fields: the first bit of the script's own one."""
 _ONE_OF_KIND: Final = np.array(
-    [
-        (kinds & ENGLISH > 0) + ((kinds & FOREIGN > 0) << _FIELD_BITS)
-        for kinds in range(NEGATION + ENGLISH + FOREIGN + 1)
-    ],
+    [(kinds & ENGLISH > 0) + ((kinds & FOREIGN > 0) << _FIELD_BITS) for kinds in range(1 << N_KINDS)],
     np.uint32,
 )
 NOT_TURNED, TURNED_WORD, TURNED_HAN = 0, 1, 2
 """How an n-gram is turned."""
 NEGATION_REACH: Final = 3
 """A negation colours this many tokens after it, up to the next punctuation; a Han one as many Han characters."""
+_STOP: Final = 1 << N_KINDS
+"""Beside the bits of words that end some negations' reach: ends any negation's."""
 _HAN_NEGATION: Final = np.array(1 << 27, np.uint32)
 """Marks the Han negations in a hasher's own character table: a bit between class and script."""
 _KIND_NEGATION: Final = np.array(1 << 27 - CLASS_SHIFT, np.uint8)
@@ -117,8 +120,8 @@ class HashedBatch:
     `grams` has the families han2 and gram4, one place a character: none has both. `triples` has han3, and as `is_han`
     begins at `han_start`, as no text before it has a Han character; without any in the batch both are empty. What is
     in han1, the Han characters themselves, has no places. `at_tokens` has word and pair, one place a token.
-    A Han gram stands at its first character, a 4-gram at its second. `negated` stands at the tokens `negated_tokens`;
-    these and the characters `turned_letters` and `turned_han` are turned, but for the family `negated` itself.
+    A Han gram stands at its first character, a 4-gram at its second. `negated` stands at the tokens `negated_tokens`,
+    and is never turned; the tokens `turned_tokens` and the characters `turned_letters` and `turned_han` are.
     Text i is the characters `bounds[i]:bounds[i + 1]` and the tokens `token_bounds[i]:token_bounds[i + 1]`.
     """
 
@@ -130,6 +133,7 @@ class HashedBatch:
     at_tokens: dict[str, Codes]
     negated: Codes
     negated_tokens: Positions
+    turned_tokens: Positions
     token_starts: Positions
     bounds: Positions
     token_bounds: Positions
@@ -139,7 +143,7 @@ class HashedBatch:
     """English function words of every text, and foreign ones."""
     letters: Codes
     turned_letters: Positions
-    """Characters of the negated tokens, and spaces."""
+    """Characters of the turned tokens, and spaces."""
     turned_han: Positions
     """Han characters that a Han negation reaches, some of them twice."""
 
@@ -442,8 +446,11 @@ class Hasher:
         word_kinds *= is_latin
         are_negations = (word_kinds & np.uint8(NEGATION)).view(np.bool_)
         in_nt = _tokens_in_nt(apostrophes, letters, classes, starts)
-        negated = _negated(
-            np.concatenate([np.flatnonzero(are_negations), in_nt]), is_open | (token_classes == PUNCTUATION), is_latin
+        negated, turned = _negated(
+            np.concatenate([np.flatnonzero(are_negations), in_nt]),
+            word_kinds,
+            is_open | (token_classes == PUNCTUATION),
+            is_latin,
         )
         token_bounds = np.flatnonzero(is_end)
         pairs = hashes[:-1] * _THIRD
@@ -460,13 +467,14 @@ class Hasher:
             },
             negated=_bucket(hashes.take(negated), np.uint32(_SEEDS["negated"])) + _ONE,
             negated_tokens=negated,
+            turned_tokens=turned,
             token_starts=starts,
             bounds=bounds,
             token_bounds=token_bounds,
             scripts=_count_scripts(kinds, bounds),
             function_words=_by_text(_ONE_OF_KIND.take(word_kinds, mode="clip"), token_bounds),
             letters=letters,
-            turned_letters=_characters_of(negated, starts),
+            turned_letters=_characters_of(turned, starts),
             turned_han=turned_han,
         )
 
@@ -509,14 +517,25 @@ def _tokens_in_nt(at: Positions, letters: Codes, classes: NDArray[np.uint8], sta
     return long
 
 
-def _negated(negations: Positions, is_stop: NDArray[np.bool_], is_latin: NDArray[np.bool_]) -> Positions:
-    """Return the tokens that a negation reaches, ascending."""
-    reached = np.zeros(len(is_stop) + NEGATION_REACH, np.bool_)
-    is_stop = np.concatenate([is_stop, np.ones(NEGATION_REACH, np.bool_)])
-    for distance in range(1, NEGATION_REACH + 1):
-        negations = negations[~is_stop[negations + distance]]
-        reached[negations + distance] = True
-    return np.flatnonzero(reached[: len(is_latin)] & is_latin)
+def _negated(
+    negations: Positions, kinds: NDArray[np.uint8], is_stop: NDArray[np.bool_], is_latin: NDArray[np.bool_]
+) -> tuple[Positions, Positions]:
+    """Return the tokens that a negation reaches, and those of them that it turns, ascending."""
+    reached, turned = np.zeros((2, len(kinds) + NEGATION_REACH), np.bool_)
+    met = np.full(len(reached), _STOP, np.uint8)
+    np.bitwise_and(kinds, np.uint8(ENDS), out=met[: len(kinds)])
+    np.putmask(met[: len(kinds)], is_stop, np.uint8(_STOP))
+    ended_by = (kinds.take(negations) & np.uint8(ENDABLE)) << np.uint8(ENDED_BY)
+    at, is_turning = negations, np.ones(len(negations), np.bool_)
+    for _ in range(NEGATION_REACH):
+        at = at + 1
+        goes_on = np.flatnonzero(met.take(at) != _STOP)
+        at, ended_by, is_turning = at.take(goes_on), ended_by.take(goes_on), is_turning.take(goes_on)
+        is_turning &= met.take(at) & ended_by == 0
+        reached[at] = True
+        turned[at[is_turning]] = True
+    n_tokens = len(is_latin)
+    return np.flatnonzero(reached[:n_tokens] & is_latin), np.flatnonzero(turned[:n_tokens] & is_latin)
 
 
 def _characters_of(tokens: Positions, starts: Positions) -> Positions:

@@ -15,7 +15,7 @@ from services.sentiment.interaction import aspects, characters, features
 from services.sentiment.interaction.features import bucket_of, word_kind
 from services.sentiment.interaction.language import language_of
 from services.sentiment.interaction.model import PARTS_BY_TURN, POLARITY_PARTS
-from services.sentiment.interaction.vocabulary import ENGLISH, FOREIGN, NEGATION
+from services.sentiment.interaction.vocabulary import ENDABLE, ENDED_BY, ENDS, ENGLISH, FOREIGN, NEGATION
 
 _TOKEN: Final = re.compile("[abcq]+|[hk]+|D+|P+|Y")
 _THIRD: Final = re.compile(r"(.)\1\1+", re.DOTALL)
@@ -145,7 +145,9 @@ class PlainReader:
         words, pairs = self._words, self._pairs
         cue_words: list[tuple[int, str]] = []
         previous, previous_is_open = _BREAK_HASH, True
-        negated_until = -1
+        negated_until = turned_until = -1
+        # By what ends a negation's turning, the last token that it turns.
+        turning: dict[int, int] = {}
         is_turned = previous_is_turned = False
         for order, match in enumerate(_TOKEN.finditer(classes)):
             start, end = match.span()
@@ -153,6 +155,7 @@ class PlainReader:
             is_turned = False
             if kind == "h" or kind == "k":
                 value, is_open, negated_until = features.HAN_RUN, True, -1
+                turning.clear()
             else:
                 is_open = False
                 token = folded[start:end]
@@ -163,16 +166,22 @@ class PlainReader:
                     cue_words.append((start, token))
                 if kind == "P":
                     negated_until = -1
+                    turning.clear()
                 elif kind in _LATIN_LETTERS:
+                    if kinds & ENDS and turning:
+                        turning = {ends: until for ends, until in turning.items() if not ends & kinds}
+                        turned_until = max(turning.values(), default=-1)
                     if order <= negated_until:
                         # Not learnt: few words are ever met behind a negation.
                         total += self._weight(bucket_of("negated", value))
                         count += 1
-                        turned += weight
-                        is_turned = True
+                        if order <= turned_until:
+                            turned += weight
+                            is_turned = True
                     if kinds:
                         if kinds & NEGATION:
-                            negated_until = order + features.NEGATION_REACH
+                            negated_until = turned_until = order + features.NEGATION_REACH
+                            turning[(kinds & ENDABLE) << ENDED_BY] = turned_until
                         english += kinds & ENGLISH > 0
                         other += kinds & FOREIGN > 0
             if not (is_open and previous_is_open):

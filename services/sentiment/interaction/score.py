@@ -176,7 +176,7 @@ class Scorer:
         n_tokens = int(batch.token_bounds[-1])
         at_tokens = _Totals(self._weights, words[:n_tokens])
         at_tokens.add_places(self._weights, pairs[:n_tokens], 0)
-        at_tokens.turn({TURNED_WORD: batch.negated_tokens})
+        at_tokens.turn({TURNED_WORD: batch.turned_tokens})
         at_tokens.add_at(batch.negated_tokens, self._weights.take(batch.negated))
         return at_characters.by_text(batch.bounds[:-1]) + at_tokens.by_text(batch.token_bounds[:-1])
 

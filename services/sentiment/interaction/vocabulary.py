@@ -2,8 +2,13 @@
 
 from typing import Final
 
-NEGATION, ENGLISH, FOREIGN = 1, 2, 4
+N_KINDS: Final = 7
+NEGATION, ENGLISH, FOREIGN, SURPASSING, LACKING, DEGREE, LACKED = (1 << bit for bit in range(N_KINDS))
 """Bits of a word's kind."""
+ENDABLE: Final = SURPASSING | LACKING
+ENDS: Final = DEGREE | LACKED
+ENDED_BY: Final = 2
+"""A word of DEGREE ends the reach of a SURPASSING negation, one of LACKED that of a LACKING one: so many bits on."""
 
 _NEGATIONS: Final = (
     "not",
@@ -35,6 +40,15 @@ _NEGATIONS: Final = (
     "nobody",
     "none",
 )
+_SURPASSING: Final = ("never", "nobody", "nothing", "none")
+_DEGREES: Final = ("such", "so")
+"""Behind a surpassing negation these end what it reaches: "never had such poor service" says that it was poor."""
+_LACKING: Final = ("without",)
+_LACKED: Final = (
+    "warning", "notice", "notification", "asking", "telling", "informing", "permission", "consent", "authorization",
+    "authorisation", "explanation", "reason", "reply", "response",
+)  # fmt: skip
+"""What it is a fault to do without: "charged without warning" denies no fault."""
 HAN_NEGATIONS: Final = "不没无未"
 """Characters that deny what follows; traditional 沒 and 無 are folded into them."""
 HAN_NOT_DENYING: Final = (
@@ -65,6 +79,9 @@ _SHARED_WITH_ENGLISH: Final = frozenset(("die", "den", "per", "an", "or", "in", 
 def word_kinds() -> dict[str, int]:
     """Return every listed word with the bits of what it is."""
     kinds: dict[str, int] = dict.fromkeys(_NEGATIONS, NEGATION)
+    for words, kind in ((_SURPASSING, SURPASSING), (_DEGREES, DEGREE), (_LACKING, LACKING), (_LACKED, LACKED)):
+        for word in words:
+            kinds[word] = kinds.get(word, 0) | kind
     english = frozenset(_ENGLISH.split())
     for word in english:
         kinds[word] = kinds.get(word, 0) | ENGLISH

@@ -38,6 +38,10 @@ mixed = st.lists(
     ),
     max_size=25,
 ).map("".join)
+DENYING = ["never", "nobody", "not", "isn't", "n't", "without", "不"]
+denials = st.lists(
+    st.sampled_from([*DENYING, "such", "so", "warning", "asking", "bad", "good", ".", ",", "好"]), max_size=14
+).map(" ".join)
 
 
 @cache
@@ -45,8 +49,8 @@ def scorer() -> Scorer:
     return Scorer.load()
 
 
-@given(st.lists(anything | mixed, min_size=4, max_size=8))
-@settings(max_examples=60, deadline=None)
+@given(st.lists(anything | mixed | denials, min_size=4, max_size=8))
+@settings(max_examples=90, deadline=None)
 def test_a_batch_equals_its_texts_one_by_one(texts: list[str]) -> None:
     together = scorer().analyse(texts)
 

@@ -30,7 +30,7 @@ def scorer() -> Scorer:
         ("denied-faults.zh", "positive", 0.65),
         ("denied-faults.en", "positive", 0.70),
         ("denied-praise.zh", "negative", 0.85),
-        ("denied-praise.en", "negative", 0.80),
+        ("denied-praise.en", "negative", 0.75),
         ("neutral-negation.zh", "neutral", 0.85),
         ("neutral-negation.en", "neutral", 0.80),
     ],

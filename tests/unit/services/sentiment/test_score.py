@@ -45,6 +45,20 @@ def test_a_denied_fault_is_no_complaint(text: str) -> None:
     assert (sentiment.label, sentiment.is_complaint) == ("positive", False)
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("I have never had such poor service.", "negative"),
+        ("I've never been so disappointed.", "negative"),
+        ("I have never seen such incompetence in my life.", "negative"),
+        ("I've never had such good service.", "positive"),
+        ("Never been so happy with a purchase!", "positive"),
+    ],
+)
+def test_what_was_never_such_is_not_denied(text: str, label: str) -> None:
+    assert judged(text).label == label
+
+
 def of_one_weight(family: str, value: int) -> Scorer:
     weights = np.zeros((2, N_BUCKETS), np.int8)
     weights[0, bucket_of(family, value)] = -100
@@ -57,6 +71,8 @@ def of_one_weight(family: str, value: int) -> Scorer:
         ("it was not bad", "it was yes bad", 0.5),
         ("never any bad", "often any bad", 0.5),
         ("it isn't bad", "it wasis bad", 0.5),
+        ("it was not so bad", "it was yes so bad", 0.5),
+        ("never not so bad", "ever yes so bad", 0.5),
         ("没有很糟", "又有很糟", 1),
         ("絕無很糟", "絕有很糟", 1),
     ],
@@ -77,6 +93,9 @@ def test_what_a_negation_reaches_counts_the_other_way(denied: str, plain: str, s
     [
         ("not now. bad", "word", word_hash("bad")),
         ("not in the least bad", "word", word_hash("bad")),
+        ("never had such bad", "word", word_hash("bad")),
+        ("nobody so bad", "word", word_hash("bad")),
+        ("without any warning", "word", word_hash("warning")),
         ("不，糟", "han1", han_hash("糟")),
         ("不过糟", "han1", han_hash("糟")),
         ("不能算是糟", "han1", han_hash("糟")),
