@@ -20,6 +20,7 @@ from tests.shared_data import shared_data_dir
 _TEST_POSTGRES = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 _TEMPLATE = "template_pulseline"
 _RUN_ONCE = pytest.StashKey[RunOnce]()
+_PROPERTIES = Path(__file__).parent / "property"
 
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -163,10 +164,11 @@ def shared_data() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests get minutes; in CI a test of real services is tried once more, chaos and pure tests never are."""
+    """Slow tests and properties get minutes; in CI a test of real services is tried again, chaos and pure never."""
     for item in items:
         names = {mark.name for mark in item.iter_markers()}
-        if "slow" in names and "timeout" not in names:
+        # A property is many examples, and a busy machine may be several times slower.
+        if ("slow" in names or _PROPERTIES in item.path.parents) and "timeout" not in names:
             item.add_marker(pytest.mark.timeout(240))
         # CI's machine is shared with others.
         if os.environ.get("CI") and names & {"integration", "browser"} and "chaos" not in names:
