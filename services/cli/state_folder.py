@@ -108,6 +108,8 @@ class StateFolder:
                         raise AlreadyRunningError from error
                     time.sleep(0.05)
             try:
+                # A killed holder's record names a process that is another's by now: `down` would end that one.
+                self._run.unlink(missing_ok=True)
                 yield
             finally:
                 self._run.unlink(missing_ok=True)

@@ -48,6 +48,13 @@ def test_a_killed_supervisor_holds_nothing(folder: StateFolder) -> None:
     assert not folder.is_held()
 
 
+def test_what_a_killed_supervisor_ran_is_not_taken_for_the_next_ones(folder: StateFolder) -> None:
+    folder.write_run(RUN)
+
+    with folder.held():
+        assert folder.running() is None
+
+
 def test_secrets_are_readable_by_their_owner_alone(folder: StateFolder) -> None:
     password = folder.database_password()
     folder.write_endpoint(EndpointFile(ingest_url="http://i", console_url="http://c", api_key="k"))
