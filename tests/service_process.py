@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +14,7 @@ import httpx2
 
 from shared.embedded.process import free_ports
 from tests.loopback import LOOPBACK
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,6 +73,23 @@ class ServiceProcess:
                 last = str(error)
             time.sleep(0.1)
         raise AssertionError(f"{self.name} is not ready: {last}\n{self.log.read_text()[-4000:]}")
+
+    @contextmanager
+    def answering(self, path: str, status: int) -> Iterator[str]:
+        """Run the process and yield its address once it answers a path with this status, ready or not."""
+
+        def answers() -> bool:
+            try:
+                return bool(httpx2.get(f"{self.url}{path}", **LOOPBACK).status_code == status)
+            except httpx2.HTTPError:
+                return False
+
+        try:
+            self.start(until_ready=False)
+            eventually(answers, timeout_s=120)
+            yield self.url
+        finally:
+            self.kill()
 
     @property
     def is_running(self) -> bool:

@@ -9,7 +9,6 @@ import pytest
 
 from tests.loopback import LOOPBACK
 from tests.service_process import ServiceProcess
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -18,20 +17,8 @@ pytestmark = pytest.mark.integration
 def served(database_url: str, folder: Path, **settings: str) -> Iterator[str]:
     """Yield the address of an API without a broker: people log in all the same."""
     environment = {"PULSELINE_DATABASE_URL": database_url, "PULSELINE_KAFKA_BOOTSTRAP": "127.0.0.1:9", **settings}
-    service = ServiceProcess("api", environment, folder)
-    try:
-        service.start(until_ready=False)
-        eventually(lambda: _answers(service.url), timeout_s=120)
-        yield service.url
-    finally:
-        service.kill()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/v1/session", **LOOPBACK).status_code == 401
-    except httpx2.HTTPError:
-        return False
+    with ServiceProcess("api", environment, folder).answering("/v1/session", 401) as url:
+        yield url
 
 
 def guesses(url: str, *said: str) -> list[int]:

@@ -12,7 +12,6 @@ from shared.clock import SystemClock
 from shared.ids import new_request_id
 from tests.loopback import LOOPBACK
 from tests.service_process import ServiceProcess
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -32,20 +31,8 @@ def served(database_url: str, folder: Path, **settings: str) -> Iterator[str]:
         "PULSELINE_INGEST_ACK_TIMEOUT_S": "0.2",
         **settings,
     }
-    service = ServiceProcess("ingest", environment, folder)
-    try:
-        service.start(until_ready=False)
-        eventually(lambda: _answers(service.url), timeout_s=120)
-        yield service.url
-    finally:
-        service.kill()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/v1/channels/nobody", **LOOPBACK).status_code == 404
-    except httpx2.HTTPError:
-        return False
+    with ServiceProcess("ingest", environment, folder).answering("/v1/channels/nobody", 404) as url:
+        yield url
 
 
 def delivered(url: str, **said: str) -> int:
